@@ -1,0 +1,11 @@
+//! Values and rules of the field, as pure functions.
+//!
+//! Knows nothing of async, IO, clocks, serialisation or logging: time is always an argument, and nothing here can
+//! fail for a reason outside its input.
+
+pub mod check;
+pub mod eligibility;
+pub mod identifiers;
+pub mod lockout;
+pub mod personal;
+pub mod retention;

@@ -1,0 +1,8 @@
+//! Shikaku Bridge (資格ブリッジ): the daemon `shikakud`.
+//!
+//! `domain` holds pure rules, `app` the use cases and their ports; `card`, `upstream` and `store` are adapters that
+//! never call each other; `service` translates between the API's wire types and the use cases; `start` alone puts
+//! concrete parts together. See ARCHITECTURE.md.
+
+pub mod app;
+pub mod domain;
