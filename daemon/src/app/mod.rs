@@ -2,5 +2,10 @@
 //!
 //! Decides what happens and in which order; knows nothing of SQL, HTTP, PC/SC or the wire forms of any of them.
 
+pub mod access;
+pub mod checks;
+pub mod credentials;
 pub mod ports;
+pub mod results;
+pub mod sign_in;
 pub mod tasks;

@@ -117,6 +117,32 @@ pub enum Failure {
     NotStored,
 }
 
+impl Failure {
+    /// The stable code of the failure, as it stands in the API, the audit log and the documents.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::CardServiceUnavailable => "card_service_unavailable",
+            Self::ReaderUnavailable => "reader_unavailable",
+            Self::CardInUse => "card_in_use",
+            Self::CardRemoved => "card_removed",
+            Self::NotJpkiCard => "not_jpki_card",
+            Self::CardUnreadable => "card_unreadable",
+            Self::WrongPin { .. } => "wrong_pin",
+            Self::PinLocked => "pin_locked",
+            Self::VisualNeedsTerminalMaterial => "visual_needs_terminal_material",
+            Self::NotRegistered => "card_use_not_registered",
+            Self::CertificateExpired => "certificate_expired",
+            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamMaintenance => "upstream_maintenance",
+            Self::ClientCertificate => "upstream_certificate",
+            Self::UpstreamMalformed => "upstream_malformed",
+            Self::UpstreamRefused { .. } => "upstream_refused",
+            Self::NotStored => "not_stored",
+        }
+    }
+}
+
 /// The event does not fit the phase; nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotNow;

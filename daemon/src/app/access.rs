@@ -1,0 +1,42 @@
+//! Access: who acts, and what their role lets them do. One table for every use case.
+
+use super::ports::Role;
+
+/// Someone who signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Sign-in name of the account.
+    pub account: String,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// What a use case needs the right to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Start and drive checks.
+    RunChecks,
+    /// See results of checks.
+    ReadResults,
+    /// Set inquiry numbers.
+    SetInquiryNumbers,
+    /// See readers and health.
+    SeeHealth,
+}
+
+/// The role does not include the action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forbidden;
+
+impl Actor {
+    /// Whether the actor may do it. An administrator manages the installation and does not see patients.
+    pub fn may(&self, action: Action) -> Result<(), Forbidden> {
+        let allowed = match (self.role, action) {
+            (Role::Operator | Role::ReceiptComputer, _) | (Role::Administrator, Action::SeeHealth) => true,
+            (Role::Administrator, Action::RunChecks | Action::ReadResults | Action::SetInquiryNumbers) => {
+                false
+            }
+        };
+        if allowed { Ok(()) } else { Err(Forbidden) }
+    }
+}

@@ -1,0 +1,143 @@
+//! Credentials: passwords (Argon2id) and six-digit codes (RFC 6238), evaluated without telling which factor was wrong.
+//!
+//! Pure computation on the blocking pool; knows nothing of accounts, counters or sessions.
+
+use std::sync::Arc;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::ports::{Random, random_bytes};
+use crate::domain::personal::Secret;
+
+/// Argon2id takes 19 MiB and about 20 ms of a core: two at a time leave the other requests room.
+const HASHES_AT_ONCE: usize = 2;
+
+/// The evaluation failed for a reason that is not the credential.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// The hash function refused its input or its worker is gone.
+    #[error("password hashing failed: {0}")]
+    Hashing(String),
+}
+
+/// Hashes and compares passwords.
+pub struct Credentials {
+    gate: Semaphore,
+    random: Arc<dyn Random>,
+    decoy: String,
+}
+
+impl Credentials {
+    /// Prepares a decoy hash, so that an unknown account costs the same work as a known one.
+    pub fn new(random: Arc<dyn Random>) -> Result<Self, CredentialsError> {
+        let decoy = hash(&random_bytes::<16>(&*random), &random_bytes::<16>(&*random))?;
+        Ok(Self { gate: Semaphore::new(HASHES_AT_ONCE), random, decoy })
+    }
+
+    /// Hashes a new password; the result is in PHC form with its own salt.
+    pub async fn hash(&self, password: Secret) -> Result<String, CredentialsError> {
+        let salt: [u8; 16] = random_bytes(&*self.random);
+        self.on_blocking_pool(move || hash(password.expose().as_bytes(), &salt)).await?
+    }
+
+    /// Whether the password fits the hash; without a hash the same work is done and the answer is no.
+    pub async fn password_fits(
+        &self,
+        password: Secret,
+        hash: Option<String>,
+    ) -> Result<bool, CredentialsError> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        let fits = self
+            .on_blocking_pool(move || {
+                Argon2::default().verify_password(password.expose().as_bytes(), hash.as_str()).is_ok()
+            })
+            .await?;
+        Ok(known && fits)
+    }
+
+    async fn on_blocking_pool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, CredentialsError> {
+        let _slot =
+            self.gate.acquire().await.map_err(|error| CredentialsError::Hashing(error.to_string()))?;
+        tokio::task::spawn_blocking(work).await.map_err(|error| CredentialsError::Hashing(error.to_string()))
+    }
+}
+
+fn hash(password: &[u8], salt: &[u8]) -> Result<String, CredentialsError> {
+    Argon2::default()
+        .hash_password_with_salt(password, salt)
+        .map(|hash| hash.to_string())
+        .map_err(|error| CredentialsError::Hashing(error.to_string()))
+}
+
+/// The time step a six-digit code belongs to, one step early or late included; `None` if it fits none of them.
+///
+/// The caller must refuse a step that was accepted before (RFC 6238 section 5.2).
+pub fn code_step(secret: &[u8], code: &str, now: Timestamp) -> Option<u64> {
+    if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let totp = totp_rs::Builder::new().with_secret(secret.to_vec()).build().ok()?;
+    totp.check(code, u64::try_from(now.as_second()).ok()?)
+}
+
+/// Seconds until the next time step begins, 1 to 30.
+pub fn seconds_to_next_step(now: Timestamp) -> u32 {
+    30 - u32::try_from(now.as_second().rem_euclid(30)).unwrap_or(0)
+}
+
+/// The `otpauth://` address from which an authenticator app takes the secret over.
+pub fn enrolment_uri(secret: &[u8], account: &str) -> Result<Secret, CredentialsError> {
+    totp_rs::Builder::new()
+        .with_secret(secret.to_vec())
+        .with_issuer(Some("Shikaku Bridge"))
+        .with_account_name(account)
+        .build()
+        .and_then(|totp| totp.to_url())
+        .map(Secret::new)
+        .map_err(|error| CredentialsError::Hashing(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6238 appendix B, SHA-1, last six digits.
+    #[test]
+    fn codes_follow_rfc_6238_with_one_step_of_tolerance() {
+        let secret = b"12345678901234567890";
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(code_step(secret, "287082", at(59)), Some(1));
+        assert_eq!(code_step(secret, "287082", at(89)), Some(1));
+        assert_eq!(code_step(secret, "287082", at(90)), None);
+        assert_eq!(code_step(secret, "081804", at(1_111_111_109)), Some(37_037_036));
+        for code in ["", "28708", "2870820", "28 082", "２８７０８２", "287083"] {
+            assert_eq!(code_step(secret, code, at(59)), None, "{code:?}");
+        }
+    }
+
+    struct Counter(std::sync::atomic::AtomicU8);
+
+    impl Random for Counter {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill_with(|| self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_fits_only_its_own_hash_and_nothing_fits_an_unknown_account() {
+        let credentials = Credentials::new(Arc::new(Counter(0.into()))).unwrap();
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let hash = credentials.hash(secret("正しい合言葉12345")).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(credentials.password_fits(secret("正しい合言葉12345"), Some(hash.clone())).await.unwrap());
+        assert!(!credentials.password_fits(secret("正しい合言葉12346"), Some(hash)).await.unwrap());
+        assert!(!credentials.password_fits(secret("正しい合言葉12345"), None).await.unwrap());
+    }
+}
