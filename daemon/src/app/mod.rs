@@ -5,6 +5,7 @@
 pub mod access;
 pub mod checks;
 pub mod credentials;
+pub mod health;
 pub mod ports;
 pub mod results;
 pub mod sign_in;

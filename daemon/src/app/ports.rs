@@ -288,6 +288,12 @@ pub enum UpstreamHealth {
     Failing,
 }
 
+/// What became of the connection to the central system.
+pub trait UpstreamStatus: Send + Sync + 'static {
+    /// What was last seen.
+    fn health(&self) -> UpstreamHealth;
+}
+
 //------------ Store --------------------------------------------------------------------------------------------------
 
 /// Where a result comes from; sandbox data is marked in every answer and never mixes with real data.

@@ -16,6 +16,7 @@ use super::ports::{
     random_bytes,
 };
 use crate::domain::identifiers::InstitutionCode;
+use crate::domain::lockout::{self, Verdict};
 use crate::domain::personal::Secret;
 
 /// A session ends when it was not used for this long.
@@ -109,6 +110,32 @@ pub struct SignInParts {
 pub struct SignIn {
     parts: SignInParts,
     live: Mutex<HashMap<[u8; 32], SessionRecord>>,
+    strangers: Mutex<Strangers>,
+}
+
+/// Failures of names that are not accounts: they slow down like accounts, so that nobody can tell them apart.
+/// Kept in memory and bounded; names are kept as hashes, since a password may have been typed there.
+#[derive(Default)]
+struct Strangers {
+    failures: HashMap<[u8; 32], (u32, Timestamp)>,
+}
+
+/// Names remembered at once; beyond it the memory starts afresh.
+const MOST_STRANGERS: usize = 4096;
+
+impl Strangers {
+    /// Counts a failure in advance, as accounts do, unless the name must wait.
+    fn attempt(&mut self, name: &str, now: Timestamp) -> Verdict {
+        if self.failures.len() >= MOST_STRANGERS {
+            self.failures.clear();
+        }
+        let entry = self.failures.entry(token_hash(name)).or_insert((0, now));
+        let verdict = lockout::verdict(entry.0, Some(entry.1), now);
+        if verdict == Verdict::Allowed {
+            *entry = (entry.0.saturating_add(1), now);
+        }
+        verdict
+    }
 }
 
 impl SignIn {
@@ -117,7 +144,7 @@ impl SignIn {
         let since = parts.clock.now().checked_sub(ABSOLUTE_LIMIT).unwrap_or(Timestamp::MIN);
         let records = parts.sessions.load(since).await?;
         let live = records.into_iter().map(|record| (record.token_hash, record)).collect();
-        Ok(Self { parts, live: Mutex::new(live) })
+        Ok(Self { parts, live: Mutex::new(live), strangers: Mutex::default() })
     }
 
     /// Signs in with all factors at once. Unknown account, wrong password and wrong code take the same work.
@@ -150,9 +177,18 @@ impl SignIn {
     async fn evaluate(&self, request: SignInRequest, now: Timestamp) -> Result<SignedIn, SignInError> {
         let account = match self.parts.accounts.begin_attempt(&request.account, now).await? {
             Attempt::Evaluate(account) => Some(account),
-            Attempt::Unknown => None,
+            Attempt::Unknown => {
+                if let Verdict::Wait(until) = self.strangers().attempt(&request.account, now) {
+                    return Err(SignInError::Delayed { retry_after: seconds(now, until) });
+                }
+                None
+            }
             Attempt::Wait(until) => return Err(SignInError::Delayed { retry_after: seconds(now, until) }),
-            Attempt::Locked => return Err(SignInError::Locked),
+            Attempt::Locked => {
+                // The same work as for any other name: a lock must not be felt.
+                self.parts.credentials.password_fits(request.password, None).await?;
+                return Err(SignInError::Locked);
+            }
         };
         let hash = account.as_ref().map(|account| account.password_hash.clone());
         let password_fits = self.parts.credentials.password_fits(request.password, hash).await?;
@@ -233,6 +269,10 @@ impl SignIn {
                 outcome: "ok".to_owned(),
             })
             .await
+    }
+
+    fn strangers(&self) -> std::sync::MutexGuard<'_, Strangers> {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], SessionRecord>> {

@@ -8,4 +8,5 @@ pub mod eligibility;
 pub mod identifiers;
 pub mod lockout;
 pub mod personal;
+pub mod remarks;
 pub mod retention;

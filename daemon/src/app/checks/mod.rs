@@ -281,6 +281,11 @@ impl Checks {
         }
     }
 
+    /// The check that holds a reader now.
+    pub fn on_reader(&self, reader: &ReaderName) -> Option<String> {
+        self.registry.on_reader(reader)
+    }
+
     fn find(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, InputError> {
         self.registry.find(id).filter(|entry| entry.facts.owner == actor.account).ok_or(InputError::NotFound)
     }

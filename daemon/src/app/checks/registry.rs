@@ -53,6 +53,10 @@ impl Registry {
         Ok(Reservation { registry: self.clone(), reader: facts.reader.clone(), check: facts.id.clone() })
     }
 
+    pub(super) fn on_reader(&self, reader: &ReaderName) -> Option<String> {
+        self.state().busy.get(reader).cloned()
+    }
+
     pub(super) fn find(&self, id: &str) -> Option<Arc<Entry>> {
         self.state().checks.get(id).cloned()
     }

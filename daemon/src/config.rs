@@ -1,0 +1,204 @@
+//! The configuration file (TOML): every key is in `deploy/config.example.toml` with its default and the reason for it.
+//!
+//! Unknown keys are refused. Secrets never stand here: only the paths of the files that hold them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::app::checks::Terminal;
+use crate::app::ports::{Origin, ReaderName, TerminalId};
+use crate::domain::identifiers::InstitutionCode;
+use crate::upstream::UpstreamConfig;
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// 機関コード of the facility, 10 digits.
+    pub institution_code: String,
+    /// Real or sandbox data. A data directory belongs to one of them for ever.
+    pub mode: Mode,
+    /// The REST API's listener.
+    #[serde(default)]
+    pub api: ApiConfig,
+    /// Where results and keys are kept.
+    pub store: StoreSection,
+    /// The facility's terminals.
+    pub terminals: Vec<TerminalSection>,
+    /// The central system.
+    pub upstream: UpstreamConfig,
+    /// Logs.
+    #[serde(default)]
+    pub log: LogSection,
+}
+
+/// Which data this installation holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The real central system.
+    Production,
+    /// The simulated one: every result is marked.
+    Sandbox,
+}
+
+impl Mode {
+    /// How results of this installation are marked.
+    pub fn origin(self) -> Origin {
+        match self {
+            Self::Production => Origin::Production,
+            Self::Sandbox => Origin::Sandbox,
+        }
+    }
+}
+
+/// The REST API's listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    /// Address and port; loopback only.
+    pub listen: SocketAddr,
+    /// Further `host:port` values that the Host header may carry.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8787)), allowed_hosts: Vec::new() }
+    }
+}
+
+/// Where results and keys are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSection {
+    /// Directory of the database and the keyring, mode 0700.
+    pub directory: PathBuf,
+    /// The master key's file, mode 0600; keep it on another medium or in another directory, never in a backup
+    /// beside the database.
+    pub master_key_file: PathBuf,
+}
+
+/// A terminal (資格確認端末) and the reader beside it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerminalSection {
+    /// Its id, 1 to 64 letters, digits, `-` and `_`.
+    pub id: String,
+    /// Its reader as `pcsc_scan` names it; may be left out where there is only one.
+    pub reader: Option<String>,
+}
+
+/// Logs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// Filter, for example `info` or `daemon=debug`.
+    pub filter: String,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { filter: "info".to_owned() }
+    }
+}
+
+/// Why a configuration is not usable; the message says which key and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("設定ファイル {path} を読めません: {error}")]
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is not TOML of the expected form.
+    #[error("設定ファイル {path} の {key} が正しくありません: {message}")]
+    Form {
+        /// Its path.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A value breaks a rule.
+    #[error("設定 {key}: {rule}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The rule it breaks.
+        rule: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads and validates a file. Relative paths in it are relative to the file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        let mut config = Self::parse(&text, path)?;
+        config.resolve_paths(path.parent().unwrap_or(Path::new(".")));
+        Ok(config)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let form = |key: String, message: String| ConfigError::Form { path: path.to_owned(), key, message };
+        let document = toml::Deserializer::parse(text).map_err(|e| form("(TOML)".to_owned(), e.to_string()))?;
+        let config: Self = serde_path_to_error::deserialize(document)
+            .map_err(|error| form(error.path().to_string(), error.inner().to_string()))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.institution()?;
+        if !self.api.listen.ip().is_loopback() {
+            return Err(ConfigError::Value {
+                key: "api.listen",
+                rule: "APIはループバックアドレス（127.0.0.1 または [::1]）だけで待ち受けます",
+            });
+        }
+        if self.terminals.is_empty() {
+            return Err(ConfigError::Value { key: "terminals", rule: "端末を1台以上登録してください" });
+        }
+        for (index, terminal) in self.terminals.iter().enumerate() {
+            let named = (1..=64).contains(&terminal.id.len())
+                && terminal.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+            if !named || self.terminals.iter().take(index).any(|other| other.id == terminal.id) {
+                return Err(ConfigError::Value {
+                    key: "terminals.id",
+                    rule: "端末のidは英数字と - _ の64文字以内で、重複できません",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve_paths(&mut self, base: &Path) {
+        self.store.directory = base.join(&self.store.directory);
+        self.store.master_key_file = base.join(&self.store.master_key_file);
+        self.upstream.resolve_paths(base);
+    }
+
+    /// The facility.
+    pub fn institution(&self) -> Result<InstitutionCode, ConfigError> {
+        InstitutionCode::parse(&self.institution_code)
+            .map_err(|invalid| ConfigError::Value { key: "institution_code", rule: invalid.rule })
+    }
+
+    /// The facility's terminals.
+    pub fn terminals(&self) -> Vec<Terminal> {
+        self.terminals
+            .iter()
+            .map(|section| Terminal {
+                id: TerminalId(section.id.clone()),
+                reader: section.reader.clone().map(ReaderName),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,43 @@
+//! The machine's clock and randomness, and the process hardening that no library does for us.
+//!
+//! The only places where the bans of clippy.toml are lifted.
+
+use jiff::Timestamp;
+
+use crate::app::ports::{Clock, Random};
+
+/// The wall clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// The operating system's random generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the operating system for randomness")]
+    #[expect(clippy::expect_used, reason = "without randomness no token or key is safe: stopping is right")]
+    fn fill(&self, buffer: &mut [u8]) {
+        getrandom::fill(buffer).expect("the operating system gives randomness");
+    }
+}
+
+/// Keeps secrets out of core dumps and away from debuggers of the same user, and new files private to the owner.
+///
+/// # Errors
+/// The system call that was refused; the daemon does not run without them.
+#[cfg(target_os = "linux")]
+pub fn harden_process() -> Result<(), std::io::Error> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    Ok(())
+}
