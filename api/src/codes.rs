@@ -1,0 +1,230 @@
+//! Codes: every problem this API can report, in one table.
+//!
+//! A code never changes its meaning. Title and guidance are what the page and a receipt computer show to staff; they
+//! follow chapters 2 and 3 of the operations manual (施術所等向け 運用マニュアル 1.80版). Where there is no field for it the
+//! text never says which part of a sign-in was wrong, and never whether an account exists or is locked.
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// 対応できる人。
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// 資格確認担当者。
+    Staff,
+    /// 施設の管理者。
+    Administrator,
+    /// レセコンなど、連携するソフトウェアの開発元。
+    Vendor,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $status:ident, $who:ident, $title:literal, $guidance:expr;)+) => {
+        /// 問題の種類を表す安定したコード。意味が変わることはありません。将来コードが増えることがあります。
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum Code {
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The code as it is written on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// The HTTP status of an answer with this code. A failed check carries its code inside a 200 answer instead.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+
+            /// Who can do something about it.
+            pub fn who(self) -> Who {
+                match self { $(Self::$name => Who::$who,)+ }
+            }
+
+            /// What happened, in Japanese, in one short sentence.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// What staff and patient can do now, in Japanese.
+            pub fn guidance(self) -> &'static str {
+                match self { $(Self::$name => $guidance,)+ }
+            }
+        }
+    };
+}
+
+/// Ways to confirm eligibility when the card cannot be used now (manual chapter 3, question 11 and its column).
+macro_rules! other_ways {
+    ($first:literal) => {
+        concat!(
+            $first,
+            "オンライン資格確認ができないときは、次のいずれかで確認してください。",
+            "①資格確認書の提示 ②実物のマイナンバーカードと資格情報のお知らせの提示 ",
+            "③実物のマイナンバーカードとマイナポータルの資格情報画面（PDFも可）の提示。",
+            "患者がスマートフォンのみ持参した場合は、その場でマイナポータルにログインした資格情報画面を提示。",
+            "2回目以降の受療で必要な資格情報を把握していれば口頭で確認、初検であれば月内の次回受療時などに事後の確認が必須です。"
+        )
+    };
+}
+
+codes! {
+    // --- Reader and card ---
+    /// No reader is connected.
+    NoReader = "no_reader", CONFLICT, Staff, "カードリーダーが見つかりません。",
+        other_ways!("汎用カードリーダーがパソコンに接続されているか確認し、差し直してください。改善しない場合は管理者に連絡してください。");
+    /// Several readers are connected and none was named.
+    ReaderRequired = "reader_required", CONFLICT, Vendor, "使用するカードリーダーを指定してください。",
+        "カードリーダーが複数接続されています。GET /v1/readers の一覧から選び、reader に名前を指定してください。";
+    /// Another check is using the reader.
+    ReaderBusy = "reader_busy", CONFLICT, Staff, "このカードリーダーは別の資格確認で使用中です。",
+        "先に始めた資格確認が終わるのを待つか、それを中止してから、もう一度始めてください。";
+    /// The PC/SC service is not running.
+    CardServiceUnavailable = "card_service_unavailable", SERVICE_UNAVAILABLE, Administrator,
+        "カードリーダーのサービス（PC/SC）が動いていません。",
+        other_ways!("管理者がPC/SCサービス（pcscd、Windowsでは Smart Card サービス）の起動を確認してください。復旧すると自動で再接続します。");
+    /// The reader is gone or does not answer.
+    ReaderUnavailable = "reader_unavailable", SERVICE_UNAVAILABLE, Staff, "カードリーダーが応答しません。",
+        other_ways!("汎用カードリーダーを差し直して、もう一度資格確認を始めてください。");
+    /// Another program holds the card.
+    CardInUse = "card_in_use", CONFLICT, Staff, "別のソフトウェアがカードを使用しています。",
+        "マイナ資格確認アプリやブラウザなど、カードを使うほかのソフトウェアを終了してから、もう一度カードをかざしてください。";
+    /// The card left before it was done.
+    CardRemoved = "card_removed", CONFLICT, Staff, "読み取り中にカードが離れました。",
+        "もう一度資格確認を始め、読み取りが終わるまでカードを動かさないよう患者にご案内ください。入力された暗証番号は破棄しました。";
+    /// Not a My Number card.
+    NotJpkiCard = "not_jpki_card", UNPROCESSABLE_ENTITY, Staff, "マイナンバーカードとして読み取れないカードです。",
+        other_ways!("マイナンバーカードがかざされているか確認してください。ほかのカードと重ねてかざさないでください。");
+    /// The card answered something unusable.
+    CardUnreadable = "card_unreadable", UNPROCESSABLE_ENTITY, Staff, "カードを読み取れませんでした。",
+        other_ways!("カードの位置を直して、もう一度お試しください。繰り返す場合はICチップの破損が考えられます。");
+    /// The PIN was wrong; tries are left.
+    WrongPin = "wrong_pin", UNPROCESSABLE_ENTITY, Staff, "暗証番号が違います。",
+        "残りの入力回数を患者に伝え、利用者証明用電子証明書の数字4桁の暗証番号か確かめてから、もう一度資格確認を始めてください。連続で3回間違えるとロックされます。入力が難しい場合は、目視による確認もご検討ください。";
+    /// The PIN is locked, or the card is a 顔認証カード.
+    PinLocked = "pin_locked", UNPROCESSABLE_ENTITY, Staff, "暗証番号がロックされているか、顔認証マイナンバーカードです。",
+        other_ways!("目視による確認ができる場合は、目視に切り替えてください（顔写真なしマイナンバーカードを除きます）。ロックの解除は住民票がある市区町村の窓口で行います。スマートフォンアプリとコンビニのキオスク端末による暗証番号の初期化でも解除できます。施術所等では解除できません。");
+    /// One try was left and nobody confirmed its use.
+    LastTryUnconfirmed = "last_try_unconfirmed", CONFLICT, Staff, "暗証番号の最後の1回が確認されませんでした。",
+        "次に間違えるとロックされます。患者に確認してからもう一度始めるか、目視による確認に切り替えてください。カードへの照合は行っていません。";
+    /// Visual confirmation needs material that this installation does not have.
+    VisualNeedsTerminalMaterial = "visual_needs_terminal_material", CONFLICT, Staff,
+        "この端末では目視による確認を使えません。",
+        other_ways!("暗証番号による確認をご利用ください。目視による確認には端末の認証情報が必要です。");
+    /// The card is not registered as a health insurance card.
+    CardUseNotRegistered = "card_use_not_registered", UNPROCESSABLE_ENTITY, Staff,
+        "健康保険証としての利用登録がされていません。",
+        other_ways!("患者の同意を得て、マイナポータルなどで健康保険証利用の申込みを行ってください。登録の完了まで数分かかることがあり、毎日午前3時から午前6時は利用できません。");
+    /// The certificate is past its grace period.
+    CertificateExpired = "certificate_expired", UNPROCESSABLE_ENTITY, Staff,
+        "カードの電子証明書の有効期限が切れています。",
+        other_ways!("電子証明書の更新は市区町村の窓口で行えます。実物のカードの猶予期間（有効期間満了日の属する月の末日から3か月間）を過ぎると利用登録が解除され、資格確認書が交付されます。スマートフォンの電子証明書が切れている場合は、まず実物のカードで資格確認をしてください。");
+
+    // --- Central system ---
+    /// The central system cannot be reached.
+    UpstreamUnreachable = "upstream_unreachable", BAD_GATEWAY, Staff,
+        "オンライン資格確認等システムに接続できません。",
+        other_ways!("ネットワークの接続を確認し、少し待ってからもう一度お試しください。続く場合は管理者に連絡してください。");
+    /// The central system did not answer in time.
+    UpstreamTimeout = "upstream_timeout", GATEWAY_TIMEOUT, Staff,
+        "オンライン資格確認等システムから時間内に応答がありません。",
+        other_ways!("少し待ってから、もう一度資格確認を始めてください。");
+    /// The central system is closed for maintenance.
+    UpstreamMaintenance = "upstream_maintenance", SERVICE_UNAVAILABLE, Staff,
+        "オンライン資格確認等システムはメンテナンス中です。",
+        other_ways!("メンテナンスの予定は施術所等向け総合ポータルサイトをご確認ください。");
+    /// The TLS certificates were not accepted.
+    UpstreamCertificate = "upstream_certificate", BAD_GATEWAY, Administrator,
+        "オンライン資格確認等システムとの間で証明書が受け入れられません。",
+        other_ways!("管理者がクライアント証明書の有効期限と設定、パソコンの日時を確認してください。");
+    /// The central system's answer could not be understood.
+    UpstreamMalformed = "upstream_malformed", BAD_GATEWAY, Vendor,
+        "オンライン資格確認等システムの応答を解釈できません。",
+        other_ways!("結果は保存していません。もう一度お試しください。繰り返す場合は、発生日時を添えて本ソフトウェアの提供元に連絡してください。");
+    /// The central system refused with its own code.
+    UpstreamRefused = "upstream_refused", BAD_GATEWAY, Staff,
+        "オンライン資格確認等システムがエラーを返しました。",
+        other_ways!("表示されたエラーコードを控え、オンライン資格確認等コールセンター（0800-080-4583、通話無料）にお問い合わせください。");
+    /// The result could not be stored.
+    NotStored = "not_stored", INTERNAL_SERVER_ERROR, Administrator, "資格確認の結果を保存できませんでした。",
+        other_ways!("結果は表示も保存もしていません。管理者がディスクの空きとデータの保存先を確認したあと、もう一度資格確認を行ってください。");
+    /// The disk is full.
+    StoreFull = "store_full", INSUFFICIENT_STORAGE, Administrator, "ディスクの空きが足りません。",
+        "管理者がディスクの空きを増やしてください。再起動しなくても再開します。";
+
+    // --- Checks, results, inquiry numbers ---
+    /// No such check, or it is too old.
+    CheckNotFound = "check_not_found", NOT_FOUND, Vendor, "この資格確認は見つかりません。",
+        "番号が正しいか確認してください。終了して時間がたった資格確認は参照できません。結果は GET /v1/results で確認できます。";
+    /// The request does not fit the phase of the check.
+    WrongPhase = "wrong_phase", CONFLICT, Vendor, "今の段階ではこの操作はできません。",
+        "GET /v1/checks/{id} で資格確認の現在の段階を確認してください。終了した資格確認は変更できません。";
+    /// The PIN is not four digits.
+    PinFormat = "pin_format", UNPROCESSABLE_ENTITY, Staff, "暗証番号は数字4桁です。",
+        "利用者証明用電子証明書の数字4桁の暗証番号を、半角数字で入力するよう患者にご案内ください。カードへの照合は行っていません。";
+    /// The terminal is not known.
+    UnknownTerminal = "unknown_terminal", UNPROCESSABLE_ENTITY, Administrator, "登録されていない端末です。",
+        "管理者が端末の設定を確認してください。";
+    /// No such result, or it is past its period.
+    ResultNotFound = "result_not_found", NOT_FOUND, Staff, "この資格確認結果は見つかりません。",
+        "番号が正しいか確認してください。結果を確認できるのは、資格確認を行った日の翌月末までです。";
+    /// The inquiry number breaks its rules.
+    InquiryNumberInvalid = "inquiry_number_invalid", UNPROCESSABLE_ENTITY, Staff, "照会番号の形式が正しくありません。",
+        "照会番号は1文字以上50文字以内で、前後の空白と制御文字は使えません。";
+    /// The result does not say whose inquiry number it would be.
+    InquiryPersonUnknown = "inquiry_person_unknown", UNPROCESSABLE_ENTITY, Staff,
+        "この結果では照会番号を登録する患者を特定できません。",
+        "保険者番号と番号が含まれる結果を1件選んでください。該当資格なし、複数該当、不開示の結果には登録できません。";
+
+    // --- Sign-in and rights ---
+    /// Sign-in refused; never says why.
+    SignInFailed = "sign_in_failed", UNAUTHORIZED, Staff, "ログインできませんでした。",
+        "機関コード、アカウント、パスワード、6桁の数字を確認し、認証アプリの次の数字が表示されてからもう一度お試しください。一度使った数字は使えません。失敗が続く場合は管理者に連絡してください。";
+    /// Too many sign-in attempts; also answered for names that do not exist.
+    SignInDelayed = "sign_in_delayed", TOO_MANY_REQUESTS, Staff, "しばらく待ってからログインしてください。",
+        "ログインの試行が続いたため、一時的に受け付けていません。表示された秒数を待ってから、もう一度お試しください。";
+    /// No session, or it has ended.
+    SessionRequired = "session_required", UNAUTHORIZED, Staff, "ログインが必要です。",
+        "ログインしてください。操作がない時間が続いた場合や、ログインから一定の時間がたった場合は、自動でログアウトします。";
+    /// The account's role does not allow it.
+    ForbiddenRole = "forbidden_role", FORBIDDEN, Administrator, "このアカウントではこの操作はできません。",
+        "必要な権限を持つアカウントでログインするか、管理者に連絡してください。";
+
+    // --- Requests ---
+    /// The request breaks the contract.
+    InvalidRequest = "invalid_request", BAD_REQUEST, Vendor, "リクエストの形式が正しくありません。",
+        "field に示された項目を、openapi.yaml の定義に合わせてください。";
+    /// Not `application/json`.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, Vendor,
+        "Content-Type が application/json ではありません。",
+        "Content-Type: application/json を付けて、UTF-8 の JSON を送ってください。";
+    /// The body is larger than allowed.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, Vendor, "リクエストの本文が大きすぎます。",
+        "本文は 64 KiB 以内にしてください。";
+    /// The Host header is not one of ours.
+    HostNotAllowed = "host_not_allowed", FORBIDDEN, Vendor, "許可されていない宛先（Host）です。",
+        "設定された host:port（既定では 127.0.0.1、localhost、[::1] と待ち受けポート）に接続してください。";
+    /// The request comes from a foreign web page.
+    OriginNotAllowed = "origin_not_allowed", FORBIDDEN, Vendor, "ほかのWebサイトからの要求は受け付けません。",
+        "ブラウザのページからではなく、レセコンなどのソフトウェアから呼び出してください。Origin を送る場合は管理者が許可する必要があります。";
+    /// No such path.
+    NotFound = "not_found", NOT_FOUND, Vendor, "このURLはありません。", "パスを openapi.yaml で確認してください。";
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, Vendor, "このURLではこのメソッドは使えません。",
+        "使えるメソッドを openapi.yaml で確認してください。";
+    /// The request took too long.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, Vendor, "リクエストが時間内に終わりませんでした。",
+        "本文をすぐに送り終えているか確認し、もう一度お試しください。";
+    /// The limit of open connections is reached.
+    TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, Vendor, "同時に開ける接続の数を超えています。",
+        "使い終わった接続を閉じ、少し待ってからもう一度お試しください。";
+    /// A fault inside.
+    Internal = "internal", INTERNAL_SERVER_ERROR, Administrator, "内部でエラーが起きました。",
+        "もう一度お試しください。繰り返す場合は、発生日時を添えて本ソフトウェアの提供元に連絡してください。";
+}

@@ -1,0 +1,160 @@
+//! Service: what the contract needs from the program behind it. Handlers see nothing else.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+
+use crate::codes::Code;
+use crate::wire;
+
+/// Why a call was refused or failed. The texts come from the table of codes; `detail` adds what only this case knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceError {
+    /// The code; it decides the HTTP status.
+    pub code: Code,
+    /// Seconds after which another attempt makes sense (`Retry-After`).
+    pub retry_after: Option<u32>,
+    /// The field of the request that is to blame, by its name on the wire.
+    pub field: Option<String>,
+    /// Japanese, for people; never personal data, never a value from the request.
+    pub detail: Option<String>,
+    /// The central system's own code, with [`Code::UpstreamRefused`].
+    pub upstream_code: Option<String>,
+}
+
+impl ServiceError {
+    /// An error that says no more than its code.
+    pub fn new(code: Code) -> Self {
+        Self { code, retry_after: None, field: None, detail: None, upstream_code: None }
+    }
+
+    /// Names the field of the request that is to blame.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Adds what only this case knows, in Japanese.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Says when to try again, in seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Adds the central system's own code.
+    #[must_use]
+    pub fn upstream_code(mut self, code: impl Into<String>) -> Self {
+        self.upstream_code = Some(code.into());
+        self
+    }
+}
+
+impl From<Code> for ServiceError {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.as_str())
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+/// Names a session inside the service; opaque to the contract (the service uses the hash of the token).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionKey(pub [u8; 32]);
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Who is calling: proof that the request carried a live session. Only [`Service::authenticate`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Sign-in name of the account.
+    pub account: String,
+    /// What it may do.
+    pub role: wire::Role,
+    /// The session.
+    pub session: SessionKey,
+}
+
+/// The answer of a call.
+pub type Answer<T> = Result<T, ServiceError>;
+
+/// The program behind the contract. It decides roles ([`Code::ForbiddenRole`]), writes the audit log, and never blocks.
+#[async_trait]
+pub trait Service: Send + Sync + 'static {
+    /// Signs in with all factors at once. Unknown account, wrong password, wrong or used code and a locked account get
+    /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
+    /// `peer` is for the log only, never for a decision.
+    async fn sign_in(&self, request: wire::SignIn, peer: Option<SocketAddr>) -> Answer<wire::Session>;
+
+    /// Finds the session of a bearer token; [`Code::SessionRequired`] if there is none. Called before every other call.
+    async fn authenticate(&self, token: &str) -> Answer<Caller>;
+
+    /// The caller's session.
+    async fn session(&self, caller: &Caller) -> Answer<wire::SessionInfo>;
+
+    /// Ends the caller's session.
+    async fn sign_out(&self, caller: &Caller) -> Answer<()>;
+
+    /// Starts a check and answers at once.
+    async fn create_check(&self, caller: &Caller, request: wire::NewCheck) -> Answer<wire::Check>;
+
+    /// A check. With `after_revision`, waits up to `wait_seconds` (0 to 25) for a later revision or the end of the
+    /// check, then answers with the check as it is.
+    async fn check(
+        &self,
+        caller: &Caller,
+        id: &str,
+        after_revision: Option<i64>,
+        wait_seconds: u32,
+    ) -> Answer<wire::Check>;
+
+    /// Takes the PIN over for the one VERIFY of this check.
+    async fn enter_pin(&self, caller: &Caller, id: &str, pin: wire::PinEntry) -> Answer<wire::Check>;
+
+    /// Confirms with the patient's consent that the last PIN try may be used.
+    async fn confirm_last_try(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
+
+    /// Cancels a check that has not asked the central system yet.
+    async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
+
+    /// A page of searchable results, newest first.
+    async fn results(&self, caller: &Caller, query: wire::ResultQuery) -> Answer<wire::ResultPage>;
+
+    /// How many searchable results there are; ignores `cursor` and `limit`.
+    async fn count_results(&self, caller: &Caller, query: wire::ResultQuery) -> Answer<wire::ResultCount>;
+
+    /// One result, searchable or not.
+    async fn result(&self, caller: &Caller, id: i64) -> Answer<wire::EligibilityResult>;
+
+    /// Sets the inquiry number of a result's person, here and at the central system.
+    async fn set_inquiry_number(
+        &self,
+        caller: &Caller,
+        id: i64,
+        request: wire::InquiryNumber,
+    ) -> Answer<wire::InquiryNumberSet>;
+
+    /// The readers as they are now.
+    async fn readers(&self, caller: &Caller) -> Answer<wire::Readers>;
+
+    /// The health of the program's parts.
+    async fn health(&self, caller: &Caller) -> Answer<wire::Health>;
+}

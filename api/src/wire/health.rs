@@ -1,0 +1,121 @@
+//! Readers and health.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Method;
+use crate::codes::Code;
+
+/// カードリーダーの一覧と、選べる本人確認の方法。
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Readers {
+    /// PC/SCサービスが応答しているか。
+    pub service_available: bool,
+    /// この環境で選べる本人確認の方法。
+    pub methods: Vec<Method>,
+    /// カードリーダー。
+    pub readers: Vec<Reader>,
+}
+
+/// カードリーダー。
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Reader {
+    /// 名前。
+    #[schema(example = "Sony RC-S300/P 00 00")]
+    pub name: String,
+    /// 状態。
+    pub state: ReaderState,
+    /// 使用中の資格確認の番号。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "01J2ZK3M9Q4R8T6V7W5X1Y0ABC")]
+    pub check_id: Option<String>,
+}
+
+/// カードリーダーの状態。
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReaderState {
+    /// カードがありません。
+    Empty,
+    /// カードがあります。
+    Card,
+    /// 応答しないものが置かれています。
+    Mute,
+    /// カードリーダーが応答しません。
+    Unavailable,
+}
+
+/// 稼働の状態。
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Health {
+    /// 全体の状態。各部のうち最も悪い状態です。
+    pub state: HealthState,
+    /// ソフトウェアの版。
+    #[schema(example = "0.1.0")]
+    pub version: String,
+    /// サンドボックス（模擬）として動いているか。
+    pub sandbox: bool,
+    /// カードリーダー。
+    pub card: HealthPart,
+    /// オンライン資格確認等システムとの接続。
+    pub upstream: HealthPart,
+    /// 結果の保存。
+    pub store: HealthPart,
+}
+
+/// 各部の状態。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HealthPart {
+    /// 状態。
+    pub state: HealthState,
+    /// 問題のコード。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<Code>,
+    /// 何が起きているか。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "カードリーダーが見つかりません。")]
+    pub title: Option<String>,
+    /// 今できること。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "汎用カードリーダーを差し直してください。")]
+    pub guidance: Option<String>,
+}
+
+impl HealthPart {
+    /// A part without a problem.
+    pub fn well(state: HealthState) -> Self {
+        Self { state, code: None, title: None, guidance: None }
+    }
+
+    /// A part with a problem, in the words of the table of codes.
+    pub fn troubled(state: HealthState, code: Code) -> Self {
+        Self {
+            state,
+            code: Some(code),
+            title: Some(code.title().to_owned()),
+            guidance: Some(code.guidance().to_owned()),
+        }
+    }
+}
+
+/// 稼働の状態の種類。
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthState {
+    /// 正常。
+    Ok,
+    /// まだ分からない（起動後に使われていない）。
+    Unknown,
+    /// 一部が使えない。
+    Degraded,
+    /// 使えない。
+    Failed,
+}
+
+/// プロセスが動いていることだけを表します。
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Liveness {
+    /// 常に true。
+    pub alive: bool,
+}

@@ -1,0 +1,184 @@
+//! Results (資格確認結果) and inquiry numbers (照会番号).
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Eligibility, Method};
+
+/// 資格確認結果。資格確認を行った日の翌月末まで参照できます。
+#[derive(Clone, Serialize, ToSchema)]
+pub struct EligibilityResult {
+    /// 結果の番号。
+    #[schema(example = 42)]
+    pub id: i64,
+    /// 資格確認の番号。
+    #[schema(example = "01J2ZK3M9Q4R8T6V7W5X1Y0ABC")]
+    pub check_id: String,
+    /// 資格確認を行った日時（処理実行日時。日本時間、RFC 3339）。
+    #[schema(format = DateTime, example = "2026-07-08T12:00:00+09:00")]
+    pub checked_at: String,
+    /// 資格確認日。どの日の資格かを表し、資格確認を行った日と異なることがあります。
+    #[schema(format = Date, example = "2026-07-08")]
+    pub confirmed_for: String,
+    /// 本人確認の方法。
+    pub method: Method,
+    /// 資格確認を行った端末。
+    #[schema(example = "uketsuke-1")]
+    pub terminal: String,
+    /// 資格有効性。
+    pub validity: Validity,
+    /// 資格確認結果検索の対象か。資格情報が表示された結果だけが対象です。
+    pub searchable: bool,
+    /// サンドボックス（模擬）の結果か。true の結果を実際の業務に使わないでください。
+    pub sandbox: bool,
+    /// 参照できなくなる日時（日本時間、RFC 3339）。この瞬間にはもう参照できません。
+    #[schema(format = DateTime, example = "2026-09-01T00:00:00+09:00")]
+    pub expires_at: String,
+    /// 保存した結果が変わるたびに増える番号。
+    #[schema(example = 1, minimum = 1)]
+    pub version: i64,
+    /// 患者の照会番号。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "K-000123")]
+    pub inquiry_number: Option<String>,
+    /// 正常な応答に付いていた知らせ。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub note: Option<Note>,
+    /// 不開示の有無。
+    pub withheld: Withheld,
+    /// 資格情報。通常は1件、複数該当では2件以上、該当資格なしでは0件です。
+    pub eligibilities: Vec<Eligibility>,
+}
+
+/// 資格有効性。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Validity {
+    /// 種類。
+    pub code: ValidityCode,
+    /// 受け取ったコード。
+    #[schema(example = "1")]
+    pub raw: String,
+    /// 表示名。
+    #[schema(example = "有効")]
+    pub label: String,
+}
+
+/// 資格有効性の種類。
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidityCode {
+    /// 1 有効。
+    Valid,
+    /// 2 無効。
+    Invalid,
+    /// 3 無効（新しい資格あり）。
+    InvalidNewExists,
+    /// 4 該当資格なし。
+    NotFound,
+    /// 5 複数該当。
+    Multiple,
+    /// この版の知らないコード。raw を見てください。
+    Unknown,
+}
+
+/// 絞り込みに使える資格有効性。
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidityFilter {
+    /// 有効。
+    Valid,
+    /// 無効。
+    Invalid,
+    /// 無効（新しい資格あり）。
+    InvalidNewExists,
+    /// 複数該当。
+    Multiple,
+}
+
+/// 不開示（DVや虐待等の被害を受けた方の申請による）の有無。不開示は正常な結果です。
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Withheld {
+    /// 不開示なし。
+    None,
+    /// 一部の項目がありません。
+    Part,
+    /// すべての項目がありません。
+    All,
+}
+
+/// 正常な応答に付いていた知らせ（例：電子証明書の有効期限が近い）。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Note {
+    /// 処理結果コード。
+    #[schema(example = "OQS00001I")]
+    pub code: String,
+    /// 処理結果メッセージ。
+    #[schema(example = "電子証明書の有効期限まで3か月を切っています。")]
+    pub message: String,
+}
+
+/// 検索の条件。cursor には条件も含まれるため、続きでは同じ条件を送ってください。
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ResultQuery {
+    /// 資格確認を行った日（日本時間）がこの日以後。
+    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-01")]
+    pub from: Option<String>,
+    /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
+    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-31")]
+    pub to: Option<String>,
+    /// この端末で行った資格確認だけ。
+    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 64)]
+    pub terminal: Option<String>,
+    /// この資格有効性の結果だけ。
+    #[param(nullable = false, inline)]
+    pub validity: Option<ValidityFilter>,
+    /// 前のページの next_cursor。件数の取得では使いません。
+    #[param(nullable = false, example = "MTc4MzQ3OTYwMDAwMDAwMC00Mg", min_length = 1, max_length = 512)]
+    pub cursor: Option<String>,
+    /// 1ページの最大件数。省略すると100件です。件数の取得では使いません。
+    #[param(nullable = false, minimum = 1, maximum = 200, default = 100, example = 100)]
+    pub limit: Option<u32>,
+}
+
+/// 資格確認結果の1ページ（新しい順）。
+#[derive(Clone, Serialize, ToSchema)]
+pub struct ResultPage {
+    /// 結果。
+    pub results: Vec<EligibilityResult>,
+    /// 続きを取得するための印。最後のページにはありません。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "MTc4MzQ3OTYwMDAwMDAwMC00Mg")]
+    pub next_cursor: Option<String>,
+}
+
+/// 資格確認結果の件数。
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ResultCount {
+    /// 条件に合う件数。
+    #[schema(example = 17, minimum = 0)]
+    pub count: i64,
+}
+
+/// 登録する照会番号。
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InquiryNumber {
+    /// 照会番号（1文字以上50文字以内。前後の空白と制御文字は使えません）。
+    #[schema(example = "K-000123", min_length = 1, max_length = 50)]
+    pub inquiry_number: String,
+}
+
+/// 登録された照会番号。同じ患者と分かる、保存中のすべての結果に付きます。
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InquiryNumberSet {
+    /// 照会番号。
+    #[schema(example = "K-000123")]
+    pub inquiry_number: String,
+    /// 照会番号が付いた結果の番号。
+    #[schema(example = json!([41, 42]))]
+    pub results: Vec<i64>,
+}
