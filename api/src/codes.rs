@@ -181,6 +181,9 @@ codes! {
     InquiryPersonUnknown = "inquiry_person_unknown", UNPROCESSABLE_ENTITY, Staff,
         "この結果では照会番号を登録する患者を特定できません。",
         "保険者番号と番号が含まれる結果を1件選んでください。該当資格なし、複数該当、不開示の結果には登録できません。";
+    /// The result holds several insurances; whose number it is must be decided first.
+    InquiryPersonAmbiguous = "inquiry_person_ambiguous", CONFLICT, Staff, "複数の資格が該当するため、照会番号を登録できません。",
+        "どの資格で受療するかを患者と保険者に確認し、資格が1つに決まってからもう一度資格確認を行って登録してください。";
 
     // --- Sign-in and rights ---
     /// Sign-in refused; never says why.

@@ -244,6 +244,15 @@ impl SignIn {
         }))
     }
 
+    /// A session by its token's hash, without counting as a use.
+    pub fn session(&self, token_hash: &[u8; 32]) -> Option<Session> {
+        self.live().get(token_hash).map(|record| Session {
+            actor: Actor { account: record.account.clone(), role: record.role },
+            ends_at: ends_at(record),
+            token_hash: *token_hash,
+        })
+    }
+
     /// Notes a use of the session; returns it and when it was last used before, to the minute.
     fn touch(&self, hash: &[u8; 32], now: Timestamp) -> Option<(SessionRecord, Timestamp)> {
         let mut live = self.live();

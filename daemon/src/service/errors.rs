@@ -1,0 +1,138 @@
+//! Use-case errors → codes of the contract. Every variant is named: a new one must be decided here.
+
+use api::codes::Code;
+use api::service::ServiceError;
+
+use crate::app::access::Forbidden;
+use crate::app::checks::{CreateError, InputError};
+use crate::app::ports::{StoreError, UpstreamError};
+use crate::app::results::ResultsError;
+use crate::app::sign_in::SignInError;
+use crate::domain::check::Failure;
+
+pub(super) fn sign_in(error: SignInError) -> ServiceError {
+    match error {
+        // A locked account answers like a wrong password: whoever guesses must not learn that it exists.
+        SignInError::Refused | SignInError::Locked => Code::SignInFailed.into(),
+        SignInError::CodeUsed { retry_after } | SignInError::Delayed { retry_after } => {
+            ServiceError::new(Code::SignInDelayed).retry_after(retry_after)
+        }
+        SignInError::Store(error) => store(error),
+        SignInError::Credentials(error) => {
+            tracing::error!(%error, "sign-in could not be evaluated");
+            Code::Internal.into()
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the last holder of the error: passed to map_err as it is")]
+pub(super) fn store(error: StoreError) -> ServiceError {
+    tracing::error!(%error, "the store failed");
+    match error {
+        StoreError::DiskFull => Code::StoreFull.into(),
+        StoreError::Failed(_) | StoreError::Corrupt { .. } => Code::Internal.into(),
+    }
+}
+
+pub(super) fn forbidden(_: Forbidden) -> ServiceError {
+    Code::ForbiddenRole.into()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the last holder of the error: passed to map_err as it is")]
+pub(super) fn create(error: CreateError) -> ServiceError {
+    match error {
+        CreateError::Forbidden => Code::ForbiddenRole.into(),
+        CreateError::UnknownTerminal => ServiceError::new(Code::UnknownTerminal).field("terminal"),
+        CreateError::CardServiceUnavailable => Code::CardServiceUnavailable.into(),
+        CreateError::NoReader => Code::NoReader.into(),
+        CreateError::ReaderRequired => ServiceError::new(Code::ReaderRequired).field("reader"),
+        CreateError::ReaderUnavailable => Code::ReaderUnavailable.into(),
+        CreateError::ReaderBusy | CreateError::TooMany => Code::ReaderBusy.into(),
+        CreateError::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial.into(),
+    }
+}
+
+pub(super) fn input(error: InputError) -> ServiceError {
+    match error {
+        InputError::NotFound => Code::CheckNotFound.into(),
+        InputError::WrongPhase => Code::WrongPhase.into(),
+    }
+}
+
+pub(super) fn results(error: ResultsError) -> ServiceError {
+    match error {
+        ResultsError::Forbidden => Code::ForbiddenRole.into(),
+        ResultsError::NotFound => Code::ResultNotFound.into(),
+        ResultsError::PersonUnknown => Code::InquiryPersonUnknown.into(),
+        ResultsError::PersonAmbiguous => Code::InquiryPersonAmbiguous.into(),
+        ResultsError::Upstream(error) => upstream(error),
+        ResultsError::Store(error) => store(error),
+    }
+}
+
+fn upstream(error: UpstreamError) -> ServiceError {
+    match error {
+        UpstreamError::Unreachable => Code::UpstreamUnreachable.into(),
+        UpstreamError::Timeout => Code::UpstreamTimeout.into(),
+        UpstreamError::Refused { code } => ServiceError::new(Code::UpstreamRefused).upstream_code(code),
+        UpstreamError::ClientCertificate => Code::UpstreamCertificate.into(),
+        UpstreamError::Malformed => Code::UpstreamMalformed.into(),
+        UpstreamError::Maintenance => Code::UpstreamMaintenance.into(),
+    }
+}
+
+/// The code of a failed check.
+pub(super) fn failure(failure: &Failure) -> Code {
+    match failure {
+        Failure::CardServiceUnavailable => Code::CardServiceUnavailable,
+        Failure::ReaderUnavailable => Code::ReaderUnavailable,
+        Failure::CardInUse => Code::CardInUse,
+        Failure::CardRemoved => Code::CardRemoved,
+        Failure::NotJpkiCard => Code::NotJpkiCard,
+        Failure::CardUnreadable => Code::CardUnreadable,
+        Failure::WrongPin { .. } => Code::WrongPin,
+        Failure::PinLocked => Code::PinLocked,
+        Failure::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial,
+        Failure::NotRegistered => Code::CardUseNotRegistered,
+        Failure::CertificateExpired => Code::CertificateExpired,
+        Failure::UpstreamUnreachable => Code::UpstreamUnreachable,
+        Failure::UpstreamTimeout => Code::UpstreamTimeout,
+        Failure::UpstreamMaintenance => Code::UpstreamMaintenance,
+        Failure::ClientCertificate => Code::UpstreamCertificate,
+        Failure::UpstreamMalformed => Code::UpstreamMalformed,
+        Failure::UpstreamRefused { .. } => Code::UpstreamRefused,
+        Failure::NotStored => Code::NotStored,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The audit log writes `Failure::code`, the API `Code::as_str`: they must be the same words.
+    #[test]
+    fn the_audit_log_and_the_api_use_the_same_codes() {
+        for example in [
+            Failure::CardServiceUnavailable,
+            Failure::ReaderUnavailable,
+            Failure::CardInUse,
+            Failure::CardRemoved,
+            Failure::NotJpkiCard,
+            Failure::CardUnreadable,
+            Failure::WrongPin { tries_left: 2 },
+            Failure::PinLocked,
+            Failure::VisualNeedsTerminalMaterial,
+            Failure::NotRegistered,
+            Failure::CertificateExpired,
+            Failure::UpstreamUnreachable,
+            Failure::UpstreamTimeout,
+            Failure::UpstreamMaintenance,
+            Failure::ClientCertificate,
+            Failure::UpstreamMalformed,
+            Failure::UpstreamRefused { code: "X".to_owned() },
+            Failure::NotStored,
+        ] {
+            assert_eq!(failure(&example).as_str(), example.code());
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Domain → wire, field by field; the compiler notices a field that is forgotten.
+
+use api::codes::Code;
+use api::wire as w;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::errors;
+use crate::app::checks::CheckView;
+use crate::app::health::HealthView;
+use crate::app::ports::{DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth};
+use crate::domain::check::{Failure, Method, Phase};
+use crate::domain::eligibility::{Eligibility, Field, Validity};
+use crate::domain::remarks::{Disclosure, Remark, disclosure, remarks};
+use crate::domain::retention::jst_datetime;
+
+/// An instant in Japan time, RFC 3339 to the second.
+pub(super) fn jst(at: Timestamp) -> String {
+    format!("{}+09:00", jst_datetime(at).strftime("%Y-%m-%dT%H:%M:%S"))
+}
+
+fn iso_day(day: Date) -> String {
+    day.strftime("%Y-%m-%d").to_string()
+}
+
+pub(super) fn role(role: Role) -> w::Role {
+    match role {
+        Role::Operator => w::Role::Operator,
+        Role::ReceiptComputer => w::Role::ReceiptComputer,
+        Role::Administrator => w::Role::Administrator,
+    }
+}
+
+pub(super) fn role_from(role: w::Role) -> Role {
+    match role {
+        w::Role::Operator => Role::Operator,
+        w::Role::ReceiptComputer => Role::ReceiptComputer,
+        w::Role::Administrator => Role::Administrator,
+    }
+}
+
+fn method(method: Method) -> w::Method {
+    match method {
+        Method::Visual => w::Method::Visual,
+        Method::CardPin => w::Method::CardPin,
+    }
+}
+
+pub(super) fn method_from(method: w::Method) -> Method {
+    match method {
+        w::Method::Visual => Method::Visual,
+        w::Method::CardPin => Method::CardPin,
+    }
+}
+
+//------------ Checks -------------------------------------------------------------------------------------------------
+
+pub(super) fn check(view: CheckView) -> w::Check {
+    let (phase, result_id, failure) = match &view.phase {
+        Phase::FetchingChallenge => (w::CheckPhase::FetchingChallenge, None, None),
+        Phase::WaitingForPin => (w::CheckPhase::WaitingForPin, None, None),
+        Phase::WaitingForCard => (w::CheckPhase::WaitingForCard, None, None),
+        Phase::Reading => (w::CheckPhase::Reading, None, None),
+        Phase::ConfirmingLastTry => (w::CheckPhase::ConfirmingLastTry, None, None),
+        Phase::AskingUpstream => (w::CheckPhase::AskingUpstream, None, None),
+        Phase::Done(id) => (w::CheckPhase::Done, Some(id.0), None),
+        Phase::Failed(reason) => (w::CheckPhase::Failed, None, Some(failure(reason))),
+        Phase::Cancelled => (w::CheckPhase::Cancelled, None, None),
+        Phase::TimedOut => (w::CheckPhase::TimedOut, None, None),
+    };
+    w::Check {
+        id: view.id,
+        revision: view.revision,
+        method: method(view.method),
+        phase,
+        terminal: view.terminal.0,
+        reader: view.reader.0,
+        created_at: jst(view.created_at),
+        result_id,
+        failure,
+    }
+}
+
+fn failure(failure: &Failure) -> w::CheckFailure {
+    let mut wire = w::CheckFailure::new(errors::failure(failure));
+    if let Failure::WrongPin { tries_left } = failure {
+        wire.tries_left = Some(*tries_left);
+    }
+    if let Failure::UpstreamRefused { code } = failure {
+        wire.upstream_code = Some(code.clone());
+    }
+    wire
+}
+
+//------------ Results ------------------------------------------------------------------------------------------------
+
+pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
+    let content = &stored.content;
+    let confirmation = &content.confirmation;
+    w::EligibilityResult {
+        id: stored.id.0,
+        check_id: content.check_id.clone(),
+        checked_at: jst(confirmation.processed_at),
+        confirmed_for: iso_day(confirmation.confirmed_for),
+        method: method(content.method),
+        terminal: content.terminal.0.clone(),
+        validity: validity(&confirmation.validity),
+        searchable: confirmation.is_searchable(),
+        sandbox: content.origin == Origin::Sandbox,
+        expires_at: jst(stored.expires_at),
+        version: stored.version,
+        inquiry_number: stored.inquiry_number.as_ref().map(|number| number.expose().to_owned()),
+        note: confirmation
+            .note
+            .as_ref()
+            .map(|note| w::Note { code: note.code.clone(), message: note.message.clone() }),
+        withheld: withheld(&confirmation.eligibilities),
+        eligibilities: confirmation.eligibilities.iter().map(eligibility).collect(),
+    }
+}
+
+fn validity(validity: &Validity) -> w::Validity {
+    let (code, label) = match validity {
+        Validity::Valid => (w::ValidityCode::Valid, "有効"),
+        Validity::Invalid => (w::ValidityCode::Invalid, "無効"),
+        Validity::InvalidNewExists => (w::ValidityCode::InvalidNewExists, "無効（新しい資格あり）"),
+        Validity::NotFound => (w::ValidityCode::NotFound, "該当資格なし"),
+        Validity::Multiple => (w::ValidityCode::Multiple, "複数該当"),
+        Validity::Unknown(_) => (w::ValidityCode::Unknown, "不明な資格有効性"),
+    };
+    w::Validity { code, raw: validity.code().to_owned(), label: label.to_owned() }
+}
+
+fn withheld(eligibilities: &[Eligibility]) -> w::Withheld {
+    let mut disclosures = eligibilities.iter().map(disclosure).peekable();
+    if disclosures.peek().is_none() {
+        return w::Withheld::None;
+    }
+    let disclosures: Vec<_> = disclosures.collect();
+    if disclosures.iter().all(|disclosure| *disclosure == Disclosure::Nothing) {
+        w::Withheld::All
+    } else if disclosures.iter().all(|disclosure| *disclosure == Disclosure::Full) {
+        w::Withheld::None
+    } else {
+        w::Withheld::Part
+    }
+}
+
+fn eligibility(person: &Eligibility) -> w::Eligibility {
+    let text = |field: Field| person.get(field).map(|value| value.expose().to_owned());
+    w::Eligibility {
+        classification: text(Field::InsuredCardClassification)
+            .zip(person.classification())
+            .map(|(code, known)| w::Classification { code, label: known.label() }),
+        insurer_number: text(Field::InsurerNumber),
+        insured_card_symbol: text(Field::InsuredCardSymbol),
+        insured_identification_number: text(Field::InsuredIdentificationNumber),
+        insured_branch_number: text(Field::InsuredBranchNumber),
+        personal_family_classification: text(Field::PersonalFamilyClassification),
+        insured_name: text(Field::InsuredName),
+        name: text(Field::Name),
+        name_of_other: text(Field::NameOfOther),
+        name_kana: text(Field::NameKana),
+        name_of_other_kana: text(Field::NameOfOtherKana),
+        sex1: text(Field::Sex1),
+        sex2: text(Field::Sex2),
+        birthdate: text(Field::Birthdate),
+        address: text(Field::Address),
+        post_number: text(Field::PostNumber),
+        qualification_date: text(Field::QualificationDate),
+        disqualification_date: text(Field::DisqualificationDate),
+        insured_certificate_issuance_date: text(Field::InsuredCertificateIssuanceDate),
+        insured_card_valid_date: text(Field::InsuredCardValidDate),
+        insured_card_expiration_date: text(Field::InsuredCardExpirationDate),
+        insured_partial_contribution_ratio: text(Field::InsuredPartialContributionRatio),
+        preschool_classification: text(Field::PreschoolClassification),
+        reason_of_loss: text(Field::ReasonOfLoss),
+        insurer_name: text(Field::InsurerName),
+        elderly_recipient_certificate: elderly(person),
+        reference_number: text(Field::ReferenceNumber),
+        warnings: remarks(person).into_iter().map(warning).collect(),
+    }
+}
+
+fn elderly(person: &Eligibility) -> Option<w::ElderlyRecipientCertificate> {
+    let text = |field: Field| person.get(field).map(|value| value.expose().to_owned());
+    person.iter().any(|(field, _)| field.in_elderly_recipient_certificate()).then(|| {
+        w::ElderlyRecipientCertificate {
+            date: text(Field::ElderlyRecipientCertificateDate),
+            valid_start_date: text(Field::ElderlyRecipientValidStartDate),
+            valid_end_date: text(Field::ElderlyRecipientValidEndDate),
+            contribution_ratio: text(Field::ElderlyRecipientContributionRatio),
+        }
+    })
+}
+
+fn warning(remark: Remark) -> w::Warning {
+    let code = match remark {
+        Remark::UnknownCode(_) => w::WarningCode::UnknownCode,
+        Remark::RetiredClassification => w::WarningCode::RetiredClassification,
+        Remark::ReplacedCharacter => w::WarningCode::ReplacedCharacter,
+        Remark::BirthdateUnknown => w::WarningCode::BirthdateUnknown,
+        Remark::BackOfCard => w::WarningCode::BackOfCard,
+        Remark::LossAnnounced => w::WarningCode::LossAnnounced,
+        Remark::MedicalAssistance => w::WarningCode::MedicalAssistance,
+        Remark::PartlyWithheld => w::WarningCode::PartlyWithheld,
+    };
+    w::Warning { code, message: remark.message() }
+}
+
+//------------ Readers and health -------------------------------------------------------------------------------------
+
+pub(super) fn readers(view: &DeskView, visual: bool) -> w::Readers {
+    let mut methods = vec![w::Method::CardPin];
+    if visual {
+        methods.insert(0, w::Method::Visual);
+    }
+    w::Readers {
+        service_available: view.service_available,
+        methods,
+        readers: view
+            .readers
+            .iter()
+            .map(|reader| w::Reader {
+                name: reader.name.0.clone(),
+                state: match reader.state {
+                    ReaderState::Empty => w::ReaderState::Empty,
+                    ReaderState::Card(_) => w::ReaderState::Card,
+                    ReaderState::Mute => w::ReaderState::Mute,
+                    ReaderState::Unavailable => w::ReaderState::Unavailable,
+                },
+                check_id: None,
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
+    let card = card_health(&view.desk);
+    let upstream = match view.upstream {
+        UpstreamHealth::Unknown => w::HealthPart::well(w::HealthState::Unknown),
+        UpstreamHealth::Answering => w::HealthPart::well(w::HealthState::Ok),
+        UpstreamHealth::Failing => w::HealthPart::troubled(w::HealthState::Failed, Code::UpstreamUnreachable),
+    };
+    let store = match &view.store {
+        Ok(()) => w::HealthPart::well(w::HealthState::Ok),
+        Err(StoreError::DiskFull) => w::HealthPart::troubled(w::HealthState::Failed, Code::StoreFull),
+        Err(StoreError::Failed(_) | StoreError::Corrupt { .. }) => {
+            w::HealthPart::troubled(w::HealthState::Failed, Code::Internal)
+        }
+    };
+    w::Health {
+        state: overall([card.state, upstream.state, store.state]),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sandbox: origin == Origin::Sandbox,
+        card,
+        upstream,
+        store,
+    }
+}
+
+fn card_health(view: &DeskView) -> w::HealthPart {
+    if !view.service_available {
+        return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceUnavailable);
+    }
+    let dead = view.readers.iter().filter(|reader| reader.state == ReaderState::Unavailable).count();
+    match (view.readers.len(), dead) {
+        (0, _) => w::HealthPart::troubled(w::HealthState::Failed, Code::NoReader),
+        (_, 0) => w::HealthPart::well(w::HealthState::Ok),
+        (all, dead) if all == dead => {
+            w::HealthPart::troubled(w::HealthState::Failed, Code::ReaderUnavailable)
+        }
+        (_, _) => w::HealthPart::troubled(w::HealthState::Degraded, Code::ReaderUnavailable),
+    }
+}
+
+/// The store failing means that nothing works; a reader or the central system failing leaves the rest usable.
+fn overall(parts: [w::HealthState; 3]) -> w::HealthState {
+    match parts {
+        [_, _, w::HealthState::Failed] => w::HealthState::Failed,
+        [w::HealthState::Failed | w::HealthState::Degraded, ..]
+        | [_, w::HealthState::Failed | w::HealthState::Degraded, _] => w::HealthState::Degraded,
+        [
+            w::HealthState::Ok | w::HealthState::Unknown,
+            w::HealthState::Ok | w::HealthState::Unknown,
+            w::HealthState::Ok | w::HealthState::Unknown | w::HealthState::Degraded,
+        ] => w::HealthState::Ok,
+    }
+}
