@@ -1,0 +1,44 @@
+# Two commands matter: `make run` and `make test`. Both install what they miss on Debian and Ubuntu.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+ARGS ?=
+ONLY ?= core
+LONG ?=
+
+.PHONY: help run test figures fmt lint docs deny openapi deps-build deps-test
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: deps-build ## Start the sandbox: daemon, simulated central system, simulated card (ARGS=--once: one check, then exit)
+	cargo run --quiet --locked -p harness --bin sandbox -- $(ARGS)
+
+test: deps-test ## Everything: unit, contract, scenarios, real pcscd with virtual readers, OpenSC
+	cargo test --locked --workspace --all-targets
+
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core)
+	cargo build --quiet --locked --release -p daemon --bin shikakud
+	cargo build --quiet --locked --release -p harness --bin sim-card --bin sim-upstream --bin figures
+	target/release/figures --only $(ONLY) $(if $(LONG),--long,)
+
+fmt: ## Format
+	cargo fmt --all
+
+lint: deps-build ## Formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+docs: deps-build ## Build the documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+deny: ## Licences, bans and sources of the dependencies
+	cargo deny --offline check licenses bans sources
+
+openapi: deps-build ## Write openapi.yaml anew from the code
+	UPDATE_OPENAPI=1 cargo test --locked -p harness --test it openapi_yaml
+
+deps-build:
+	@deploy/install-deps.sh build
+
+deps-test:
+	@deploy/install-deps.sh test

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building (`build`) or testing (`test`) needs, if any is missing.
+# Where it may not install, it says what to install and stops.
+set -euo pipefail
+
+case "${1:-}" in
+  build) packages=(gcc libc6-dev pkg-config libpcsclite-dev) ;;
+  test) packages=(gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd opensc iproute2 util-linux) ;;
+  *) echo "usage: $0 build|test" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "Not a Debian system: make sure that these are installed: ${packages[*]} (or their equivalents)." >&2
+  exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+  [ "$status" = "install ok installed" ] || missing+=("$package")
+done
+[ "${#missing[@]}" -eq 0 ] && exit 0
+
+install=(apt-get install -y --no-install-recommends "${missing[@]}")
+if [ "$(id -u)" -eq 0 ]; then
+  sudo=()
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+  sudo=(sudo -n)
+else
+  echo "These packages are missing, and installing them needs an administrator:" >&2
+  echo "  sudo ${install[*]}" >&2
+  exit 1
+fi
+echo "Installing: ${missing[*]}" >&2
+log=$(mktemp)
+if ! { "${sudo[@]}" apt-get update && DEBIAN_FRONTEND=noninteractive "${sudo[@]}" "${install[@]}"; } >"$log" 2>&1; then
+  cat "$log" >&2
+  echo "Could not install: ${missing[*]}" >&2
+  exit 1
+fi
+rm -f "$log"

@@ -1,0 +1,178 @@
+//! Invariants of the source tree, as tests: who may know whom, how large a file may be, what may not be written down.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// (folder or file, words that may not stand in code there, why).
+const LAYERS: &[(&str, &[&str], &str)] = &[
+    (
+        "daemon/src/domain",
+        &[
+            "crate::app", "crate::card", "crate::store", "crate::upstream", "crate::service", "crate::config",
+            "api::", "async fn", ".await", "sqlx", "tokio", "pcsc", "serde", "tracing", "reqwest", "std::fs",
+            "std::net", "Timestamp::now",
+        ],
+        "the domain is pure: no IO, clock, async, serialisation or logging",
+    ),
+    (
+        "daemon/src/app",
+        &[
+            "crate::card", "crate::store", "crate::upstream", "crate::service", "crate::config", "crate::start",
+            "api::", "sqlx", "axum", "reqwest", "pcsc::", "rustls", "serde", "std::fs", "std::net",
+        ],
+        "use cases know ports, never adapters",
+    ),
+    (
+        "daemon/src/card",
+        &["crate::store", "crate::upstream", "crate::service", "crate::config", "crate::start", "api::", "sqlx", "axum", "reqwest"],
+        "adapters never call each other",
+    ),
+    (
+        "daemon/src/card/protocol",
+        &["pcsc::", "tokio", "crate::app::checks", "Instant", "std::thread"],
+        "card protocols are bytes in, bytes out",
+    ),
+    (
+        "daemon/src/upstream",
+        &["crate::store", "crate::card", "crate::service", "crate::config::", "crate::start", "api::", "sqlx", "axum", "pcsc"],
+        "adapters never call each other",
+    ),
+    (
+        "daemon/src/store",
+        &["crate::upstream", "crate::card", "crate::service", "crate::config", "crate::start", "api::", "axum", "reqwest", "pcsc"],
+        "adapters never call each other",
+    ),
+    (
+        "daemon/src/service",
+        &["crate::upstream", "crate::card", "crate::store", "crate::config", "crate::start", "sqlx", "reqwest", "pcsc", "axum"],
+        "the service translates between the contract and the use cases, nothing else",
+    ),
+    (
+        "api/src",
+        &["daemon::", "sqlx", "pcsc", "reqwest", "jiff", "totp", "argon2"],
+        "the contract knows nothing behind it",
+    ),
+];
+
+/// Words that no source file may hold, and why.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("#[ignore", "a test that does not run proves nothing"),
+    ("danger_accept_invalid", "certificates are always checked"),
+    ("thread::sleep(", "wait for a state, not for a time"),
+    ("todo!(", "finish it"),
+    ("unimplemented!(", "finish it"),
+];
+
+/// Longer files are two things.
+const LONGEST_FILE: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    if folder.is_file() {
+        return vec![folder.to_owned()];
+    }
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("a directory entry").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The code of a file: without comments, and without its unit tests at the end.
+fn code(path: &Path) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(path).expect("a readable source file");
+    text.lines()
+        .enumerate()
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+        .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or("").to_owned()))
+        .collect()
+}
+
+#[test]
+fn layers_know_only_what_they_may() {
+    let mut broken = Vec::new();
+    for (folder, words, why) in LAYERS {
+        let files = sources(&root().join(folder));
+        assert!(!files.is_empty(), "{folder} holds no source: the rule would prove nothing");
+        for file in files {
+            for (number, line) in code(&file) {
+                for word in words.iter().filter(|word| line.contains(**word)) {
+                    broken.push(format!("{}:{number}: `{word}` ({why})", file.display()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "layer rules are broken:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn only_the_composition_root_names_concrete_adapters() {
+    let concrete = ["store::Store", "upstream::Upstream", "card::Desk", "card::desk::Desk", "PcscReaders"];
+    let allowed = ["daemon/src/start.rs", "daemon/src/accounts.rs"];
+    let mut broken = Vec::new();
+    for file in sources(&root().join("daemon/src")) {
+        let name = file.strip_prefix(root()).expect("inside").to_string_lossy().into_owned();
+        let adapter = ["daemon/src/card/", "daemon/src/store/", "daemon/src/upstream/"];
+        if allowed.contains(&name.as_str()) || adapter.iter().any(|folder| name.starts_with(folder)) {
+            continue;
+        }
+        for (number, line) in code(&file) {
+            broken.extend(
+                concrete.iter().filter(|word| line.contains(**word) && !line.contains("UpstreamConfig")).map(|word| format!("{name}:{number}: {word}")),
+            );
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn no_file_grows_beyond_one_thing_and_none_holds_a_forbidden_word() {
+    let mut broken = Vec::new();
+    for folder in ["api/src", "daemon/src", "tests/src", "tests/it"] {
+        for file in sources(&root().join(folder)) {
+            let lines = fs::read_to_string(&file).expect("a readable source file").lines().count();
+            if lines > LONGEST_FILE {
+                broken.push(format!("{}: {lines} lines", file.display()));
+            }
+            if file.ends_with("it/tidy.rs") {
+                continue;
+            }
+            for (number, line) in code(&file) {
+                broken.extend(
+                    FORBIDDEN
+                        .iter()
+                        .filter(|(word, _)| line.contains(word))
+                        .map(|(word, why)| format!("{}:{number}: `{word}` ({why})", file.display())),
+                );
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn main_only_wires() {
+    let main = fs::read_to_string(root().join("daemon/src/main.rs")).expect("main.rs");
+    assert!(main.lines().count() < 60, "main.rs is to stay under 60 lines");
+}
+
+#[test]
+fn every_dependency_has_its_reason_beside_it() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let section = manifest.split("[workspace.dependencies]").nth(1).expect("the dependencies");
+    let section = section.split("\n[").next().expect("its end");
+    let bare: Vec<_> = section
+        .lines()
+        .filter(|line| line.contains(" = ") && !line.trim_start().starts_with('#'))
+        .filter(|line| !line.contains(" # ") && !line.contains("path = "))
+        .collect();
+    assert!(bare.is_empty(), "without a reason:\n{}", bare.join("\n"));
+}
