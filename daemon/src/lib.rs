@@ -5,6 +5,8 @@
 //! concrete parts together. See ARCHITECTURE.md.
 
 pub mod app;
+pub mod config;
 pub mod domain;
 pub mod service;
 pub mod system;
+pub mod upstream;

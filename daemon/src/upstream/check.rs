@@ -1,0 +1,37 @@
+//! [`CardCheck`]: challenge and confirmation, as the official app does them. The message forms are an assumption.
+
+use async_trait::async_trait;
+
+use super::{Upstream, wire};
+use crate::app::ports::{Answer, CardCheck, Challenge, Proof, RequestId, UpstreamError};
+
+#[async_trait]
+impl CardCheck for Upstream {
+    fn accepts_unsigned_visual(&self) -> bool {
+        self.accepts_unsigned_visual
+    }
+
+    async fn challenge(&self, request: &RequestId) -> Result<Challenge, UpstreamError> {
+        let correlation = self.correlation(request);
+        self.within("challenge", request, self.timeouts.total(), async |deadline| {
+            let url = &self.transport.endpoints().challenge;
+            self.ask(url, correlation, deadline, wire::challenge(correlation), |bytes| {
+                wire::read_challenge(bytes, correlation)
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn confirm(&self, request: &RequestId, proof: &Proof) -> Result<Answer, UpstreamError> {
+        let correlation = self.correlation(request);
+        self.within("confirm", request, self.timeouts.total(), async |deadline| {
+            let url = &self.transport.endpoints().confirm;
+            self.ask(url, correlation, deadline, wire::confirm(correlation, proof), |bytes| {
+                wire::read_confirmation(bytes, correlation)
+            })
+            .await
+        })
+        .await
+    }
+}

@@ -1,0 +1,78 @@
+//! TLS towards the central system: private roots only, our client certificate, a version floor, and no surprises.
+//!
+//! Everything that reqwest would otherwise take from the environment (proxies, platform roots, redirects, cookies,
+//! retries) is off: the only peer is the configured one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::Resumption;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, version};
+
+use super::config::{ConfigError, Credentials, TlsFloor};
+use crate::app::ports::Clock;
+
+/// Shorter than any server's idle timeout: a connection that the server is just closing must not meet our next request.
+const POOL_IDLE: Duration = Duration::from_secs(5);
+
+/// Certificates are judged by the injected clock, like everything else that depends on time.
+struct InjectedTime(Arc<dyn Clock>);
+
+impl fmt::Debug for InjectedTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InjectedTime")
+    }
+}
+
+impl TimeProvider for InjectedTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+fn client_config(
+    credentials: &Credentials,
+    floor: TlsFloor,
+    clock: Arc<dyn Clock>,
+) -> Result<ClientConfig, ConfigError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions: &[&rustls::SupportedProtocolVersion] = match floor {
+        TlsFloor::Tls13 => &[&version::TLS13],
+        TlsFloor::Tls12 => &[&version::TLS13, &version::TLS12],
+    };
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(InjectedTime(clock)))
+        .with_protocol_versions(versions)
+        .map_err(ConfigError::Tls)?
+        .with_root_certificates(credentials.roots.clone())
+        .with_client_auth_cert(credentials.chain.clone(), credentials.key.clone_key())
+        .map_err(ConfigError::Tls)?;
+    // A resumed session would not look at the server's certificate again.
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// The only HTTP client of the daemon.
+pub(super) fn client(
+    credentials: &Credentials,
+    floor: TlsFloor,
+    connect_timeout: Duration,
+    clock: Arc<dyn Clock>,
+) -> Result<reqwest::Client, ConfigError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(client_config(credentials, floor, clock)?)
+        .https_only(true)
+        .http1_only()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .connect_timeout(connect_timeout)
+        .pool_idle_timeout(POOL_IDLE)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(ConfigError::Client)
+}
