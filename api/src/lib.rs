@@ -1,9 +1,21 @@
 //! The contract: wire types, routes, problem codes, guard and listener limits.
 //!
 //! Knows nothing of cards, SQL, the central system or the domain: handlers translate between HTTP and one
-//! [`service::Service`]. The document for vendors, `openapi.yaml`, is generated from here.
+//! [`service::Service`]. The document for vendors, `openapi.yaml`, is generated from here ([`openapi_yaml`]).
+//!
+//! A composition root makes a [`guard::Guard`], gets a [`router`], and hands both a listener ([`serve::bind`]) and the
+//! router to [`serve::serve`].
 
 pub mod codes;
+mod extract;
+pub mod guard;
+pub mod limits;
 pub mod problem;
+mod responses;
+mod routes;
+mod rules;
+pub mod serve;
 pub mod service;
 pub mod wire;
+
+pub use routes::{openapi, openapi_yaml, router};

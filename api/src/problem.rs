@@ -1,6 +1,7 @@
 //! Problems: every error answer, as RFC 9457 problem details with our stable code and Japanese guidance.
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -47,9 +48,6 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "ASRV00001E")]
     pub upstream_code: Option<String>,
-    /// Methods the path has, for 405.
-    #[serde(skip)]
-    pub(crate) allow: Option<HeaderValue>,
 }
 
 impl Problem {
@@ -66,7 +64,6 @@ impl Problem {
             field: None,
             retry_after: None,
             upstream_code: None,
-            allow: None,
         }
     }
 
@@ -74,6 +71,13 @@ impl Problem {
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into()).filter(|field| !field.is_empty());
+        self
+    }
+
+    /// Adds what only this case knows, in Japanese; never a value from the request.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
         self
     }
 
@@ -105,19 +109,31 @@ impl From<ServiceError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut extra: Vec<(HeaderName, HeaderValue)> = Vec::new();
-        if self.code == Code::SessionRequired {
+        if self.code.status() == StatusCode::UNAUTHORIZED {
             extra.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         }
         if let Some(seconds) = self.retry_after {
             extra.push((RETRY_AFTER, HeaderValue::from(seconds)));
-        }
-        if let Some(allow) = &self.allow {
-            extra.push((ALLOW, allow.clone()));
         }
         let mut response =
             (self.code.status(), [(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON))], self.body())
                 .into_response();
         response.headers_mut().extend(extra);
         response
+    }
+}
+
+/// A problem on its way out of an extractor or a handler; boxed, because it is large and rare.
+pub(crate) struct Refusal(Box<Problem>);
+
+impl<E: Into<Problem>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self(Box::new(error.into()))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.0.into_response()
     }
 }

@@ -1,7 +1,7 @@
 //! Checks (資格確認).
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::SecretText;
 use crate::codes::{Code, Who};
@@ -37,6 +37,19 @@ pub struct PinEntry {
     /// 利用者証明用電子証明書の暗証番号（半角数字4桁。先頭の0も必要です）。
     #[schema(value_type = String, write_only, example = "1234", min_length = 1, max_length = 64)]
     pub pin: SecretText,
+}
+
+/// 変化を待つ条件。
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CheckWait {
+    /// この revision より後の変化を待ちます。
+    #[param(nullable = false, minimum = 0, example = 3)]
+    pub after_revision: Option<i64>,
+    /// 待つ最大の秒数。after_revision と一緒に使います。変化がなければ、そのときの状態を返します。
+    #[param(nullable = false, minimum = 0, maximum = 25, default = 0, example = 25)]
+    pub wait_seconds: Option<u32>,
 }
 
 /// 資格確認の段階。done、failed、cancelled、timed_out は終わりで、以後変わりません。

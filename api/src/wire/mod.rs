@@ -10,12 +10,12 @@ mod result;
 mod secret;
 mod session;
 
-pub use check::{Check, CheckFailure, CheckPhase, Method, NewCheck, PinEntry};
+pub use check::{Check, CheckFailure, CheckPhase, CheckWait, Method, NewCheck, PinEntry};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};
 pub use result::{
-    EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage, ResultQuery, Validity,
-    ValidityCode, ValidityFilter, Withheld,
+    CountQuery, EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage,
+    ResultQuery, Validity, ValidityCode, ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
 pub use session::{Role, Session, SessionInfo, SignIn};

@@ -1,0 +1,180 @@
+//! Extractors: they turn every way in which a request can break the contract into a documented problem.
+//!
+//! A problem names the field and what is wrong with it, never the value: values can be passwords, PINs and names.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path as AxumPath, Query as AxumQuery, Request};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::codes::Code;
+use crate::limits::Limits;
+use crate::problem::{Problem, Refusal};
+use crate::service::{Caller, Service};
+
+/// A part of a request that has rules beyond its types (lengths, ranges, date syntax).
+pub(crate) trait Rules {
+    /// The first field that breaks its rule.
+    fn broken(&self) -> Option<&'static str>;
+}
+
+//------------ Session ------------------------------------------------------------------------------------------------
+
+/// The caller of an operation that needs a session. There is no other way to a [`Caller`].
+pub(crate) struct Session(pub Caller);
+
+impl FromRequestParts<Arc<dyn Service>> for Session {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, Refusal> {
+        let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
+        Ok(Self(service.authenticate(token).await?))
+    }
+}
+
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let plausible = (1..=512).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case("Bearer") && plausible).then_some(token)
+}
+
+//------------ Body ---------------------------------------------------------------------------------------------------
+
+/// A JSON body, in and out.
+pub(crate) struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        if !is_json(request.headers()) {
+            return Err(Code::UnsupportedMediaType.into());
+        }
+        let limits = request.extensions().get::<Limits>().copied().unwrap_or_default();
+        let body = tokio::time::timeout(limits.body_timeout, read(request.into_body(), limits.body_bytes))
+            .await
+            .map_err(|_| Code::RequestTimeout)??;
+        let mut deserializer = serde_json::Deserializer::from_slice(&body);
+        let value: T = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| json_problem(&error.path().to_string(), error.inner()))?;
+        deserializer.end().map_err(|error| json_problem("", &error))?;
+        Ok(Self(obey(value)?))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    let (kind, parameters) = value.split_once(';').unwrap_or((value, "charset=utf-8"));
+    kind.trim().eq_ignore_ascii_case("application/json")
+        && parameters.trim().eq_ignore_ascii_case("charset=utf-8")
+}
+
+/// Reads a body into memory that is wiped; chunks that hyper still holds are beyond reach.
+async fn read(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| Code::InvalidRequest)?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            return Err(Code::BodyTooLarge.into());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
+    if error.is_data() {
+        invalid(path, &error.to_string())
+    } else {
+        Problem::new(Code::InvalidRequest).detail("本文を JSON として読めません")
+    }
+}
+
+//------------ Path and query -----------------------------------------------------------------------------------------
+
+/// The `{id}` of a path.
+pub(crate) struct Id<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Id<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let AxumPath(id) = AxumPath::from_request_parts(parts, state).await.map_err(|_| invalid("id", ""))?;
+        Ok(Self(id))
+    }
+}
+
+/// The query of a URL.
+pub(crate) struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let AxumQuery(value) =
+            AxumQuery::try_from_uri(&parts.uri).map_err(|rejection| query_problem(&rejection))?;
+        Ok(Self(obey(value)?))
+    }
+}
+
+/// Finds the path to the field in axum's rejection.
+fn query_problem(rejection: &QueryRejection) -> Problem {
+    type Cause = serde_path_to_error::Error<serde::de::value::Error>;
+    let mut error: Option<&(dyn Error + 'static)> = Some(rejection);
+    while let Some(link) = error {
+        if let Some(cause) = link.downcast_ref::<Cause>() {
+            return invalid(&cause.path().to_string(), &cause.inner().to_string());
+        }
+        error = link.source();
+    }
+    invalid("", "")
+}
+
+//------------ Problems -----------------------------------------------------------------------------------------------
+
+fn obey<T: Rules>(value: T) -> Result<T, Refusal> {
+    match value.broken() {
+        None => Ok(value),
+        Some(field) => Err(invalid(field, "").into()),
+    }
+}
+
+/// Says which field is wrong and how. `message` is serde's; it can hold the value, so only its kind is used.
+fn invalid(path: &str, message: &str) -> Problem {
+    let named_in_message = || message.split('`').nth(1).unwrap_or_default();
+    let (field, detail) = if message.starts_with("missing field") {
+        (named_in_message(), "必須の項目がありません")
+    } else if message.starts_with("duplicate field") {
+        (named_in_message(), "同じ項目が2回あります")
+    } else if message.starts_with("unknown field") {
+        (named_in_message(), "定義にない項目です")
+    } else {
+        (path, "型または値が定義に合いません")
+    };
+    Problem::new(Code::InvalidRequest).field(presentable(field)).detail(detail)
+}
+
+/// A field's name as far as it looks like one; anything else a client sent as a name is not repeated.
+fn presentable(field: &str) -> &str {
+    let plain = field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte));
+    if field.len() <= 64 && plain && field != "." { field } else { "" }
+}

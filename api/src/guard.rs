@@ -1,0 +1,121 @@
+//! Guard: what every request must pass before any route is looked up, and what every answer carries.
+//!
+//! Loopback is not a trust boundary: a web page whose name is rebound to 127.0.0.1 reaches this port from the browser,
+//! and such a GET carries no `Origin`. So the `Host` is checked on every request, unknown paths and liveness included,
+//! against an exact list. Comparing `Origin` with `Host` would compare two values of the attacker; it is not done.
+//! No CORS header is ever sent.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::codes::Code;
+use crate::limits::Limits;
+use crate::problem::Problem;
+
+/// What the guard lets through.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    hosts: BTreeSet<String>,
+    origins: BTreeSet<String>,
+}
+
+impl Guard {
+    /// Accepts exactly these `Host` values, each `host:port`, and no `Origin`.
+    pub fn new(hosts: impl IntoIterator<Item = String>) -> Self {
+        Self { hosts: hosts.into_iter().collect(), origins: BTreeSet::new() }
+    }
+
+    /// The names of this machine on loopback with a port, and nothing else.
+    pub fn loopback(port: u16) -> Self {
+        Self::new(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")))
+    }
+
+    /// Also accepts these `Host` values.
+    #[must_use]
+    pub fn and_hosts(mut self, hosts: impl IntoIterator<Item = String>) -> Self {
+        self.hosts.extend(hosts);
+        self
+    }
+
+    /// Also accepts requests with these `Origin` values. No CORS header is sent to them either.
+    #[must_use]
+    pub fn and_origins(mut self, origins: impl IntoIterator<Item = String>) -> Self {
+        self.origins.extend(origins);
+        self
+    }
+
+    fn refusal(&self, request: &Request, limits: &Limits) -> Option<Code> {
+        if !self.host_is_ours(request) {
+            return Some(Code::HostNotAllowed);
+        }
+        if !self.origin_is_ours(request.headers()) {
+            return Some(Code::OriginNotAllowed);
+        }
+        body_is_announced_too_large(request.headers(), limits).then_some(Code::BodyTooLarge)
+    }
+
+    fn host_is_ours(&self, request: &Request) -> bool {
+        let mut values = request.headers().get_all(HOST).iter();
+        let (Some(host), None) = (values.next(), values.next()) else { return false };
+        let Ok(host) = host.to_str() else { return false };
+        let target_agrees = request.uri().authority().is_none_or(|authority| authority.as_str() == host);
+        target_agrees && self.hosts.contains(host)
+    }
+
+    fn origin_is_ours(&self, headers: &HeaderMap) -> bool {
+        let origins_listed = headers
+            .get_all(ORIGIN)
+            .iter()
+            .all(|value| value.to_str().is_ok_and(|origin| self.origins.contains(origin)));
+        let not_foreign = headers
+            .get_all("sec-fetch-site")
+            .iter()
+            .all(|value| matches!(value.as_bytes(), b"same-origin" | b"none"));
+        origins_listed && not_foreign
+    }
+}
+
+fn body_is_announced_too_large(headers: &HeaderMap, limits: &Limits) -> bool {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limits.body_bytes))
+}
+
+/// The middleware: refuses or hands on, and puts the security headers on whatever comes back.
+pub(crate) async fn guard(
+    State((guard, limits)): State<(Arc<Guard>, Limits)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let mut response = if let Some(code) = guard.refusal(&request, &limits) {
+        tracing::debug!(code = code.as_str(), "request refused");
+        Problem::new(code).into_response()
+    } else {
+        request.extensions_mut().insert(limits);
+        match tokio::time::timeout(limits.request_timeout, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(Code::RequestTimeout).into_response(),
+        }
+    };
+    response.headers_mut().extend(security_headers());
+    response
+}
+
+fn security_headers() -> [(HeaderName, HeaderValue); 6] {
+    [
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ]
+    .map(|(name, value)| (name, HeaderValue::from_static(value)))
+}

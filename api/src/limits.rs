@@ -1,0 +1,42 @@
+//! Limits: how much a client may send, how long it may take, how many may be connected.
+
+use std::time::Duration;
+
+/// Limits of a listener and its requests. The defaults suit one clinic; tests lower them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once; one more is told 503 and closed.
+    pub connections: usize,
+    /// From the first byte awaited (a new or an idle connection) to the end of the request's head.
+    pub header_timeout: Duration,
+    /// Size of a request's head in bytes; hyper needs at least 8192.
+    pub header_bytes: usize,
+    /// Number of headers in a request.
+    pub headers: usize,
+    /// Size of a request's body in bytes.
+    pub body_bytes: usize,
+    /// From the end of the head to the end of the body.
+    pub body_timeout: Duration,
+    /// From the end of the head to the start of the answer; longer than the longest long poll.
+    pub request_timeout: Duration,
+    /// How long a graceful stop waits for open requests.
+    pub stop_within: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            header_timeout: Duration::from_secs(5),
+            header_bytes: 16 * 1024,
+            headers: 64,
+            body_bytes: 64 * 1024,
+            body_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(40),
+            stop_within: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Longest wait of a long poll, in seconds.
+pub const LONGEST_WAIT_SECONDS: u32 = 25;

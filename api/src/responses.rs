@@ -1,0 +1,84 @@
+//! Error answers in the document: per operation the codes it can give, grouped by status.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+
+use crate::codes::Code;
+use crate::problem::PROBLEM_JSON;
+
+/// Codes of the guard and the listener: every operation can answer with them.
+const ALWAYS: &[Code] =
+    &[Code::HostNotAllowed, Code::OriginNotAllowed, Code::BodyTooLarge, Code::TooManyConnections];
+
+/// Codes of every operation that does something.
+const WORK: &[Code] = &[Code::RequestTimeout, Code::Internal];
+
+/// Codes of every operation that needs a session.
+const SESSION: &[Code] = &[Code::SessionRequired, Code::ForbiddenRole, Code::StoreFull];
+
+/// Codes of every operation with a body.
+const BODY: &[Code] = &[Code::InvalidRequest, Code::UnsupportedMediaType];
+
+fn document(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in groups.iter().copied().flatten() {
+        by_status.entry(code.status().as_u16()).or_default().push(*code);
+    }
+    by_status.into_iter().map(|(status, codes)| (status.to_string(), RefOr::T(response(&codes)))).collect()
+}
+
+fn response(codes: &[Code]) -> Response {
+    let lines: Vec<String> =
+        codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.title())).collect();
+    ResponseBuilder::new()
+        .description(lines.join("\n\n"))
+        .content(PROBLEM_JSON, Content::new(Some(Ref::from_schema_name("Problem"))))
+        .build()
+}
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident = [$($group:expr),+];)+) => {
+        $(
+            $(#[$doc])*
+            pub(crate) struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    document(&[$($group),+])
+                }
+            }
+        )+
+    };
+}
+
+errors! {
+    /// Of operations without a session that only answer something fixed.
+    FixedErrors = [ALWAYS];
+    /// Of signing in.
+    SignInErrors = [ALWAYS, WORK, BODY, &[Code::SignInFailed, Code::SignInDelayed, Code::StoreFull]];
+    /// Of operations without parameters.
+    PlainErrors = [ALWAYS, WORK, SESSION];
+    /// Of operations with a query.
+    QueryErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest]];
+    /// Of starting a check.
+    NewCheckErrors = [ALWAYS, WORK, SESSION, BODY, &[
+        Code::NoReader, Code::ReaderRequired, Code::ReaderBusy, Code::VisualNeedsTerminalMaterial,
+        Code::UnknownTerminal, Code::CardServiceUnavailable, Code::ReaderUnavailable,
+    ]];
+    /// Of reading a check.
+    CheckErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound]];
+    /// Of moving a check on.
+    CheckStepErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound, Code::WrongPhase]];
+    /// Of entering the PIN.
+    PinErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase, Code::PinFormat]];
+    /// Of reading one result.
+    ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::ResultNotFound]];
+    /// Of setting an inquiry number.
+    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, &[
+        Code::ResultNotFound, Code::InquiryNumberInvalid, Code::InquiryPersonUnknown,
+        Code::UpstreamUnreachable, Code::UpstreamTimeout, Code::UpstreamMaintenance, Code::UpstreamCertificate,
+        Code::UpstreamMalformed, Code::UpstreamRefused,
+    ]];
+}

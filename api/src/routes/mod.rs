@@ -1,0 +1,107 @@
+//! Routes: registering one documents it, in one act. Handlers translate and call one [`Service`] method.
+
+mod checks;
+mod results;
+mod sessions;
+mod system;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::codes::{Code, Who};
+use crate::guard::{Guard, guard};
+use crate::limits::Limits;
+use crate::problem::{Problem, Refusal};
+use crate::service::Service;
+
+const TAG_SESSIONS: &str = "セッション";
+const TAG_CHECKS: &str = "資格確認";
+const TAG_RESULTS: &str = "資格確認結果";
+const TAG_SYSTEM: &str = "稼働";
+
+type Reply<T> = Result<T, Refusal>;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "資格ブリッジ API",
+        description = "マイナンバーカードによるオンライン資格確認（資格確認限定型）を行い、結果をレセコンに渡すAPIです。\n\n\
+            要求は未知の項目を受け付けません。応答の項目とコードは増えることがあるため、知らない項目は無視してください。\
+            空欄の項目は応答に含まれません。\n\n\
+            エラーは RFC 9457 の application/problem+json です。定義されていないパスは404（not_found）、\
+            メソッドは405（method_not_allowed）、大きすぎるヘッダーは本文のない431になります。\
+            ヘッダーを5秒以内に送り終えない接続、使われないまま5秒たった接続は閉じます。\
+            終了処理中のロングポーリングは、そのときの状態をすぐに返します。",
+    ),
+    servers((url = "http://127.0.0.1:8743", description = "資格ブリッジを動かしているパソコン（既定のポート）")),
+    tags(
+        (name = TAG_SESSIONS, description = "ログインとログアウト"),
+        (name = TAG_CHECKS, description = "カードによる資格確認の開始から終わりまで"),
+        (name = TAG_RESULTS, description = "資格確認結果の取得と照会番号の登録"),
+        (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、この定義書"),
+    ),
+    components(schemas(Problem, Code, Who)),
+)]
+struct Base;
+
+fn routes() -> OpenApiRouter<Arc<dyn Service>> {
+    OpenApiRouter::with_openapi(Base::openapi())
+        .routes(routes!(sessions::sign_in))
+        .routes(routes!(sessions::get_session, sessions::sign_out))
+        .routes(routes!(checks::create_check))
+        .routes(routes!(checks::get_check, checks::cancel_check))
+        .routes(routes!(checks::enter_pin))
+        .routes(routes!(checks::confirm_last_try))
+        .routes(routes!(results::list_results))
+        .routes(routes!(results::count_results))
+        .routes(routes!(results::get_result))
+        .routes(routes!(results::set_inquiry_number))
+        .routes(routes!(system::list_readers))
+        .routes(routes!(system::get_health))
+        .routes(routes!(system::get_liveness))
+        .routes(routes!(system::get_openapi))
+}
+
+/// The document (OpenAPI 3.1). Needs no state and no server.
+pub fn openapi() -> Document {
+    let mut document = routes().into_openapi();
+    let bearer = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("POST /v1/sessions で受け取ったトークン。"))
+        .build();
+    document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    document
+}
+
+/// The document as it is committed and served.
+pub fn openapi_yaml() -> String {
+    // The document is plain data; if it could not be written, the drift test would see the empty text.
+    openapi().to_yaml().unwrap_or_default()
+}
+
+/// The whole API behind its guard. The service's futures may be dropped at any await: the client left or time ran out.
+pub fn router(service: Arc<dyn Service>, guarded: Guard, limits: Limits) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        .with_state(service)
+        .fallback(async || Problem::new(Code::NotFound))
+        .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
+        .layer(CatchPanicLayer::custom(panic_to_problem))
+        .layer(from_fn_with_state((Arc::new(guarded), limits), guard))
+}
+
+/// The panic's message stays where it is: it can hold anything.
+fn panic_to_problem(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(Code::Internal).into_response()
+}

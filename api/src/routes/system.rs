@@ -1,0 +1,65 @@
+//! Readers, health, liveness, and the document itself.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+
+use super::{Reply, TAG_SYSTEM};
+use crate::extract::{Json, Session};
+use crate::responses::{FixedErrors, PlainErrors};
+use crate::service::Service;
+use crate::wire;
+
+/// カードリーダーの一覧
+#[utoipa::path(
+    get, path = "/v1/readers", operation_id = "list_readers", tag = TAG_SYSTEM, security(("bearer" = [])),
+    responses((status = 200, description = "カードリーダーの一覧。", body = wire::Readers), PlainErrors)
+)]
+pub(super) async fn list_readers(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+) -> Reply<Json<wire::Readers>> {
+    Ok(Json(service.readers(&caller).await?))
+}
+
+/// 稼働の状態
+///
+/// 一部が使えないときも 200 で、state に表れます。
+#[utoipa::path(
+    get, path = "/v1/health", operation_id = "get_health", tag = TAG_SYSTEM, security(("bearer" = [])),
+    responses((status = 200, description = "稼働の状態。", body = wire::Health), PlainErrors)
+)]
+pub(super) async fn get_health(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+) -> Reply<Json<wire::Health>> {
+    Ok(Json(service.health(&caller).await?))
+}
+
+/// プロセスの生存確認
+///
+/// ログインなしで使えます。プロセスが要求に応えることだけを表します。
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "get_liveness", tag = TAG_SYSTEM,
+    responses((status = 200, description = "動いています。", body = wire::Liveness), FixedErrors)
+)]
+pub(super) async fn get_liveness() -> Json<wire::Liveness> {
+    Json(wire::Liveness { alive: true })
+}
+
+/// この定義書
+///
+/// ログインなしで使えます。
+#[utoipa::path(
+    get, path = "/openapi.yaml", operation_id = "get_openapi", tag = TAG_SYSTEM,
+    responses(
+        (status = 200, description = "OpenAPI 3.1 の定義書。", body = String, content_type = "application/yaml"),
+        FixedErrors
+    )
+)]
+pub(super) async fn get_openapi() -> impl IntoResponse {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(crate::openapi_yaml);
+    ([(CONTENT_TYPE, "application/yaml")], DOCUMENT.as_str())
+}

@@ -1,0 +1,94 @@
+//! Rules of requests that the types alone do not say: lengths, ranges, the form of dates. They are in `openapi.yaml` too.
+//!
+//! The rules of PIN and inquiry number belong to the service, which has codes of their own for them.
+
+use crate::extract::Rules;
+use crate::limits::LONGEST_WAIT_SECONDS;
+use crate::wire;
+
+/// The first field whose rule does not hold.
+fn first_broken<const N: usize>(rules: [(&'static str, bool); N]) -> Option<&'static str> {
+    rules.into_iter().find(|(_, holds)| !holds).map(|(field, _)| field)
+}
+
+fn length(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.chars().count())
+}
+
+fn optional(text: Option<&String>, longest: usize) -> bool {
+    text.is_none_or(|text| length(text, longest))
+}
+
+/// Whether an optional text has the form `YYYY-MM-DD`; whether that day exists is for the service to say.
+fn date(text: Option<&String>) -> bool {
+    text.is_none_or(|text| {
+        text.len() == 10
+            && text.bytes().enumerate().all(|(index, byte)| match index {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            })
+    })
+}
+
+impl Rules for wire::SignIn {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("institution_code", length(&self.institution_code, 64)),
+            ("account", length(&self.account, 64)),
+            ("password", length(self.password.expose(), 1024)),
+            ("code", length(self.code.expose(), 64)),
+        ])
+    }
+}
+
+impl Rules for wire::NewCheck {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("terminal", optional(self.terminal.as_ref(), 64)),
+            ("reader", optional(self.reader.as_ref(), 255)),
+        ])
+    }
+}
+
+impl Rules for wire::PinEntry {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Rules for wire::InquiryNumber {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Rules for wire::ResultQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("from", date(self.from.as_ref())),
+            ("to", date(self.to.as_ref())),
+            ("terminal", optional(self.terminal.as_ref(), 64)),
+            ("cursor", optional(self.cursor.as_ref(), 512)),
+            ("limit", self.limit.is_none_or(|limit| (1..=200).contains(&limit))),
+        ])
+    }
+}
+
+impl Rules for wire::CountQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("from", date(self.from.as_ref())),
+            ("to", date(self.to.as_ref())),
+            ("terminal", optional(self.terminal.as_ref(), 64)),
+        ])
+    }
+}
+
+impl Rules for wire::CheckWait {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("after_revision", self.after_revision.is_none_or(|revision| revision >= 0)),
+            ("wait_seconds", self.wait_seconds.is_none_or(|seconds| seconds <= LONGEST_WAIT_SECONDS)),
+        ])
+    }
+}
