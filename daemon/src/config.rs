@@ -45,6 +45,19 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The word that marks a data directory.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Sandbox => "sandbox",
+        }
+    }
+
+    /// Whether this installation only plays.
+    pub fn is_sandbox(self) -> bool {
+        self == Self::Sandbox
+    }
+
     /// How results of this installation are marked.
     pub fn origin(self) -> Origin {
         match self {
@@ -148,7 +161,8 @@ impl Config {
 
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let form = |key: String, message: String| ConfigError::Form { path: path.to_owned(), key, message };
-        let document = toml::Deserializer::parse(text).map_err(|e| form("(TOML)".to_owned(), e.to_string()))?;
+        let document =
+            toml::Deserializer::parse(text).map_err(|e| form("(TOML)".to_owned(), e.to_string()))?;
         let config: Self = serde_path_to_error::deserialize(document)
             .map_err(|error| form(error.path().to_string(), error.inner().to_string()))?;
         config.validate()?;
@@ -164,11 +178,16 @@ impl Config {
             });
         }
         if self.terminals.is_empty() {
-            return Err(ConfigError::Value { key: "terminals", rule: "端末を1台以上登録してください" });
+            return Err(ConfigError::Value {
+                key: "terminals", rule: "端末を1台以上登録してください"
+            });
         }
         for (index, terminal) in self.terminals.iter().enumerate() {
             let named = (1..=64).contains(&terminal.id.len())
-                && terminal.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+                && terminal
+                    .id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
             if !named || self.terminals.iter().take(index).any(|other| other.id == terminal.id) {
                 return Err(ConfigError::Value {
                     key: "terminals.id",

@@ -5,11 +5,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{
     AuditEntry, AuditLog, PageAfter, Random, ReceiptLink, RequestId, ResultQuery, ResultStore, StoreError,
     StoredResult, UpstreamError, random_bytes,
 };
+use super::tasks::Tasks;
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 
@@ -52,6 +55,8 @@ pub struct Results {
     pub link: Arc<dyn ReceiptLink>,
     /// Randomness for request ids.
     pub random: Arc<dyn Random>,
+    /// Background tasks.
+    pub tasks: Tasks,
 }
 
 impl Results {
@@ -106,10 +111,21 @@ impl Results {
         actor.may(Action::SetInquiryNumbers)?;
         let result = self.store.get(id).await?.ok_or(ResultsError::NotFound)?;
         let person = the_person(&result)?;
-        let request = request_id(&*self.random);
-        self.link.set_inquiry_number(&request, &person, number).await?;
         let audit = entry(actor, "inquiry_number.set", &ResultQuery::default(), vec![id]);
-        let changed = self.store.set_inquiry_number(id, number, &audit).await?;
+        let (request, number) = (request_id(&*self.random), number.clone());
+        let (link, store) = (self.link.clone(), self.store.clone());
+        let (done, finished) = oneshot::channel();
+        // A caller that goes away must not leave the number at the central system and not here.
+        self.tasks.start(async move {
+            let outcome = async {
+                link.set_inquiry_number(&request, &person, &number).await?;
+                Ok(store.set_inquiry_number(id, &number, &audit).await?)
+            };
+            // Nobody may be waiting any more.
+            let _ = done.send(outcome.await);
+        });
+        let gone = |_| StoreError::Failed("the task that set the number ended early".to_owned());
+        let changed: Vec<ResultId> = finished.await.map_err(gone)??;
         if changed.is_empty() { Err(ResultsError::NotFound) } else { Ok(changed) }
     }
 }

@@ -1,0 +1,157 @@
+//! The command line of `shikakud`: reads arguments, calls one function, turns errors into exit codes.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::accounts::{self, AccountError, RoleName};
+use crate::config::{Config, ConfigError};
+use crate::start::{Daemon, StartError, Surroundings};
+
+/// 資格ブリッジ：カードリーダーとオンライン資格確認等システムをレセコンにつなぐデーモン
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// デーモンを動かす（SIGTERMまたはCtrl-Cで終了）
+    Run(ConfigFile),
+    /// アカウントを管理する（デーモンを止めてから）
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// 設定ファイルを調べる
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// 設定ファイル（TOML）
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountCommand {
+    /// アカウントを作り、認証アプリに登録するURIを一度だけ表示する
+    Add {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 役割
+        #[arg(long)]
+        role: RoleName,
+        /// パスワードを書いたファイル（省略すると自動で作り、一度だけ表示する）
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// アカウント名
+        name: String,
+    },
+    /// 失敗の回数とロックを消す
+    Unlock {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// アカウント名
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// 設定ファイルと、そこに書かれたファイルを調べる
+    Check(ConfigFile),
+}
+
+/// Everything that can go wrong at the top.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error("OSの資源を使えません: {0}")]
+    System(#[from] std::io::Error),
+    #[error("APIの待ち受けが終わりました。ログを確認してください")]
+    Ended,
+}
+
+impl Failure {
+    /// 2: the configuration must be corrected; 1: anything else.
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => ExitCode::from(2),
+            Self::Start(_) | Self::Account(_) | Self::System(_) | Self::Ended => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs the command; the exit code says how it went.
+pub fn run(arguments: Arguments) -> ExitCode {
+    match dispatch(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // If even this cannot be written, the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "shikakud: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Run(file) => {
+            let config = Config::load(&file.config)?;
+            start_logs(&config);
+            runtime()?.block_on(run_daemon(&config))
+        }
+        Command::Account(AccountCommand::Add { file, role, password_file, name }) => {
+            let config = Config::load(&file.config)?;
+            let around = Surroundings::of_this_machine();
+            let enrolment =
+                runtime()?.block_on(accounts::add(&config, &around, &name, role.into(), password_file.as_deref()))?;
+            Ok(accounts::show(&enrolment, &name, &mut std::io::stdout())?)
+        }
+        Command::Account(AccountCommand::Unlock { file, name }) => {
+            let config = Config::load(&file.config)?;
+            runtime()?.block_on(accounts::unlock(&config, &Surroundings::of_this_machine(), &name))?;
+            Ok(())
+        }
+        Command::Config(ConfigCommand::Check(file)) => {
+            let config = Config::load(&file.config)?;
+            crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;
+            writeln!(std::io::stdout(), "設定は正しく読めました")?;
+            Ok(())
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, std::io::Error> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+fn start_logs(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    // Only a second subscriber could make this fail, and then logs already go somewhere.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+async fn run_daemon(config: &Config) -> Result<(), Failure> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut daemon = Daemon::start(config, Surroundings::of_this_machine()).await?;
+    let asked = tokio::select! {
+        _ = terminate.recv() => true,
+        _ = tokio::signal::ctrl_c() => true,
+        () = daemon.ended() => false,
+    };
+    tracing::info!("stopping");
+    daemon.stop().await;
+    if asked { Ok(()) } else { Err(Failure::Ended) }
+}

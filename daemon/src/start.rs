@@ -1,0 +1,257 @@
+//! The composition root: the only file that puts concrete adapters, use cases and the listener together.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use api::guard::Guard;
+use api::limits::Limits;
+use api::serve::{self, BindError};
+use tokio::sync::oneshot;
+
+use crate::app::checks::{Checks, ChecksParts};
+use crate::app::credentials::{Credentials, CredentialsError};
+use crate::app::health::Health;
+use crate::app::ports::{CardCheck as _, Clock, Random, StoreError};
+use crate::app::results::Results;
+use crate::app::sign_in::{SignIn, SignInParts};
+use crate::app::tasks::Tasks;
+use crate::card::{Desk, PcscReaders, Readers};
+use crate::config::{Config, ConfigError};
+use crate::service::UseCases;
+use crate::store::{OpenError, Store, StoreConfig};
+use crate::system::{OsRandom, SystemClock};
+use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
+
+/// What the daemon takes from its surroundings; a harness brings its own.
+pub struct Surroundings {
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The readers.
+    pub readers: Box<dyn Readers>,
+    /// The limits of the API's listener.
+    pub limits: Limits,
+}
+
+impl Surroundings {
+    /// The machine's clock, randomness and PC/SC readers.
+    pub fn of_this_machine() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            readers: Box::new(PcscReaders::new()),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Why the daemon did not start; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The `[upstream]` section or one of its files is not usable.
+    #[error("中央システムの設定が使えません: {0}")]
+    Upstream(#[from] UpstreamConfigError),
+    /// The store does not open.
+    #[error("保存領域を開けません: {0}")]
+    Open(#[from] OpenError),
+    /// The store opened and then failed.
+    #[error("保存領域が使えません: {0}")]
+    Store(#[from] StoreError),
+    /// The data directory belongs to the other mode.
+    #[error("データの種類が違います: {0}")]
+    Mode(#[from] ModeError),
+    /// Password hashing does not work.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The API's address is taken.
+    #[error("APIの待ち受けができません: {0}")]
+    Bind(#[from] BindError),
+    /// The operating system refused a thread or an address.
+    #[error("OSの資源を使えません: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A running daemon.
+pub struct Daemon {
+    /// Where the API listens.
+    pub api: SocketAddr,
+    tasks: Tasks,
+    store: Arc<Store>,
+    desk: Arc<Desk>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Daemon {
+    /// Starts everything; returns once the API accepts connections.
+    pub async fn start(config: &Config, around: Surroundings) -> Result<Self, StartError> {
+        let tasks = Tasks::default();
+        let central = Arc::new(Upstream::new(
+            &config.upstream,
+            UpstreamCredentials::load(&config.upstream)?,
+            around.clock.clone(),
+        )?);
+        let listener = serve::bind(config.api.listen)?;
+        let api = listener.local_addr()?;
+        let store = Arc::new(open_store(config, &around, &tasks).await?);
+        let desk = Arc::new(Desk::start(around.readers)?);
+        let parts = Parts { clock: around.clock, random: around.random, tasks: tasks.clone() };
+        let service = use_cases(config, &parts, &store, &desk, &central).await?;
+        let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
+        let router = api::router(Arc::new(service), guard, around.limits);
+        let (end, ended) = oneshot::channel();
+        let stopping = tasks.stopping();
+        tasks.start(async move {
+            if let Err(error) = serve::serve(listener, router, around.limits, stopping).await {
+                tracing::error!(%error, "the API's listener ended");
+            }
+            // Nobody may be waiting for the end.
+            let _ = end.send(());
+        });
+        tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
+        Ok(Self { api, tasks, store, desk, ended })
+    }
+
+    /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
+    pub async fn ended(&mut self) {
+        // A listener that vanished without a word has ended as well.
+        let _ = (&mut self.ended).await;
+    }
+
+    /// Stops: open requests are answered within the listener's deadline, the card is let go, the store is closed.
+    pub async fn stop(self) {
+        self.tasks.stopping().cancel();
+        // The listener answers what is open; those answers still need the store.
+        let _ = self.ended.await;
+        if let Err(error) = self.desk.stop().await {
+            tracing::error!(%error, "while stopping");
+        }
+        self.store.close().await;
+        self.tasks.finish().await;
+    }
+}
+
+struct Parts {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    tasks: Tasks,
+}
+
+async fn use_cases(
+    config: &Config,
+    parts: &Parts,
+    store: &Arc<Store>,
+    desk: &Arc<Desk>,
+    central: &Arc<Upstream>,
+) -> Result<UseCases, StartError> {
+    let Parts { clock, random, tasks } = parts;
+    let origin = config.mode.origin();
+    Ok(UseCases {
+        sign_in: SignIn::open(SignInParts {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            sessions: store.clone(),
+            audit: store.clone(),
+            credentials: Arc::new(Credentials::new(random.clone())?),
+            clock: clock.clone(),
+            random: random.clone(),
+        })
+        .await?,
+        checks: Checks::new(ChecksParts {
+            desk: desk.clone(),
+            central: central.clone(),
+            store: store.clone(),
+            audit: store.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: tasks.clone(),
+            terminals: config.terminals(),
+            origin,
+        }),
+        results: Results {
+            store: store.clone(),
+            audit: store.clone(),
+            link: central.clone(),
+            random: random.clone(),
+            tasks: tasks.clone(),
+        },
+        health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        origin,
+        visual: central.accepts_unsigned_visual(),
+    })
+}
+
+/// Opens the configured store, after making sure that it holds the configured kind of data.
+pub(crate) async fn open_store(
+    config: &Config,
+    around: &Surroundings,
+    tasks: &Tasks,
+) -> Result<Store, StartError> {
+    let paths = StoreConfig {
+        data_dir: config.store.directory.clone(),
+        keyring: config.store.directory.join("keyring"),
+        master_key: config.store.master_key_file.clone(),
+        readers: READERS,
+    };
+    let store = Store::open(&paths, around.clock.clone(), around.random.clone(), tasks).await?;
+    if let Err(error) = claim_mode(&config.store.directory, config.mode.word()) {
+        store.close().await;
+        return Err(error.into());
+    }
+    Ok(store)
+}
+
+/// Connections that read at the same time: more than the cores of a clinic's PC brings nothing.
+const READERS: u32 = 4;
+
+/// Why a data directory is not usable in this mode.
+#[derive(Debug, thiserror::Error)]
+pub enum ModeError {
+    /// It holds the other kind of data.
+    #[error("{directory} は {found} のデータです。{wanted} には別の directory を設定してください")]
+    Other {
+        /// The directory.
+        directory: std::path::PathBuf,
+        /// What it holds.
+        found: String,
+        /// What was configured.
+        wanted: &'static str,
+    },
+    /// Its mark could not be read or written.
+    #[error("データの種類の印を読み書きできません: {0}")]
+    Unreadable(#[from] std::io::Error),
+}
+
+/// Marks a new data directory with its mode, for ever: sandbox data never mixes with real data.
+fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
+    let path = directory.join("mode");
+    let found = match std::fs::read_to_string(&path) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::write(&path, wanted)?;
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if found == wanted { Ok(()) } else { Err(ModeError::Other { directory: directory.to_owned(), found, wanted }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_belongs_to_one_mode_for_ever() {
+        let directory = std::env::temp_dir().join(format!("shikaku-mode-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        assert!(claim_mode(&directory, "sandbox").is_ok());
+        assert!(claim_mode(&directory, "sandbox").is_ok());
+        let refused = claim_mode(&directory, "production").unwrap_err();
+        assert!(matches!(refused, ModeError::Other { found, .. } if found == "sandbox"));
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}
