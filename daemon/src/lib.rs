@@ -5,4 +5,5 @@
 //! concrete parts together. See ARCHITECTURE.md.
 
 pub mod app;
+pub mod card;
 pub mod domain;
