@@ -1,0 +1,364 @@
+//! Scenarios of the desk on readers in memory.
+
+#![expect(clippy::unwrap_in_result, reason = "a broken test bench is to panic")]
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, MutexGuard};
+
+use super::*;
+use crate::app::ports::{ReaderName, ReaderState};
+use crate::card::drive::{Transmit, TransmitError};
+use crate::card::readers::{CardConnection, ConnectError, Observed, Presence, ReadersError};
+use crate::card::scripted::{CERTIFICATE_LENGTH, CHALLENGE, RIGHT_PIN, ScriptedCard};
+
+//------------ Readers in memory --------------------------------------------------------------------------------------
+
+#[derive(Default)]
+struct Table {
+    readers: BTreeMap<String, Slot>,
+    service_error: Option<ReadersError>,
+    panic_once: bool,
+    woken: bool,
+    returned: Option<Result<Vec<Observed>, ReadersError>>,
+    connect_error: Option<ConnectError>,
+    swap_at_connect: bool,
+    power_offs: usize,
+    connects: usize,
+}
+
+#[derive(Default)]
+struct Slot {
+    card: Option<ScriptedCard>,
+    event_count: u32,
+    presence: Option<Presence>,
+}
+
+impl Table {
+    fn observe(&self) -> Result<Vec<Observed>, ReadersError> {
+        if let Some(error) = self.service_error {
+            return Err(error);
+        }
+        let observed = |(name, slot): (&String, &Slot)| Observed {
+            name: ReaderName(name.clone()),
+            presence: slot.presence.unwrap_or(if slot.card.is_some() {
+                Presence::Card
+            } else {
+                Presence::Empty
+            }),
+            event_count: slot.event_count,
+        };
+        Ok(self.readers.iter().map(observed).collect())
+    }
+
+    fn insert(&mut self, reader: &str, card: ScriptedCard) {
+        let slot = self.readers.entry(reader.to_owned()).or_default();
+        slot.card = Some(card);
+        slot.event_count += 1;
+    }
+
+    fn remove(&mut self, reader: &str) {
+        let slot = self.readers.get_mut(reader).unwrap();
+        slot.card = None;
+        slot.event_count += 1;
+    }
+}
+
+/// Both ends: the desk's backend and the test's hand.
+#[derive(Clone, Default)]
+struct Bench(Arc<(Mutex<Table>, Condvar)>);
+
+impl Bench {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.0.lock().unwrap()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+        let result = change(&mut self.table());
+        self.0.1.notify_all();
+        result
+    }
+
+    fn card<T>(&self, reader: &str, look: impl FnOnce(&ScriptedCard) -> T) -> T {
+        look(self.table().readers[reader].card.as_ref().unwrap())
+    }
+
+    fn desk(&self) -> Desk {
+        Desk::start(Box::new(self.clone())).unwrap()
+    }
+}
+
+impl Wake for Bench {
+    fn wake(&self) {
+        self.change(|table| table.woken = true);
+    }
+}
+
+impl Readers for Bench {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Observed>, ReadersError> {
+        let unchanged =
+            |table: &mut Table| !table.woken && !table.panic_once && table.returned == Some(table.observe());
+        let (mut table, _) = self.0.1.wait_timeout_while(self.table(), timeout, unchanged).unwrap();
+        table.woken = false;
+        if std::mem::take(&mut table.panic_once) {
+            drop(table);
+            panic!("asked to panic by the test");
+        }
+        let observed = table.observe();
+        table.returned = Some(observed.clone());
+        observed
+    }
+
+    fn connect(&mut self, reader: &ReaderName) -> Result<Box<dyn CardConnection>, ConnectError> {
+        let mut table = self.table();
+        if let Some(error) = table.connect_error {
+            return Err(error);
+        }
+        table.connects += 1;
+        if table.swap_at_connect {
+            table.remove(&reader.0);
+            table.insert(&reader.0, ScriptedCard::new());
+        }
+        let slot = table.readers.get(&reader.0).ok_or(ConnectError::ReaderGone)?;
+        slot.card.as_ref().ok_or(ConnectError::NoCard)?;
+        let connection =
+            Connection { bench: self.clone(), reader: reader.0.clone(), event_count: slot.event_count };
+        Ok(Box::new(connection))
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        Arc::new(self.clone())
+    }
+}
+
+struct Connection {
+    bench: Bench,
+    reader: String,
+    event_count: u32,
+}
+
+impl Transmit for Connection {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransmitError> {
+        let mut table = self.bench.table();
+        let slot = table.readers.get_mut(&self.reader).ok_or(TransmitError::ReaderGone)?;
+        match &mut slot.card {
+            Some(card) if slot.event_count == self.event_count => card.transmit(command),
+            _ => Err(TransmitError::Removed),
+        }
+    }
+}
+
+impl CardConnection for Connection {}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut table = self.bench.table();
+        table.power_offs += 1;
+        if let Some(card) = table.readers.get_mut(&self.reader).and_then(|slot| slot.card.as_mut()) {
+            card.power_off();
+        }
+    }
+}
+
+//------------ Steps --------------------------------------------------------------------------------------------------
+
+const READER: &str = "Reader A";
+
+/// Waits until the desk shows what is wanted.
+async fn shown(desk: &Desk, wanted: impl Fn(&DeskView) -> bool) -> DeskView {
+    let mut view = desk.watch();
+    let seen = timeout(Duration::from_secs(10), view.wait_for(|view| wanted(view))).await;
+    seen.expect("the desk must show it").unwrap().clone()
+}
+
+fn card_on(view: &DeskView, reader: &str) -> Option<CardEvent> {
+    match view.state(&ReaderName(reader.to_owned())) {
+        Some(ReaderState::Card(card)) => Some(card.clone()),
+        _ => None,
+    }
+}
+
+/// Waits for a card other than `before`.
+async fn card(desk: &Desk, before: Option<&CardEvent>) -> CardEvent {
+    let is_new = |view: &DeskView| card_on(view, READER).is_some_and(|card| Some(&card) != before);
+    card_on(&shown(desk, is_new).await, READER).unwrap()
+}
+
+/// A desk with one reader and this card on it.
+async fn desk_with(given: ScriptedCard) -> (Bench, Desk, CardEvent) {
+    let bench = Bench::default();
+    bench.change(|table| table.insert(READER, given));
+    let desk = bench.desk();
+    let card = card(&desk, None).await;
+    (bench, desk, card)
+}
+
+async fn sign(desk: &Desk, card: &CardEvent, pin: &str) -> Result<Signing, CardError> {
+    desk.sign(card, Pin::parse(pin).unwrap(), CHALLENGE, false).await
+}
+
+//------------ Scenarios ----------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_card_is_seen_read_and_made_to_sign_and_is_powered_off_each_time() {
+    let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
+    assert_eq!(desk.read_certificate(&card).await.unwrap().der.len(), CERTIFICATE_LENGTH);
+    let Ok(Signing::Signed(signed)) = sign(&desk, &card, RIGHT_PIN).await else { panic!("not signed") };
+    assert_eq!(signed.signature, ScriptedCard::signature());
+    assert_eq!(bench.table().power_offs, 2);
+    assert_eq!(card_on(&desk.watch().borrow(), READER), Some(card), "our own session is no new card");
+}
+
+#[tokio::test]
+async fn a_card_that_was_swapped_after_the_pin_was_entered_never_sees_the_pin() {
+    let (bench, desk, old) = desk_with(ScriptedCard::new()).await;
+    bench.change(|table| {
+        table.remove(READER);
+        table.insert(READER, ScriptedCard::new());
+    });
+    assert_eq!(sign(&desk, &old, RIGHT_PIN).await.unwrap_err(), CardError::Removed);
+    assert!(bench.card(READER, ScriptedCard::instructions).is_empty(), "no command may reach the other card");
+    assert_eq!(bench.table().connects, 0, "nor may it be powered");
+
+    let new = card(&desk, Some(&old)).await;
+    assert!(new.insertion > old.insertion);
+    assert!(matches!(sign(&desk, &new, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+}
+
+#[tokio::test]
+async fn a_card_that_is_swapped_while_it_is_connected_to_gets_no_command() {
+    let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
+    bench.change(|table| table.swap_at_connect = true);
+    assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), CardError::Removed);
+    assert!(bench.card(READER, ScriptedCard::instructions).is_empty());
+    assert_eq!(bench.table().power_offs, 1);
+}
+
+#[tokio::test]
+async fn a_card_removed_at_any_command_ends_as_removed_and_is_powered_off() {
+    for index in 0..5 {
+        let torn = ScriptedCard::new().torn_at(index, Err(TransmitError::Removed));
+        let (bench, desk, card) = desk_with(torn).await;
+        assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), CardError::Removed, "at {index}");
+        assert!(bench.card(READER, ScriptedCard::verifies) <= 1);
+        assert_eq!(bench.table().power_offs, 1);
+    }
+}
+
+#[tokio::test]
+async fn refusals_of_the_card_reach_the_caller() {
+    let (_, desk, card) = desk_with(ScriptedCard::new().without_jpki()).await;
+    assert_eq!(desk.read_certificate(&card).await.unwrap_err(), CardError::NotJpki);
+
+    let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
+    assert_eq!(sign(&desk, &card, "9999").await.unwrap_err(), CardError::WrongPin { tries_left: 2 });
+    assert_eq!(sign(&desk, &card, "9999").await.unwrap_err(), CardError::WrongPin { tries_left: 1 });
+    let Ok(Signing::OneTryLeft(pin)) = sign(&desk, &card, "9999").await else { panic!("must ask first") };
+    assert_eq!(bench.card(READER, ScriptedCard::verifies), 2);
+    assert_eq!(desk.sign(&card, pin, CHALLENGE, true).await.unwrap_err(), CardError::PinLocked);
+    assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), CardError::PinLocked);
+    assert_eq!(bench.card(READER, ScriptedCard::verifies), 3, "a locked PIN gets no further VERIFY");
+}
+
+#[tokio::test]
+async fn a_reader_without_extended_length_is_remembered_until_it_leaves_the_list() {
+    let (bench, desk, first) = desk_with(ScriptedCard::new().refusing_extended_length()).await;
+    let count = || bench.card(READER, |card| card.instructions().len());
+    sign(&desk, &first, RIGHT_PIN).await.unwrap();
+    assert_eq!(count(), 12);
+    sign(&desk, &first, RIGHT_PIN).await.unwrap();
+    assert_eq!(count(), 12 + 11);
+
+    bench.change(|table| table.readers.clear());
+    shown(&desk, |view| view.readers.is_empty()).await;
+    bench.change(|table| table.insert(READER, ScriptedCard::new().refusing_extended_length()));
+    let again = card(&desk, Some(&first)).await;
+    sign(&desk, &again, RIGHT_PIN).await.unwrap();
+    assert_eq!(count(), 12);
+}
+
+#[tokio::test]
+async fn a_lost_service_is_shown_refuses_jobs_and_comes_back_with_new_card_events() {
+    let (bench, desk, before) = desk_with(ScriptedCard::new()).await;
+    bench.change(|table| table.service_error = Some(ReadersError::ServiceGone));
+    shown(&desk, |view| *view == DeskView::default()).await;
+    assert_eq!(sign(&desk, &before, RIGHT_PIN).await.unwrap_err(), CardError::ServiceUnavailable);
+
+    bench.change(|table| table.service_error = None);
+    let after = card(&desk, Some(&before)).await;
+    assert_eq!(sign(&desk, &before, RIGHT_PIN).await.unwrap_err(), CardError::Removed);
+    assert!(matches!(sign(&desk, &after, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+}
+
+#[tokio::test]
+async fn readers_come_and_go_and_one_bad_reader_does_not_hide_the_others() {
+    let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
+    bench.change(|table| {
+        table
+            .readers
+            .insert("Reader B".to_owned(), Slot { presence: Some(Presence::Unavailable), ..Slot::default() });
+        table
+            .readers
+            .insert("Reader C".to_owned(), Slot { presence: Some(Presence::Mute), ..Slot::default() });
+    });
+    let view = shown(&desk, |view| view.readers.len() == 3).await;
+    assert_eq!(view.state(&ReaderName("Reader B".to_owned())), Some(&ReaderState::Unavailable));
+    assert_eq!(view.state(&ReaderName("Reader C".to_owned())), Some(&ReaderState::Mute));
+    assert!(matches!(sign(&desk, &card, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+
+    bench.change(|table| table.readers.remove(READER));
+    shown(&desk, |view| view.readers.len() == 2).await;
+    assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), CardError::ReaderUnavailable);
+}
+
+#[tokio::test]
+async fn what_hinders_connecting_is_told_apart() {
+    let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
+    for (error, expected) in [
+        (ConnectError::InUse, CardError::InUse),
+        (ConnectError::NoCard, CardError::Removed),
+        (ConnectError::Mute, CardError::Unusable { status: None }),
+        (ConnectError::ReaderGone, CardError::ReaderUnavailable),
+        (ConnectError::ServiceGone, CardError::ServiceUnavailable),
+    ] {
+        bench.change(|table| table.connect_error = Some(error));
+        assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_has_gone_gets_no_pin_presented() {
+    let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
+    let held = bench.table();
+    let (reply, answer) = oneshot::channel();
+    let pin = Pin::parse(RIGHT_PIN).unwrap();
+    let work = Work::Sign { pin, challenge: vec![], last_try_confirmed: true, reply };
+    desk.jobs.try_send(Job { card: card.clone(), work }).ok().unwrap();
+    drop(answer);
+    // Only now can the thread look at the readers and take the job.
+    drop(held);
+    assert!(
+        matches!(sign(&desk, &card, RIGHT_PIN).await, Ok(Signing::Signed(_))),
+        "the next caller is served"
+    );
+    assert_eq!(bench.card(READER, ScriptedCard::verifies), 1, "only the PIN of the caller who stayed");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_thread_is_shown_and_survived() {
+    let (bench, desk, before) = desk_with(ScriptedCard::new()).await;
+    bench.change(|table| table.panic_once = true);
+    let after = card(&desk, Some(&before)).await;
+    assert_eq!(sign(&desk, &before, RIGHT_PIN).await.unwrap_err(), CardError::Removed);
+    assert!(matches!(sign(&desk, &after, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+}
+
+#[tokio::test]
+async fn a_stopped_desk_has_let_go_of_its_readers_and_refuses_jobs() {
+    let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
+    desk.stop().await.unwrap();
+    assert_eq!(*desk.watch().borrow(), DeskView::default());
+    assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), CardError::ServiceUnavailable);
+    desk.stop().await.unwrap();
+    drop(desk);
+    assert_eq!(Arc::strong_count(&bench.0), 1, "the backend was dropped");
+}
