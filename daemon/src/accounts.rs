@@ -4,15 +4,16 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
 use crate::app::credentials::{Credentials, CredentialsError, enrolment_uri};
-use crate::app::ports::{Accounts as _, CreateAccountError, NewAccount, Random, Role, StoreError, random_bytes};
+use crate::app::ports::{Accounts as _, Clock, CreateAccountError, NewAccount, Random, Role, StoreError, random_bytes};
 use crate::app::tasks::Tasks;
 use crate::config::{Config, ConfigError};
 use crate::domain::personal::Secret;
-use crate::start::{StartError, Surroundings, open_store};
+use crate::start::{StartError, open_store};
 
 /// Roles as they are written on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -81,7 +82,8 @@ pub struct Enrolment {
 /// Creates an account.
 pub async fn add(
     config: &Config,
-    around: &Surroundings,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
     name: &str,
     role: Role,
     password_file: Option<&Path>,
@@ -94,12 +96,12 @@ pub async fn add(
     let (password, generated) = match password_file {
         Some(path) => (read_password(path)?, None),
         None => {
-            let password = generate_password(&*around.random);
+            let password = generate_password(&**random);
             (Secret::new(password.expose().to_owned()), Some(password))
         }
     };
-    let credentials = Credentials::new(around.random.clone())?;
-    let totp_secret: [u8; 20] = random_bytes(&*around.random);
+    let credentials = Credentials::new(random.clone())?;
+    let totp_secret: [u8; 20] = random_bytes(&**random);
     let otpauth = enrolment_uri(&totp_secret, name)?;
     let account = NewAccount {
         name: name.to_owned(),
@@ -108,7 +110,7 @@ pub async fn add(
         totp_secret: totp_secret.to_vec().into(),
     };
     let tasks = Tasks::default();
-    let store = open_store(config, around, &tasks).await?;
+    let store = open_store(config, clock, random, &tasks).await?;
     let created = store.create(&account).await;
     store.close().await;
     tasks.finish().await;
@@ -120,9 +122,14 @@ pub async fn add(
 }
 
 /// Clears failures and lock of an account.
-pub async fn unlock(config: &Config, around: &Surroundings, name: &str) -> Result<(), AccountError> {
+pub async fn unlock(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+    name: &str,
+) -> Result<(), AccountError> {
     let tasks = Tasks::default();
-    let store = open_store(config, around, &tasks).await?;
+    let store = open_store(config, clock, random, &tasks).await?;
     let unlocked = store.unlock(name).await;
     store.close().await;
     tasks.finish().await;

@@ -3,13 +3,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::accounts::{self, AccountError, RoleName};
+use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
 use crate::start::{Daemon, StartError, Surroundings};
+use crate::system::{OsRandom, SystemClock};
 
 /// 資格ブリッジ：カードリーダーとオンライン資格確認等システムをレセコンにつなぐデーモン
 #[derive(Debug, Parser)]
@@ -114,15 +117,15 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Account(AccountCommand::Add { file, role, password_file, name }) => {
             let config = Config::load(&file.config)?;
-            let around = Surroundings::of_this_machine();
-            let enrolment =
-                runtime()?.block_on(accounts::add(&config, &around, &name, role.into(), password_file.as_deref()))?;
+            let (clock, random) = ambient();
+            let adding = accounts::add(&config, &clock, &random, &name, role.into(), password_file.as_deref());
+            let enrolment = runtime()?.block_on(adding)?;
             Ok(accounts::show(&enrolment, &name, &mut std::io::stdout())?)
         }
         Command::Account(AccountCommand::Unlock { file, name }) => {
             let config = Config::load(&file.config)?;
-            runtime()?.block_on(accounts::unlock(&config, &Surroundings::of_this_machine(), &name))?;
-            Ok(())
+            let (clock, random) = ambient();
+            Ok(runtime()?.block_on(accounts::unlock(&config, &clock, &random, &name))?)
         }
         Command::Config(ConfigCommand::Check(file)) => {
             let config = Config::load(&file.config)?;
@@ -131,6 +134,10 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn ambient() -> (Arc<dyn Clock>, Arc<dyn Random>) {
+    (Arc::new(SystemClock), Arc::new(OsRandom))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, std::io::Error> {
@@ -145,7 +152,7 @@ fn start_logs(config: &Config) {
 
 async fn run_daemon(config: &Config) -> Result<(), Failure> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let mut daemon = Daemon::start(config, Surroundings::of_this_machine()).await?;
+    let mut daemon = Daemon::start(config, Surroundings::of_this_machine()?).await?;
     let asked = tokio::select! {
         _ = terminate.recv() => true,
         _ = tokio::signal::ctrl_c() => true,

@@ -163,9 +163,10 @@ impl Config {
         let form = |key: String, message: String| ConfigError::Form { path: path.to_owned(), key, message };
         let document =
             toml::Deserializer::parse(text).map_err(|e| form("(TOML)".to_owned(), e.to_string()))?;
-        let config: Self = serde_path_to_error::deserialize(document)
+        let mut config: Self = serde_path_to_error::deserialize(document)
             .map_err(|error| form(error.path().to_string(), error.inner().to_string()))?;
         config.validate()?;
+        config.upstream.institution_code.clone_from(&config.institution_code);
         Ok(config)
     }
 
@@ -175,6 +176,13 @@ impl Config {
             return Err(ConfigError::Value {
                 key: "api.listen",
                 rule: "APIはループバックアドレス（127.0.0.1 または [::1]）だけで待ち受けます",
+            });
+        }
+        let elsewhere = &self.upstream.institution_code;
+        if !elsewhere.is_empty() && *elsewhere != self.institution_code {
+            return Err(ConfigError::Value {
+                key: "upstream.institution_code",
+                rule: "機関コードは一番上の institution_code と同じにするか、省略してください",
             });
         }
         if self.terminals.is_empty() {

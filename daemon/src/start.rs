@@ -16,7 +16,9 @@ use crate::app::ports::{CardCheck as _, Clock, Random, StoreError};
 use crate::app::results::Results;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
-use crate::card::{Desk, PcscReaders, Readers};
+use crate::card::desk::Desk;
+use crate::card::pcsc::PcscReaders;
+use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
 use crate::service::UseCases;
 use crate::store::{OpenError, Store, StoreConfig};
@@ -37,13 +39,13 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// The machine's clock, randomness and PC/SC readers.
-    pub fn of_this_machine() -> Self {
-        Self {
+    pub fn of_this_machine() -> std::io::Result<Self> {
+        Ok(Self {
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
-            readers: Box::new(PcscReaders::new()),
+            readers: Box::new(PcscReaders::new()?),
             limits: Limits::default(),
-        }
+        })
     }
 }
 
@@ -97,7 +99,7 @@ impl Daemon {
         )?);
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
-        let store = Arc::new(open_store(config, &around, &tasks).await?);
+        let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let desk = Arc::new(Desk::start(around.readers)?);
         let parts = Parts { clock: around.clock, random: around.random, tasks: tasks.clone() };
         let service = use_cases(config, &parts, &store, &desk, &central).await?;
@@ -188,7 +190,8 @@ async fn use_cases(
 /// Opens the configured store, after making sure that it holds the configured kind of data.
 pub(crate) async fn open_store(
     config: &Config,
-    around: &Surroundings,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
     tasks: &Tasks,
 ) -> Result<Store, StartError> {
     let paths = StoreConfig {
@@ -197,7 +200,7 @@ pub(crate) async fn open_store(
         master_key: config.store.master_key_file.clone(),
         readers: READERS,
     };
-    let store = Store::open(&paths, around.clock.clone(), around.random.clone(), tasks).await?;
+    let store = Store::open(&paths, clock.clone(), random.clone(), tasks).await?;
     if let Err(error) = claim_mode(&config.store.directory, config.mode.word()) {
         store.close().await;
         return Err(error.into());

@@ -119,7 +119,7 @@ impl Results {
         self.tasks.start(async move {
             let outcome = async {
                 link.set_inquiry_number(&request, &person, &number).await?;
-                Ok(store.set_inquiry_number(id, &number, &audit).await?)
+                Ok::<_, ResultsError>(store.set_inquiry_number(id, &number, &audit).await?)
             };
             // Nobody may be waiting any more.
             let _ = done.send(outcome.await);

@@ -24,7 +24,8 @@ use crate::domain::personal::Secret;
 pub struct UpstreamConfig {
     /// Where the central system answers: `https`, without query and fragment; a path is a prefix of every endpoint.
     pub base_url: String,
-    /// Institution code (機関コード), 10 digits.
+    /// Institution code (機関コード), 10 digits; left out in the file, where it stands once for the whole installation.
+    #[serde(default)]
     pub institution_code: String,
     /// Account issued for the receipt computer link (レセコン連携).
     pub account: String,
@@ -207,6 +208,21 @@ impl fmt::Debug for Credentials {
             .field("roots", &self.roots.len())
             .field("chain", &self.chain.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl UpstreamConfig {
+    /// Makes relative paths of files relative to a directory.
+    pub fn resolve_paths(&mut self, base: &Path) {
+        let files = [
+            &mut self.totp_secret_file,
+            &mut self.roots_file,
+            &mut self.client_certificate_file,
+            &mut self.client_key_file,
+        ];
+        for file in files.into_iter().chain(self.password_file.as_mut()) {
+            *file = base.join(&*file);
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use url::Url;
 
 pub use config::{ConfigError, Credentials, Paths, Timeouts, TlsFloor, UpstreamConfig};
 
-use crate::app::ports::{Clock, RequestId, UpstreamError, UpstreamHealth};
+use crate::app::ports::{Clock, RequestId, UpstreamError, UpstreamHealth, UpstreamStatus};
 use crate::domain::identifiers::InstitutionCode;
 use session::Session;
 use transport::{Endpoints, Transport};
@@ -44,7 +44,7 @@ pub struct Upstream {
     health: AtomicU8,
 }
 
-/// Values of [`Upstream::health`]'s cell.
+/// Values of the cell that [`UpstreamStatus::health`] reads.
 const UNKNOWN: u8 = 0;
 const ANSWERING: u8 = 1;
 const FAILING: u8 = 2;
@@ -68,15 +68,6 @@ impl Upstream {
             transport,
             health: AtomicU8::new(UNKNOWN),
         })
-    }
-
-    /// What the last request saw.
-    pub fn health(&self) -> UpstreamHealth {
-        match self.health.load(Ordering::Relaxed) {
-            ANSWERING => UpstreamHealth::Answering,
-            FAILING => UpstreamHealth::Failing,
-            _ => UpstreamHealth::Unknown,
-        }
     }
 
     fn correlation<'a>(&'a self, request: &'a RequestId) -> Correlation<'a> {
@@ -122,5 +113,15 @@ impl Upstream {
             reply = self.transport.post(url, Some(&ticket.header), body).await?;
         }
         reply.read(correlation, read)
+    }
+}
+
+impl UpstreamStatus for Upstream {
+    fn health(&self) -> UpstreamHealth {
+        match self.health.load(Ordering::Relaxed) {
+            ANSWERING => UpstreamHealth::Answering,
+            FAILING => UpstreamHealth::Failing,
+            _ => UpstreamHealth::Unknown,
+        }
     }
 }
