@@ -2,4 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "test support: what does not hold ends the test with the reason")]
 
+mod lane;
+mod opensc;
+mod pcsc_lane;
 mod sim_card;
