@@ -2,5 +2,6 @@
 //! real PC/SC. Depends on the product, never the other way round.
 
 pub mod card;
+pub mod lane;
 pub mod personas;
 pub mod pki;
