@@ -1,1 +1,3 @@
-//! x
+//! Tests that enter by the public door.
+
+mod contract;
