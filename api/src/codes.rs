@@ -231,3 +231,36 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, Administrator, "内部でエラーが起きました。",
         "もう一度お試しください。繰り返す場合は、発生日時を添えて本ソフトウェアの提供元に連絡してください。";
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn is_japanese(text: &str) -> bool {
+        text.chars().any(|letter| matches!(letter, 'ぁ'..='ヿ'))
+    }
+
+    #[test]
+    fn every_code_is_unique_and_says_in_japanese_what_happened_and_what_to_do() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let name = code.as_str();
+            let snake_case = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            assert!(snake_case, "{name}");
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{name}");
+            assert!(is_japanese(code.title()) && code.title().ends_with('。'), "{name}");
+            assert!(code.title().chars().count() <= 40, "{name}: a title is one short sentence");
+            assert!(is_japanese(code.guidance()) && code.guidance().ends_with('。'), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_written_on_the_wire_as_in_the_table() {
+        for code in Code::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
+}

@@ -108,7 +108,7 @@ pub(crate) async fn guard(
     response
 }
 
-fn security_headers() -> [(HeaderName, HeaderValue); 6] {
+pub(crate) fn security_headers() -> [(HeaderName, HeaderValue); 6] {
     [
         (CACHE_CONTROL, "no-store"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),

@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::codes::Code;
+use crate::guard::security_headers;
 use crate::limits::Limits;
 use crate::problem::{PROBLEM_JSON, Problem};
 
@@ -152,13 +153,17 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Limited {
 /// take the answer with it.
 async fn explain(mut stream: TcpStream) -> io::Result<()> {
     let body = Problem::new(Code::TooManyConnections).body();
-    let head = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n\
-         cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
+    let mut answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\nconnection: close\r\n",
         body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(&body).await?;
+    )
+    .into_bytes();
+    for (name, value) in security_headers() {
+        answer.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    answer.extend_from_slice(b"\r\n");
+    answer.extend_from_slice(&body);
+    stream.write_all(&answer).await?;
     stream.shutdown().await?;
     let mut discarded = [0; 4096];
     while stream.read(&mut discarded).await? > 0 {}

@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "test support: what does not hold ends the test with the reason")]
 
+mod contract;
 mod lane;
 mod opensc;
 mod pcsc_lane;
 mod sim_card;
+mod tidy;

@@ -1,7 +1,9 @@
-//! Simulators and test support: the simulated My Number card, its synthetic PKI, the invented people, the links to
-//! real PC/SC. Depends on the product, never the other way round.
+//! Harness: the simulated My Number card with its synthetic PKI, the simulated central system, the invented people, the
+//! links to real PC/SC, and the clinic that puts them around the daemon. Depends on the product, never the other way.
 
 pub mod card;
+pub mod contract;
 pub mod lane;
 pub mod personas;
 pub mod pki;
+pub mod raw_http;

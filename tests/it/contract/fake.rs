@@ -1,0 +1,337 @@
+//! A scripted program behind the contract, and a server around it on a real socket.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::{Arc, PoisonError};
+
+use api::codes::Code;
+use api::guard::Guard;
+use api::limits::Limits;
+use api::service::{Answer, Caller, Service, ServiceError, SessionKey};
+use api::wire;
+use async_trait::async_trait;
+use harness::raw_http::{Reply, exchange};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub const TOKEN: &str = "good-token";
+
+/// How the next calls end.
+#[derive(Debug, Clone, Default)]
+pub enum Script {
+    /// With a full answer.
+    #[default]
+    Answer,
+    /// With this error.
+    Fail(ServiceError),
+    /// In a panic that carries a canary.
+    Panic,
+    /// Never.
+    Hang,
+}
+
+/// Plays the script; counts the calls that reached it.
+pub struct Scripted {
+    script: Mutex<Script>,
+    calls: watch::Sender<usize>,
+}
+
+impl Scripted {
+    pub fn script(&self, script: Script) {
+        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = script;
+    }
+
+    pub fn calls(&self) -> usize {
+        *self.calls.borrow()
+    }
+
+    /// Waits until this many calls have reached the service.
+    pub async fn reached(&self, calls: usize) {
+        self.calls.subscribe().wait_for(|made| *made >= calls).await.unwrap();
+    }
+
+    async fn play<T>(&self, answer: T) -> Answer<T> {
+        self.calls.send_modify(|calls| *calls += 1);
+        let script = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match script {
+            Script::Answer => Ok(answer),
+            Script::Fail(error) => Err(error),
+            Script::Panic => panic!("CANARY-PANIC"),
+            Script::Hang => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Service for Scripted {
+    async fn sign_in(&self, _: wire::SignIn, peer: Option<SocketAddr>) -> Answer<wire::Session> {
+        assert!(peer.is_some_and(|peer| peer.ip().is_loopback()));
+        self.play(sample::session()).await
+    }
+
+    async fn authenticate(&self, token: &str) -> Answer<Caller> {
+        if token != TOKEN {
+            return Err(Code::SessionRequired.into());
+        }
+        Ok(Caller {
+            account: "receipt".to_owned(),
+            role: wire::Role::ReceiptComputer,
+            session: SessionKey([7; 32]),
+        })
+    }
+
+    async fn session(&self, caller: &Caller) -> Answer<wire::SessionInfo> {
+        self.play(sample::session_info(caller)).await
+    }
+
+    async fn sign_out(&self, _: &Caller) -> Answer<()> {
+        self.play(()).await
+    }
+
+    async fn create_check(&self, _: &Caller, request: wire::NewCheck) -> Answer<wire::Check> {
+        self.play(wire::Check { method: request.method, ..sample::check() }).await
+    }
+
+    /// A wait never ends by itself here.
+    async fn check(&self, _: &Caller, _: &str, after: Option<i64>, seconds: u32) -> Answer<wire::Check> {
+        let check = self.play(sample::check()).await?;
+        if after.is_some() && seconds > 0 {
+            return std::future::pending().await;
+        }
+        Ok(check)
+    }
+
+    async fn enter_pin(&self, _: &Caller, _: &str, _: wire::PinEntry) -> Answer<wire::Check> {
+        self.play(sample::check()).await
+    }
+
+    async fn confirm_last_try(&self, _: &Caller, _: &str) -> Answer<wire::Check> {
+        self.play(sample::check()).await
+    }
+
+    async fn cancel_check(&self, _: &Caller, _: &str) -> Answer<wire::Check> {
+        self.play(sample::failed_check()).await
+    }
+
+    async fn results(&self, _: &Caller, _: wire::ResultQuery) -> Answer<wire::ResultPage> {
+        let results = vec![sample::full_result(), sample::withheld_result()];
+        self.play(wire::ResultPage { results, next_cursor: Some("bmV4dA".to_owned()) }).await
+    }
+
+    async fn count_results(&self, _: &Caller, _: wire::ResultQuery) -> Answer<wire::ResultCount> {
+        self.play(wire::ResultCount { count: 17 }).await
+    }
+
+    async fn result(&self, _: &Caller, id: i64) -> Answer<wire::EligibilityResult> {
+        self.play(wire::EligibilityResult { id, ..sample::full_result() }).await
+    }
+
+    async fn set_inquiry_number(
+        &self,
+        _: &Caller,
+        id: i64,
+        request: wire::InquiryNumber,
+    ) -> Answer<wire::InquiryNumberSet> {
+        let set = wire::InquiryNumberSet { inquiry_number: request.inquiry_number, results: vec![id] };
+        self.play(set).await
+    }
+
+    async fn readers(&self, _: &Caller) -> Answer<wire::Readers> {
+        self.play(sample::readers()).await
+    }
+
+    async fn health(&self, _: &Caller) -> Answer<wire::Health> {
+        self.play(sample::health()).await
+    }
+}
+
+/// The contract's server on a port of its own, around a scripted service.
+pub struct Server {
+    pub address: SocketAddr,
+    pub service: Arc<Scripted>,
+    pub stop: CancellationToken,
+    serving: JoinSet<std::io::Result<()>>,
+}
+
+impl Server {
+    pub fn start(limits: Limits) -> Self {
+        let listener = api::serve::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = Arc::new(Scripted { script: Mutex::default(), calls: watch::Sender::new(0) });
+        let router = api::router(service.clone(), Guard::loopback(address.port()), limits);
+        let stop = CancellationToken::new();
+        let mut serving = JoinSet::new();
+        serving.spawn(api::serve::serve(listener, router, limits, stop.clone()));
+        Self { address, service, stop, serving }
+    }
+
+    /// A request in the ordinary form, on a connection of its own.
+    pub fn request(&self, method: &str, target: &str, token: Option<&str>, body: Option<&str>) -> String {
+        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\n", self.address);
+        if let Some(token) = token {
+            request += &format!("authorization: Bearer {token}\r\n");
+        }
+        if let Some(body) = body {
+            request += &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        }
+        request + "\r\n" + body.unwrap_or_default()
+    }
+
+    /// Sends bytes and reads one answer.
+    pub async fn send(&self, request: impl AsRef<[u8]>) -> Reply {
+        exchange(self.address, request).await.unwrap()
+    }
+
+    /// Waits until the server has stopped.
+    pub async fn stopped(&mut self) {
+        self.serving.join_next().await.unwrap().unwrap().unwrap();
+    }
+}
+
+mod sample {
+    use super::*;
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    pub fn session() -> wire::Session {
+        wire::Session {
+            token: TOKEN.to_owned(),
+            account: "receipt".to_owned(),
+            role: wire::Role::ReceiptComputer,
+            expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
+            idle_timeout_s: 1800,
+        }
+    }
+
+    pub fn session_info(caller: &Caller) -> wire::SessionInfo {
+        wire::SessionInfo {
+            account: caller.account.clone(),
+            role: caller.role,
+            expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
+            idle_timeout_s: 1800,
+        }
+    }
+
+    pub fn check() -> wire::Check {
+        wire::Check {
+            id: "c1".to_owned(),
+            revision: 1,
+            method: wire::Method::CardPin,
+            phase: wire::CheckPhase::WaitingForPin,
+            terminal: "uketsuke-1".to_owned(),
+            reader: "Reader 00 00".to_owned(),
+            created_at: "2026-07-08T12:00:00+09:00".to_owned(),
+            result_id: None,
+            failure: None,
+        }
+    }
+
+    pub fn failed_check() -> wire::Check {
+        let failure = wire::CheckFailure { tries_left: Some(2), ..wire::CheckFailure::new(Code::WrongPin) };
+        wire::Check { phase: wire::CheckPhase::Failed, failure: Some(failure), ..check() }
+    }
+
+    /// Every field filled.
+    pub fn full_result() -> wire::EligibilityResult {
+        wire::EligibilityResult {
+            id: 42,
+            check_id: "c1".to_owned(),
+            checked_at: "2026-07-08T12:00:00+09:00".to_owned(),
+            confirmed_for: "2026-07-08".to_owned(),
+            method: wire::Method::CardPin,
+            terminal: "uketsuke-1".to_owned(),
+            validity: wire::Validity {
+                code: wire::ValidityCode::Valid,
+                raw: "1".to_owned(),
+                label: "有効".to_owned(),
+            },
+            searchable: true,
+            sandbox: true,
+            expires_at: "2026-09-01T00:00:00+09:00".to_owned(),
+            version: 1,
+            inquiry_number: some("K-1"),
+            note: Some(wire::Note { code: "N1".to_owned(), message: "知らせ".to_owned() }),
+            withheld: wire::Withheld::None,
+            eligibilities: vec![full_eligibility()],
+        }
+    }
+
+    fn full_eligibility() -> wire::Eligibility {
+        wire::Eligibility {
+            classification: Some(wire::Classification { code: "01".to_owned(), label: "一般".to_owned() }),
+            insurer_number: some("  123456"),
+            insured_card_symbol: some("１２"),
+            insured_identification_number: some("0034"),
+            insured_branch_number: some("01"),
+            personal_family_classification: some("1"),
+            insured_name: some("資格 太郎"),
+            name: some("資格 ●郎"),
+            name_of_other: some("他資格 太郎"),
+            name_kana: some("シカク タロウ"),
+            name_of_other_kana: some("タシカク タロウ"),
+            sex1: some("3"),
+            sex2: some("1"),
+            birthdate: some("19540502"),
+            address: some("住所"),
+            post_number: some("1050000"),
+            qualification_date: some("20250401"),
+            disqualification_date: some("20260331"),
+            insured_certificate_issuance_date: some("20250401"),
+            insured_card_valid_date: some("20250401"),
+            insured_card_expiration_date: some("20260331"),
+            insured_partial_contribution_ratio: some("020"),
+            preschool_classification: some("1"),
+            reason_of_loss: some("99"),
+            insurer_name: some("限定資格保険組合"),
+            elderly_recipient_certificate: Some(wire::ElderlyRecipientCertificate {
+                date: some("20250801"),
+                valid_start_date: some("20250801"),
+                valid_end_date: some("20260731"),
+                contribution_ratio: some("020"),
+            }),
+            reference_number: some("K-1"),
+            warnings: vec![wire::Warning {
+                code: wire::WarningCode::ReplacedCharacter,
+                message: "「●」が含まれます。".to_owned(),
+            }],
+        }
+    }
+
+    /// Nothing disclosed.
+    pub fn withheld_result() -> wire::EligibilityResult {
+        wire::EligibilityResult {
+            inquiry_number: None,
+            note: None,
+            withheld: wire::Withheld::All,
+            eligibilities: vec![wire::Eligibility::default()],
+            ..full_result()
+        }
+    }
+
+    pub fn readers() -> wire::Readers {
+        let reader = |name: &str, check_id: Option<String>| wire::Reader {
+            name: name.to_owned(),
+            state: wire::ReaderState::Card,
+            check_id,
+        };
+        wire::Readers {
+            service_available: true,
+            methods: vec![wire::Method::CardPin, wire::Method::Visual],
+            readers: vec![reader("Reader 00 00", some("c1")), reader("Reader 01 00", None)],
+        }
+    }
+
+    pub fn health() -> wire::Health {
+        wire::Health {
+            state: wire::HealthState::Degraded,
+            version: "0.1.0".to_owned(),
+            sandbox: true,
+            card: wire::HealthPart::troubled(wire::HealthState::Degraded, Code::NoReader),
+            upstream: wire::HealthPart::well(wire::HealthState::Unknown),
+            store: wire::HealthPart::well(wire::HealthState::Ok),
+        }
+    }
+}

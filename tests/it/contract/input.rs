@@ -1,0 +1,154 @@
+//! Bad input: refused with the field's name, never with its value, and never seen by the service.
+
+use api::limits::Limits;
+use harness::contract::Contract;
+use harness::raw_http::Reply;
+
+use super::coverage::SIGN_IN;
+use super::fake::{Server, TOKEN};
+
+/// Stands for what must not be repeated.
+const CANARY: &str = "CANARY4711";
+
+fn assert_invalid(reply: &Reply, field: Option<&str>, case: &str) {
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_request"), "{case}: {text}");
+    assert_eq!(reply.json()["field"].as_str(), field, "{case}: {text}");
+    assert!(!text.contains(CANARY) && !text.contains("4711"), "{case}: {text}");
+}
+
+#[tokio::test]
+async fn a_broken_body_is_refused_with_the_name_of_its_field() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits::default());
+    let sessions = "/v1/sessions";
+    let checks = "/v1/checks";
+    let pin = "/v1/checks/c1/pin";
+    let number = "/v1/results/42/inquiry-number";
+    for (method, target, body, field) in [
+        ("POST", sessions, format!("{{\"password\":\"{CANARY}\""), None),
+        ("POST", sessions, String::new(), None),
+        ("POST", sessions, "[]".to_owned(), None),
+        ("POST", sessions, format!("\"{CANARY}\""), None),
+        ("POST", sessions, format!("{SIGN_IN} {CANARY}"), None),
+        ("POST", sessions, SIGN_IN.replace("\"secret-pass\"", "4711"), Some("password")),
+        ("POST", sessions, SIGN_IN.replace("\"secret-pass\"", &format!("[\"{CANARY}\"]")), Some("password")),
+        ("POST", sessions, SIGN_IN.replace("\"492039\"", "4711"), Some("code")),
+        ("POST", sessions, SIGN_IN.replace(",\"code\":\"492039\"", ""), Some("code")),
+        ("POST", sessions, SIGN_IN.replace("\"code\"", "\"password\""), Some("password")),
+        ("POST", sessions, SIGN_IN.replace("\"receipt\"", "\"\""), Some("account")),
+        ("POST", sessions, SIGN_IN.replace("receipt", &CANARY.repeat(7)), Some("account")),
+        ("POST", sessions, SIGN_IN.replace('}', &format!(",\"extra\":\"{CANARY}\"}}")), Some("extra")),
+        ("POST", sessions, SIGN_IN.replace('}', ",\"山田 太郎\":1}"), None),
+        ("POST", sessions, "[".repeat(5000), None),
+        ("POST", checks, "{}".to_owned(), Some("method")),
+        ("POST", checks, format!("{{\"method\":\"{CANARY}\"}}"), Some("method")),
+        ("POST", checks, "{\"method\":\"visual\",\"terminal\":4711}".to_owned(), Some("terminal")),
+        ("POST", checks, "{\"method\":\"visual\",\"reader\":\"\"}".to_owned(), Some("reader")),
+        ("PUT", pin, "{\"pin\":4711}".to_owned(), Some("pin")),
+        ("PUT", pin, "{\"pin\":null}".to_owned(), Some("pin")),
+        ("PUT", pin, format!("{{\"pin\":\"0123\",\"pim\":\"{CANARY}\"}}"), Some("pim")),
+        ("PUT", number, "{\"inquiry_number\":4711}".to_owned(), Some("inquiry_number")),
+        ("PUT", number, "{\"inquiry_number\":\"\u{0}\"}".to_owned(), None),
+    ] {
+        let reply = server.send(server.request(method, target, Some(TOKEN), Some(&body))).await;
+        assert_invalid(&reply, field, &format!("{method} {target} {body:.60}"));
+        contract.check(method, target, &reply).unwrap();
+    }
+    assert_eq!(server.service.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_broken_query_or_path_is_refused_with_the_name_of_its_field() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits::default());
+    for (target, field) in [
+        ("/v1/results?limit=0", Some("limit")),
+        ("/v1/results?limit=201", Some("limit")),
+        ("/v1/results?limit=-1", Some("limit")),
+        ("/v1/results?limit=CANARY4711", Some("limit")),
+        ("/v1/results?limit=1&limit=2", Some("limit")),
+        ("/v1/results?from=CANARY4711", Some("from")),
+        ("/v1/results?from=2026-7-1", Some("from")),
+        ("/v1/results?to=20260701", Some("to")),
+        ("/v1/results?validity=CANARY4711", Some("validity")),
+        ("/v1/results?validity=not_found", Some("validity")),
+        ("/v1/results?terminal=", Some("terminal")),
+        ("/v1/results?name=CANARY4711", Some("name")),
+        ("/v1/results?%E6%B0%8F%E5%90%8D=CANARY4711", None),
+        ("/v1/results/count?cursor=CANARY4711", Some("cursor")),
+        ("/v1/results/CANARY4711", Some("id")),
+        ("/v1/results/1.5", Some("id")),
+        ("/v1/results/9223372036854775808", Some("id")),
+        ("/v1/results/%FF", Some("id")),
+        ("/v1/checks/%FF", Some("id")),
+        ("/v1/checks/c1?wait_seconds=26", Some("wait_seconds")),
+        ("/v1/checks/c1?wait_seconds=-1", Some("wait_seconds")),
+        ("/v1/checks/c1?after_revision=-1", Some("after_revision")),
+        ("/v1/checks/c1?after_revision=x", Some("after_revision")),
+    ] {
+        let reply = server.send(server.request("GET", target, Some(TOKEN), None)).await;
+        assert_invalid(&reply, field, target);
+        contract.check("GET", target, &reply).unwrap();
+    }
+    assert_eq!(server.service.calls(), 0);
+}
+
+#[tokio::test]
+async fn good_queries_reach_the_service() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits::default());
+    for target in [
+        "/v1/results?from=2026-07-01&to=2026-07-31&terminal=uketsuke-1&validity=invalid_new_exists&limit=200",
+        "/v1/results?cursor=abc&limit=1",
+        "/v1/results/count?from=2026-07-01&validity=valid",
+        "/v1/checks/c1?wait_seconds=25",
+        "/v1/results/-1",
+    ] {
+        let reply = server.send(server.request("GET", target, Some(TOKEN), None)).await;
+        assert_eq!(reply.status, 200, "{target}");
+        contract.check("GET", target, &reply).unwrap();
+    }
+    assert_eq!(server.service.calls(), 5);
+}
+
+#[tokio::test]
+async fn only_json_in_utf_8_is_a_body() {
+    let server = Server::start(Limits::default());
+    let request = server.request("POST", "/v1/sessions", None, Some(SIGN_IN));
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+        "application/json; charset=shift_jis",
+        "application/problem+json",
+        "",
+    ] {
+        let reply = server.send(request.replace("application/json", kind)).await;
+        assert_eq!((reply.status, reply.code().as_str()), (415, "unsupported_media_type"), "{kind:?}");
+    }
+    let reply = server.send(request.replace("content-type: application/json\r\n", "")).await;
+    assert_eq!(reply.status, 415);
+    assert_eq!(server.service.calls(), 0);
+    for kind in ["application/json; charset=utf-8", "Application/JSON;charset=UTF-8"] {
+        assert_eq!(server.send(request.replace("application/json", kind)).await.status, 201, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_announced_or_not() {
+    let server = Server::start(Limits { body_bytes: 1024, ..Limits::default() });
+    let largest = format!("{SIGN_IN:<1024}");
+    assert_eq!(server.send(server.request("POST", "/v1/sessions", None, Some(&largest))).await.status, 201);
+    let reply = server.send(server.request("POST", "/v1/sessions", None, Some(&format!("{largest} ")))).await;
+    assert_eq!((reply.status, reply.code().as_str()), (413, "body_too_large"));
+    let chunked = format!(
+        "POST /v1/sessions HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n\
+         400\r\n{largest}\r\n1\r\n \r\n0\r\n\r\n",
+        server.address
+    );
+    let reply = server.send(chunked).await;
+    assert_eq!((reply.status, reply.code().as_str()), (413, "body_too_large"));
+    assert_eq!(server.service.calls(), 1);
+}

@@ -1,0 +1,240 @@
+//! Contract: holds every reply against the committed `openapi.yaml`.
+//!
+//! In the published document the schemas of answers are open, so that vendors tolerate new fields. Here they are closed:
+//! our own replies must say nothing that is not documented.
+
+#![expect(clippy::expect_used, reason = "test support: a broken document must stop the test")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
+
+use crate::raw_http::Reply;
+
+/// The committed document's file.
+pub fn committed_path() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.yaml"))
+}
+
+/// One documented operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Its operation id.
+    pub id: String,
+    /// HTTP method, upper case.
+    pub method: String,
+    /// Path with its parameters in braces.
+    pub path: String,
+    /// Whether it needs a session.
+    pub secured: bool,
+    /// Whether it takes a JSON body.
+    pub has_body: bool,
+    /// Whether it takes a query.
+    pub has_query: bool,
+    /// Every documented status with the problem codes it names.
+    pub statuses: Vec<(u16, Vec<String>)>,
+}
+
+/// The committed contract, and which (operation, status) pairs were seen.
+pub struct Contract {
+    document: Value,
+    closed: Value,
+    seen: Mutex<BTreeSet<(String, u16)>>,
+}
+
+impl Contract {
+    /// Reads the committed document.
+    pub fn committed() -> Self {
+        let text = std::fs::read_to_string(committed_path()).expect("openapi.yaml is committed");
+        let document: Value = serde_norway::from_str(&text).expect("openapi.yaml is YAML");
+        let mut closed = document["components"]["schemas"].clone();
+        close(&mut closed);
+        Self { document, closed, seen: Mutex::default() }
+    }
+
+    /// Every documented operation.
+    pub fn operations(&self) -> Vec<Operation> {
+        let paths = self.document["paths"].as_object().expect("paths");
+        let methods = |item: &Value| item.as_object().cloned().unwrap_or_default();
+        paths
+            .iter()
+            .flat_map(|(path, item)| methods(item).into_iter().map(move |entry| (path.clone(), entry)))
+            .map(|(path, (method, operation))| read_operation(path, &method, &operation))
+            .collect()
+    }
+
+    /// The (operation id, status) pairs seen so far.
+    pub fn seen(&self) -> BTreeSet<(String, u16)> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Holds a reply against the document; the error says what is wrong. `target` is the request's path and query.
+    pub fn check(&self, method: &str, target: &str, reply: &Reply) -> Result<(), String> {
+        let place = format!("{method} {target} answered {}", reply.status);
+        headers_are_safe(reply).map_err(|fault| format!("{place}: {fault}"))?;
+        let path = target.split('?').next().unwrap_or_default();
+        let Some(operation) = self.find(method, path) else {
+            return self.outside(reply).map_err(|fault| format!("{place}: {fault}"));
+        };
+        let documented = &self.document["paths"][&operation.path][&operation.method.to_lowercase()]["responses"]
+            [reply.status.to_string()];
+        if documented.is_null() {
+            return Err(format!("{place}, which {} does not document", operation.id));
+        }
+        self.content_fits(documented, reply).map_err(|fault| format!("{place}: {fault}"))?;
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert((operation.id, reply.status));
+        Ok(())
+    }
+
+    /// The operation of a request; a literal path goes before one with parameters.
+    fn find(&self, method: &str, path: &str) -> Option<Operation> {
+        let fits = |template: &str| {
+            template.split('/').count() == path.split('/').count()
+                && template
+                    .split('/')
+                    .zip(path.split('/'))
+                    .all(|(want, got)| want.starts_with('{') || want == got)
+        };
+        let mut found: Vec<_> =
+            self.operations().into_iter().filter(|operation| fits(&operation.path)).collect();
+        let literal = found.iter().any(|operation| !operation.path.contains('{'));
+        found.retain(|operation| operation.method == method && !(literal && operation.path.contains('{')));
+        found.pop()
+    }
+
+    /// Where no operation is, only these problems can be.
+    fn outside(&self, reply: &Reply) -> Result<(), String> {
+        if ![403, 404, 405, 413, 503].contains(&reply.status) {
+            return Err("no such operation is documented".to_owned());
+        }
+        self.problem_fits(reply, None)
+    }
+
+    fn content_fits(&self, documented: &Value, reply: &Reply) -> Result<(), String> {
+        let Some(content) = documented["content"].as_object() else {
+            return if reply.body.is_empty() {
+                Ok(())
+            } else {
+                Err("a body, but none is documented".to_owned())
+            };
+        };
+        let kind = reply.header("content-type").unwrap_or_default();
+        let Some(media) = content.get(kind) else {
+            return Err(format!("undocumented content type {kind:?}"));
+        };
+        match kind {
+            "application/problem+json" => self.problem_fits(reply, documented["description"].as_str()),
+            "application/json" => self.fits(&media["schema"], &parse(reply)?),
+            _ => {
+                self.fits(&media["schema"], &Value::String(String::from_utf8_lossy(&reply.body).into_owned()))
+            }
+        }
+    }
+
+    /// A problem has its status and code in it, and the code is one that the operation documents.
+    fn problem_fits(&self, reply: &Reply, description: Option<&str>) -> Result<(), String> {
+        let problem = parse(reply)?;
+        self.fits(&json!({ "$ref": "#/components/schemas/Problem" }), &problem)?;
+        if problem["status"] != json!(reply.status) {
+            return Err("the problem names another status".to_owned());
+        }
+        let code = problem["code"].as_str().unwrap_or_default();
+        match description {
+            Some(text) if !codes_in(text).iter().any(|documented| documented == code) => {
+                Err(format!("code {code} is not documented for this operation"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fits(&self, schema: &Value, body: &Value) -> Result<(), String> {
+        let validator = self.validator(schema);
+        let faults: Vec<String> = validator
+            .iter_errors(body)
+            .map(|error| format!("{} at {}", error.kind().keyword(), error.instance_path()))
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(format!("body breaks its schema: {}", faults.join(", "))) }
+    }
+
+    fn validator(&self, schema: &Value) -> Validator {
+        let mut schema = schema.clone();
+        close(&mut schema);
+        let root = json!({ "allOf": [schema], "components": { "schemas": self.closed } });
+        jsonschema::draft202012::options()
+            .should_validate_formats(true)
+            .build(&root)
+            .expect("the document's schemas are JSON Schema")
+    }
+}
+
+fn parse(reply: &Reply) -> Result<Value, String> {
+    serde_json::from_slice(&reply.body).map_err(|_| "the body is not JSON".to_owned())
+}
+
+fn headers_are_safe(reply: &Reply) -> Result<(), String> {
+    let required = [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    if let Some((name, _)) = required.iter().find(|(name, value)| reply.header(name) != Some(value)) {
+        return Err(format!("header {name} is missing or different"));
+    }
+    match reply.headers.iter().find(|(name, _)| name.starts_with("access-control-")) {
+        Some((name, _)) => Err(format!("a CORS header was sent: {name}")),
+        None => Ok(()),
+    }
+}
+
+fn read_operation(path: String, method: &str, operation: &Value) -> Operation {
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let responses = operation["responses"].as_object().expect("an operation has responses");
+    Operation {
+        id: operation["operationId"].as_str().expect("an operation has an id").to_owned(),
+        method: method.to_uppercase(),
+        path,
+        secured: operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()),
+        has_body: operation.get("requestBody").is_some(),
+        has_query: parameters.iter().any(|parameter| parameter["in"] == "query"),
+        statuses: responses
+            .iter()
+            .map(|(status, response)| {
+                let description = response["description"].as_str().unwrap_or_default();
+                assert!(!description.is_empty(), "{method} answer {status} has no description");
+                (status.parse().expect("statuses are enumerated"), codes_in(description))
+            })
+            .collect(),
+    }
+}
+
+/// The problem codes that a description lists as `` `code`: title``.
+fn codes_in(description: &str) -> Vec<String> {
+    description
+        .lines()
+        .filter_map(|line| line.strip_prefix('`')?.split_once("`: "))
+        .map(|(code, _)| code.to_owned())
+        .collect()
+}
+
+/// Closes every object schema that does not say otherwise.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.contains_key("properties") && is_schema(object) {
+                object.entry("additionalProperties").or_insert(json!(false));
+            }
+            object.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn is_schema(object: &Map<String, Value>) -> bool {
+    object.get("type").is_some_and(|kind| kind == "object")
+}

@@ -1,0 +1,115 @@
+//! Raw HTTP/1.1 over a socket: for requests that no decent client would send, and for answers as they are on the wire.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longest wait for an answer; a test that gets here has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers in order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The first header with this lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON; `null` if it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The `code` of a problem; empty if there is none.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// One connection.
+pub struct Raw {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Raw {
+    /// Connects.
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { stream: TcpStream::connect(address).await?, received: Vec::new() })
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref()).await
+    }
+
+    /// Reads one answer; an error of kind `UnexpectedEof` if the connection ends before it is complete.
+    pub async fn reply(&mut self) -> io::Result<Reply> {
+        timeout(PATIENCE, async {
+            loop {
+                if let Some((reply, length)) = parse(&self.received)? {
+                    self.received.drain(..length);
+                    return Ok(reply);
+                }
+                if self.stream.read_buf(&mut self.received).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        })
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// Waits until the other side has closed, and returns what it sent before; a reset counts as closed.
+    pub async fn closed(mut self) -> io::Result<Vec<u8>> {
+        let read_to_end = self.stream.read_to_end(&mut self.received);
+        match timeout(PATIENCE, read_to_end).await {
+            Ok(Ok(_)) => Ok(self.received),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => Ok(self.received),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+/// Sends one request on its own connection and reads the answer.
+pub async fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> io::Result<Reply> {
+    let mut raw = Raw::connect(address).await?;
+    raw.send(request).await?;
+    raw.reply().await
+}
+
+/// The reply at the front of the bytes and its length, if it is complete. Only bodies with a length are understood.
+fn parse(bytes: &[u8]) -> io::Result<Option<(Reply, usize)>> {
+    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let head = std::str::from_utf8(&bytes[..end]).map_err(|_| invalid())?;
+    let mut lines = head.split("\r\n");
+    let status_line = lines.next().ok_or_else(invalid)?;
+    let status: u16 =
+        status_line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(invalid)?;
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length: usize = length.map_or(Ok(0), |(_, value)| value.parse()).map_err(|_| invalid())?;
+    let whole = end + 4 + length;
+    if bytes.len() < whole {
+        return Ok(None);
+    }
+    Ok(Some((Reply { status, headers, body: bytes[end + 4..whole].to_vec() }, whole)))
+}
