@@ -68,7 +68,9 @@ fn a_card_torn_out_during_a_command_leaves_the_reader() {
         let link = lane.insert(torn);
         let card = connect();
         assert_eq!(transmit(&card, SELECT_JPKI), Ok(vec![0x90, 0x00]));
-        assert!(transmit(&card, READ_CERTIFICATE).is_err(), "torn out before it answered");
+        // vpcd 3.3 reports success with no bytes at all, not even a status word; others report an error.
+        let answer = transmit(&card, READ_CERTIFICATE).unwrap_or_default();
+        assert!(answer.is_empty(), "torn out before it answered: {answer:02X?}");
         drop(card);
         lane.wait_for(State::EMPTY);
         link.insert();

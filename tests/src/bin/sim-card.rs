@@ -3,6 +3,7 @@
 //! Prints one line per event; never a PIN, and of the person only the persona's name.
 
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
@@ -46,8 +47,18 @@ enum Failure {
     Io(#[from] io::Error),
 }
 
-fn main() -> Result<(), Failure> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(io::stderr(), "sim-card: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.list {
         return list();
     }
