@@ -14,6 +14,7 @@ run: deps-build ## Start the sandbox: daemon, simulated central system, simulate
 	cargo run --quiet --locked -p harness --bin sandbox -- $(ARGS)
 
 test: deps-test ## Everything: unit, contract, scenarios, real pcscd with virtual readers, OpenSC
+	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --all-targets
 
 figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core)

@@ -2,9 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "test support: what does not hold ends the test with the reason")]
 
+mod clinic;
 mod contract;
 mod lane;
 mod opensc;
 mod pcsc_lane;
+mod shikakud;
 mod sim_card;
 mod tidy;

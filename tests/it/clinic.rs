@@ -1,0 +1,7 @@
+//! Scenarios at the front desk and at the receipt computer, through the public door.
+
+mod checks;
+mod download;
+mod people;
+mod sign_in;
+mod trouble;

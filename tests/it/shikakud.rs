@@ -1,0 +1,216 @@
+//! The shipped binary in front of a real pcscd: a check from tap to download, pcscd restarted, and nothing secret written.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use daemon::system::{OsRandom, SystemClock};
+use harness::card::SimCard;
+use harness::clinic::{Credentials, Visitor};
+use harness::lane::{self as private, READER};
+use harness::personas::Personas;
+use harness::pki::CardPki;
+use harness::process::{Installation, Running};
+use harness::upstream::{Options, SimUpstream};
+use tempfile::TempDir;
+
+use crate::lane;
+
+/// An installation with its central system, its account and a visitor of its API.
+struct Site {
+    directory: TempDir,
+    installation: Installation,
+    credentials: Credentials,
+    _upstream: SimUpstream,
+}
+
+impl Site {
+    async fn build(log_filter: &str) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
+        let upstream = SimUpstream::start(options).await.expect("the central system starts");
+        let reader = READER.to_str().expect("a name");
+        let installation = Installation::write(directory.path(), &upstream, Some(reader), log_filter);
+        let credentials = installation.add_account("receipt", "receipt-computer");
+        Self { directory, installation, credentials, _upstream: upstream }
+    }
+
+    fn run(&self) -> Running {
+        let mut running = self.installation.run();
+        running.wait_ready();
+        running
+    }
+
+    async fn visitor(&self) -> Visitor {
+        let mut visitor = Visitor::at(self.installation.api, Arc::new(SystemClock));
+        visitor.sign_in(&self.credentials).await;
+        visitor
+    }
+}
+
+fn card(persona: &str) -> SimCard {
+    let persona = Personas::builtin().by_name(persona).expect("a built-in persona");
+    SimCard::for_persona(persona, &CardPki::new(), daemon::app::ports::Clock::now(&SystemClock))
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(work)
+}
+
+#[test]
+fn a_check_runs_through_a_real_pcscd_in_five_commands() {
+    lane::run("shikakud::a_check_runs_through_a_real_pcscd_in_five_commands", |lane| {
+        block_on(async {
+            let site = Site::build("info").await;
+            let running = site.run();
+            let link = lane.insert(card("taro"));
+            let visitor = site.visitor().await;
+            let done = visitor.check_with_pin("1234").await;
+            assert_eq!(done["phase"], "done", "{}", running.log());
+            let result = visitor.get(&format!("/v1/results/{}", done["result_id"])).await.json();
+            assert_eq!(result["eligibilities"][0]["name"], "資格 太郎");
+            {
+                let card = link.card();
+                let card = card.lock().expect("the card");
+                assert_eq!((card.apdu_count(), card.verify_count()), (5, 1));
+            }
+            assert!(running.stop().success());
+        });
+    });
+}
+
+#[test]
+fn pcscd_may_be_restarted_under_the_daemon() {
+    lane::run("shikakud::pcscd_may_be_restarted_under_the_daemon", |lane| {
+        block_on(async {
+            let site = Site::build("info").await;
+            let running = site.run();
+            let _link = lane.insert(card("taro"));
+            let visitor = site.visitor().await;
+            assert_eq!(visitor.check_with_pin("1234").await["phase"], "done", "{}", running.log());
+
+            lane.stop_pcscd();
+            wait_for_card_code(&visitor, "card_service_unavailable").await;
+            lane.start_pcscd();
+            wait_for_card_code(&visitor, "").await;
+            // The card that already gave a result lost its power with pcscd: it is a new card event.
+            lane.wait_for(pcsc::State::PRESENT);
+            let done = visitor.check_with_pin("1234").await;
+            assert_eq!(done["phase"], "done", "{done}\n{}", running.log());
+        });
+    });
+}
+
+async fn wait_for_card_code(visitor: &Visitor, code: &str) {
+    let wait = async {
+        while visitor.get("/v1/health").await.json()["card"]["code"].as_str().unwrap_or_default() != code {
+            tokio::task::yield_now().await;
+        }
+    };
+    // The daemon looks for a service that is away every half second.
+    tokio::time::timeout(std::time::Duration::from_secs(10), wait).await.expect("health follows pcscd");
+}
+
+#[test]
+fn nothing_secret_or_personal_is_written_anywhere_in_clear() {
+    lane::run("shikakud::nothing_secret_or_personal_is_written_anywhere_in_clear", |lane| {
+        block_on(async {
+            let site = Site::build("trace").await;
+            let running = site.run();
+            let _link = lane.insert(card("leading-zero-pin"));
+            let persona = Personas::builtin().by_name("leading-zero-pin").expect("a persona");
+            let visitor = site.visitor().await;
+            let done = visitor.check_with_pin(&persona.card.pin).await;
+            assert_eq!(done["phase"], "done", "{}", running.log());
+            let target = format!("/v1/results/{}/inquiry-number", done["result_id"]);
+            let set = visitor.put(&target, &serde_json::json!({ "inquiry_number": "CANARY-0042" })).await;
+            assert_eq!(set.status, 200);
+            let id = running.id();
+            let surroundings = [format!("/proc/{id}/cmdline"), format!("/proc/{id}/environ")];
+            for file in surroundings {
+                no_canary_in(&site, &visitor, &fs::read(&file).unwrap_or_default(), &file);
+            }
+            assert!(running.log().contains("TRACE"), "the log must be at its most talkative");
+            assert!(running.stop().success());
+            let mut files = Vec::new();
+            files_below(&site.directory.path().join("data"), &mut files);
+            files.push(site.directory.path().join("shikakud.log"));
+            assert!(files.len() >= 3, "{files:?}");
+            for file in files {
+                no_canary_in(&site, &visitor, &fs::read(&file).expect("a file"), &file.display().to_string());
+            }
+        });
+        assert!(private::inside().is_some());
+    });
+}
+
+fn no_canary_in(site: &Site, visitor: &Visitor, bytes: &[u8], place: &str) {
+    let persona = Personas::builtin().by_name("leading-zero-pin").expect("a persona");
+    let result = persona.answer.fields().next().expect("a result");
+    // Short codes and dates are not canaries: they would be found by chance.
+    let personal = result.iter().map(|(_, value)| (*value).to_owned()).filter(|value| value.chars().count() >= 5);
+    let secrets = [
+        site.credentials.password.clone(),
+        site.credentials.totp_secret.clone(),
+        visitor.token().expect("a session").to_owned(),
+        "CANARY-0042".to_owned(),
+    ];
+    for canary in personal.chain(secrets) {
+        for (form, needle) in forms(&canary) {
+            let found = bytes.windows(needle.len()).any(|window| window == needle);
+            assert!(!found, "a canary of {} characters stands in {place} as {form}", canary.chars().count());
+        }
+    }
+}
+
+/// The canary as it could be written.
+fn forms(canary: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let bytes = canary.as_bytes();
+    vec![
+        ("UTF-8", bytes.to_vec()),
+        ("UTF-16", canary.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        ("hex", data_encoding::HEXLOWER.encode(bytes).into_bytes()),
+        ("upper hex", data_encoding::HEXUPPER.encode(bytes).into_bytes()),
+        ("base64", data_encoding::BASE64_NOPAD.encode(bytes).into_bytes()),
+        ("bytes as a list", format!("{bytes:?}").trim_matches(['[', ']']).to_owned().into_bytes()),
+    ]
+}
+
+fn files_below(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files_below(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_command_line_says_what_is_wrong_with_its_exit_code() {
+    block_on(async {
+        let site = Site::build("info").await;
+        let check = site.installation.command(&["config", "check"]).output().expect("shikakud starts");
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+
+        let config = site.directory.path().join("shikakud.toml");
+        let text = fs::read_to_string(&config).expect("the configuration");
+        fs::write(&config, text.replace("[log]\nfilter", "[log]\nfliter")).expect("a writable file");
+        let refused = site.installation.command(&["config", "check"]).output().expect("shikakud starts");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("log.fliter") || said.contains("fliter"), "{said}");
+        fs::write(&config, &text).expect("a writable file");
+
+        let taken = site.installation.command(&["account", "add", "--role", "operator", "receipt"]).output();
+        let taken = taken.expect("shikakud starts");
+        assert_eq!(taken.status.code(), Some(1));
+        assert!(taken.stdout.is_empty(), "no enrolment for an account that was not created");
+
+        fs::write(&config, text.replace("mode = \"sandbox\"", "mode = \"production\"")).expect("a writable file");
+        let mixed = site.installation.command(&["run"]).output().expect("shikakud starts");
+        assert_eq!(mixed.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&mixed.stderr).contains("sandbox"));
+    });
+}

@@ -1,0 +1,245 @@
+//! A clinic: the real daemon, started by its own composition root, with the simulated central system over real mutual TLS
+//! and a simulated reader in its hand. Tests, the sandbox and the figures all stand in one.
+
+#![expect(clippy::expect_used, reason = "a clinic that does not open ends the test or the sandbox with the reason")]
+
+mod visitor;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use api::limits::Limits;
+use daemon::accounts;
+use daemon::app::ports::{Clock, Random, Role};
+use daemon::config::{ApiConfig, Config, LogSection, Mode, StoreSection, TerminalSection};
+use daemon::start::{Daemon, StartError, Surroundings};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+pub use visitor::{Credentials, Visitor};
+
+use crate::ambient::{HeldClock, SeededRandom};
+use crate::card::readers::{SharedCard, SimReaders, SimReadersHandle};
+use crate::card::SimCard;
+use crate::contract::Contract;
+use crate::personas::Personas;
+use crate::pki::CardPki;
+use crate::process::secret_of;
+use crate::upstream::{Options as UpstreamOptions, SimUpstream};
+
+/// The reader of the front desk.
+pub const READER: &str = "Simulated Reader 00 00";
+/// The terminal of the front desk.
+pub const TERMINAL: &str = "uketsuke-1";
+/// 12:00 JST on an ordinary day.
+pub const NOON: &str = "2026-07-08T03:00:00Z";
+
+/// What a clinic is opened with.
+pub struct Plan {
+    /// Everybody's wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Everybody's randomness.
+    pub random: Arc<dyn Random>,
+    /// Where everything is written.
+    pub directory: PathBuf,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// The readers of the machine.
+    pub readers: Vec<&'static str>,
+    /// Whether the central system accepts a certificate without a signature.
+    pub accepts_unsigned_visual: bool,
+    /// Whole-operation deadline towards the central system, in milliseconds.
+    pub upstream_total_ms: u64,
+    /// The limits of the API's listener.
+    pub limits: Limits,
+}
+
+impl Plan {
+    /// A clinic in a directory, at an instant that moves only when told to; everything else as usual.
+    pub fn held(directory: &Path, clock: Arc<HeldClock>) -> Self {
+        Self {
+            clock,
+            random: Arc::new(SeededRandom::new(1)),
+            directory: directory.to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            readers: vec![READER],
+            accepts_unsigned_visual: true,
+            upstream_total_ms: 10_000,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// An open clinic.
+pub struct Clinic {
+    /// Where the API listens.
+    pub api: SocketAddr,
+    /// The simulated central system.
+    pub upstream: SimUpstream,
+    /// The hand that puts cards on readers.
+    pub readers: SimReadersHandle,
+    /// The daemon's configuration.
+    pub config: Config,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    pki: CardPki,
+    contract: Arc<Contract>,
+    daemon: Option<Daemon>,
+}
+
+impl Clinic {
+    /// Opens a clinic: central system first, then the daemon.
+    pub async fn open(plan: Plan) -> Self {
+        let mut options = UpstreamOptions::new(plan.clock.clone(), plan.random.clone());
+        options.accepts_unsigned_visual = plan.accepts_unsigned_visual;
+        let upstream = SimUpstream::start(options).await.expect("the simulated central system starts");
+        let config = configuration(&plan, &upstream);
+        let (readers, hand) = SimReaders::new(&plan.readers);
+        let around = Surroundings {
+            clock: plan.clock.clone(),
+            random: plan.random.clone(),
+            readers: Box::new(readers),
+            limits: plan.limits,
+        };
+        let mut clinic = Self {
+            api: plan.listen,
+            upstream,
+            readers: hand,
+            config,
+            clock: plan.clock,
+            random: plan.random,
+            pki: CardPki::new(),
+            contract: Arc::new(Contract::committed()),
+            daemon: None,
+        };
+        let daemon = Daemon::start(&clinic.config, around).await.expect("the daemon starts");
+        clinic.api = daemon.api;
+        clinic.daemon = Some(daemon);
+        clinic
+    }
+
+    /// Stops the daemon and opens it again with new readers, as a restart does.
+    pub async fn restart(&mut self) -> Result<(), StartError> {
+        self.stop_daemon().await;
+        let names: Vec<&str> = vec![READER];
+        let (readers, hand) = SimReaders::new(&names);
+        let around = Surroundings {
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            readers: Box::new(readers),
+            limits: Limits::default(),
+        };
+        let daemon = Daemon::start(&self.config, around).await?;
+        self.api = daemon.api;
+        self.readers = hand;
+        self.daemon = Some(daemon);
+        Ok(())
+    }
+
+    /// Stops the daemon alone.
+    pub async fn stop_daemon(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop().await;
+        }
+    }
+
+    /// Creates an account; the daemon is stopped meanwhile, as on a real machine.
+    pub async fn enrol(&mut self, name: &str, role: Role) -> Credentials {
+        self.stop_daemon().await;
+        let enrolment = accounts::add(&self.config, &self.clock, &self.random, name, role, None)
+            .await
+            .expect("the account is created");
+        self.restart().await.expect("the daemon starts again");
+        let password = enrolment.generated_password.expect("a generated password");
+        Credentials {
+            institution_code: self.config.institution_code.clone(),
+            account: name.to_owned(),
+            password: password.expose().to_owned(),
+            totp_secret: secret_of(enrolment.otpauth.expose()),
+        }
+    }
+
+    /// Someone who comes to the API; every answer is held against the contract.
+    pub fn visitor(&self) -> Visitor {
+        Visitor::new(self.api, self.clock.clone(), self.contract.clone())
+    }
+
+    /// The card of a persona, as issued today.
+    pub fn card(&self, persona: &str) -> SharedCard {
+        let persona = Personas::builtin().by_name(persona).expect("a persona of the data file");
+        Arc::new(Mutex::new(SimCard::for_persona(persona, &self.pki, self.clock.now())))
+    }
+
+    /// Holds a persona's card on the front desk's reader.
+    pub fn tap(&self, persona: &str) -> SharedCard {
+        let card = self.card(persona);
+        self.readers.insert(READER, &card);
+        card
+    }
+
+    /// The instant everybody's clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Closes the clinic.
+    pub async fn close(mut self) {
+        self.stop_daemon().await;
+        self.upstream.stop().await;
+    }
+}
+
+fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
+    let secrets = plan.directory.join("secrets");
+    std::fs::create_dir_all(&secrets).expect("a directory for secrets");
+    let files = upstream.write_files(&secrets).expect("the central system's files");
+    let mut section = files.config().expect("its configuration");
+    section.timeouts.total_ms = plan.upstream_total_ms;
+    Config {
+        institution_code: upstream.facility().institution_code.clone(),
+        mode: Mode::Sandbox,
+        api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new() },
+        store: StoreSection {
+            directory: plan.directory.join("data"),
+            master_key_file: plan.directory.join("key").join("master.key"),
+        },
+        terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
+        upstream: section,
+        log: LogSection::default(),
+    }
+}
+
+/// A clinic in a directory of its own, with a held clock and one signed-in receipt computer: where most scenarios begin.
+pub struct OpenClinic {
+    /// The clinic.
+    pub clinic: Clinic,
+    /// Its clock.
+    pub clock: Arc<HeldClock>,
+    /// The receipt computer's credentials.
+    pub credentials: Credentials,
+    /// The receipt computer, signed in.
+    pub visitor: Visitor,
+    /// Where everything is written; removed at the end.
+    pub directory: TempDir,
+}
+
+impl OpenClinic {
+    /// Opens it at noon.
+    pub async fn at_noon() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Opens it with a plan of one's own.
+    pub async fn with(change: impl FnOnce(&mut Plan)) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let clock = Arc::new(HeldClock::at(NOON.parse().expect("an instant")));
+        let mut plan = Plan::held(directory.path(), clock.clone());
+        change(&mut plan);
+        let mut clinic = Clinic::open(plan).await;
+        let credentials = clinic.enrol("receipt", Role::ReceiptComputer).await;
+        let mut visitor = clinic.visitor();
+        visitor.sign_in(&credentials).await;
+        Self { clinic, clock, credentials, visitor, directory }
+    }
+}

@@ -1,0 +1,180 @@
+//! The shipped binary as a process: an installation on disk, and `shikakud` running in it.
+
+#![expect(clippy::expect_used, reason = "an installation that does not work ends its test with the reason")]
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::clinic::{Credentials, TERMINAL};
+use crate::upstream::SimUpstream;
+
+/// Longer than any start or stop seen, shorter than a hung test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `shikakud` as built beside this program.
+///
+/// # Panics
+/// It is not there; the message names the command that builds it.
+pub fn shikakud() -> PathBuf {
+    let here = std::env::current_exe().expect("this program has a path");
+    let program = here
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|directory| directory.join("shikakud"))
+        .find(|path| path.exists());
+    program.expect("shikakud is not built: run `make test`, or `cargo build --workspace --bins` first")
+}
+
+/// A port that is free now.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    listener.local_addr().expect("an address")
+}
+
+/// A configuration file with everything it names.
+pub struct Installation {
+    /// Where the API will listen.
+    pub api: SocketAddr,
+    configuration: PathBuf,
+    institution_code: String,
+}
+
+impl Installation {
+    /// Writes an installation into a directory, pointing at the simulated central system.
+    pub fn write(directory: &Path, upstream: &SimUpstream, reader: Option<&str>, log_filter: &str) -> Self {
+        let secrets = directory.join("secrets");
+        fs::create_dir_all(&secrets).expect("a directory for secrets");
+        let files = upstream.write_files(&secrets).expect("the central system's files");
+        let fragment = fs::read_to_string(&files.configuration).expect("its configuration");
+        let api = free_address();
+        let institution_code = upstream.facility().institution_code.clone();
+        let reader = reader.map(|name| format!("reader = \"{name}\"\n")).unwrap_or_default();
+        let text = format!(
+            "institution_code = \"{institution_code}\"\nmode = \"sandbox\"\n\n[api]\nlisten = \"{api}\"\n\n\
+             [store]\ndirectory = \"data\"\nmaster_key_file = \"key/master.key\"\n\n\
+             [log]\nfilter = \"{log_filter}\"\n\n[[terminals]]\nid = \"{TERMINAL}\"\n{reader}\n{fragment}"
+        );
+        let configuration = directory.join("shikakud.toml");
+        fs::write(&configuration, text).expect("a configuration file");
+        Self { api, configuration, institution_code }
+    }
+
+    /// `shikakud` with arguments and this configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(shikakud());
+        command.args(arguments).arg("--config").arg(&self.configuration);
+        command
+    }
+
+    /// Creates an account with `shikakud account add`.
+    pub fn add_account(&self, name: &str, role: &str) -> Credentials {
+        let output = self
+            .command(&["account", "add", "--role", role, name])
+            .output()
+            .expect("shikakud starts");
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let after = |label: &str| {
+            let line = shown.lines().find_map(|line| line.strip_prefix(label));
+            line.expect("the enrolment is shown").trim().to_owned()
+        };
+        Credentials {
+            institution_code: self.institution_code.clone(),
+            account: name.to_owned(),
+            password: after("パスワード:"),
+            totp_secret: secret_of(&after("認証アプリに登録するURI:")),
+        }
+    }
+
+    /// Starts `shikakud run`; its log goes to a file.
+    pub fn run(&self) -> Running {
+        let log = self.configuration.with_file_name("shikakud.log");
+        let file = File::options().create(true).append(true).open(&log).expect("a log file");
+        let child = self.command(&["run"]).stdout(Stdio::null()).stderr(file).spawn().expect("shikakud starts");
+        Running { child, api: self.api, log }
+    }
+}
+
+/// The Base32 secret in an `otpauth://` address.
+pub fn secret_of(otpauth: &str) -> String {
+    let address = url::Url::parse(otpauth).expect("an otpauth address");
+    let secret = address.query_pairs().find(|(key, _)| key == "secret");
+    secret.map(|(_, value)| value.into_owned()).expect("its secret")
+}
+
+/// A running `shikakud`.
+pub struct Running {
+    child: Child,
+    api: SocketAddr,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it answers; returns how long that took from now.
+    ///
+    /// # Panics
+    /// It ended or does not answer; the message holds its log.
+    #[expect(clippy::disallowed_methods, reason = "measures a real process")]
+    pub fn wait_ready(&mut self) -> Duration {
+        let begun = Instant::now();
+        while !answers(self.api) {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "shikakud is not ready:\n{}", self.log());
+            // Bounded polling of a process that has no other way to say that it listens; a fraction of what is measured.
+            std::thread::park_timeout(Duration::from_micros(500));
+        }
+        begun.elapsed()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// A field of `/proc/PID/status` in KiB.
+    pub fn memory_kib(&self, field: &str) -> Option<u64> {
+        let status = File::open(format!("/proc/{}/status", self.child.id())).ok()?;
+        let lines = io::BufReader::new(status).lines().map_while(Result::ok);
+        let value = lines.into_iter().find_map(|line| line.strip_prefix(field).map(ToOwned::to_owned))?;
+        value.trim_start_matches(':').split_whitespace().next()?.parse().ok()
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for its end.
+    pub fn stop(mut self) -> ExitStatus {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(id, Signal::TERM).expect("the process runs");
+        self.child.wait().expect("a child")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails only if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn answers(api: SocketAddr) -> bool {
+    let exchange = || -> io::Result<bool> {
+        let mut stream = TcpStream::connect(api)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer)?;
+        Ok(answer == *b"HTTP/1.1 200")
+    };
+    exchange().unwrap_or(false)
+}
