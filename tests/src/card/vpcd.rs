@@ -49,6 +49,8 @@ struct Shared {
 struct Wish {
     inserted: bool,
     stop: bool,
+    /// The card was taken out: before it is back, the reader must have noticed that it was away.
+    unseen_removal: bool,
     stream: Option<TcpStream>,
 }
 
@@ -68,7 +70,7 @@ impl VpcdLink {
         address: impl Into<String>,
         on_event: impl FnMut(Event) + Send + 'static,
     ) -> io::Result<Self> {
-        let wish = Mutex::new(Wish { inserted: true, stop: false, stream: None });
+        let wish = Mutex::new(Wish { inserted: true, stop: false, unseen_removal: false, stream: None });
         let shared = Arc::new(Shared { card, wish, changed: Condvar::new() });
         let mut worker = Worker { shared: Arc::clone(&shared), address: address.into(), on_event };
         let thread = thread::Builder::new().name("vpcd".to_owned()).spawn(move || worker.run())?;
@@ -84,6 +86,7 @@ impl VpcdLink {
     pub fn remove(&self) {
         let mut wish = lock(&self.shared.wish);
         wish.inserted = false;
+        wish.unseen_removal = true;
         disconnect(&mut wish);
     }
 
@@ -135,6 +138,10 @@ impl<F: FnMut(Event)> Worker<F> {
         let mut backoff = BACKOFF.0;
         while self.wait_until_inserted() {
             match self.connect() {
+                Ok(Some(stream)) if self.must_knock() => {
+                    knock(stream);
+                    lock(&self.shared.wish).stream = None;
+                }
                 Ok(Some(stream)) => {
                     backoff = BACKOFF.0;
                     (self.on_event)(Event::Inserted);
@@ -167,6 +174,11 @@ impl<F: FnMut(Event)> Worker<F> {
         }
     }
 
+    /// Whether the reader has yet to notice the last removal.
+    fn must_knock(&self) -> bool {
+        std::mem::take(&mut lock(&self.shared.wish).unseen_removal)
+    }
+
     /// Connects; `None` if the card was taken away meanwhile.
     fn connect(&self) -> io::Result<Option<TcpStream>> {
         let stream = TcpStream::connect(&self.address)?;
@@ -189,6 +201,7 @@ impl<F: FnMut(Event)> Worker<F> {
             let mut wish = lock(&self.shared.wish);
             wish.stream = None;
             wish.inserted &= !torn;
+            wish.unseen_removal |= torn;
         }
         (self.on_event)(Event::Removed);
     }
@@ -240,6 +253,15 @@ impl<F: FnMut(Event)> Worker<F> {
         (self.on_event)(event);
         answer
     }
+}
+
+/// Lets the reader's next poll fail, so that it sees a removal and then an insertion.
+///
+/// pcscd polls every 400 ms. If a client disconnects from a card that is out and the card is back before the next poll,
+/// pcscd 1.9 itself marks the reader empty, but its poll never sees a change, and the reader stays empty for good.
+fn knock(mut stream: TcpStream) {
+    // Whatever comes first, the reader loses the connection over it.
+    let _ = receive(&mut stream, &mut [0; 3]);
 }
 
 /// Reads exactly `buffer`, asking before every read that what arrives is acknowledged at once: vpcd 3.3 sends length and
