@@ -2,4 +2,5 @@
 
 #![expect(clippy::expect_used, reason = "test support: what does not hold ends the test with the reason")]
 
+mod card;
 mod sim_card;
