@@ -1,6 +1,6 @@
 //! The simulated My Number card: what its JPKI application holds and answers, and its link to a virtual reader.
 //!
-//! [`SimCard`] takes command bytes and gives answer bytes; it plugs into the daemon's `Transmit` seam, or, through
+//! [`SimCard`] takes command bytes and gives answer bytes; it plugs into the daemon through [`readers`], or, through
 //! [`vpcd`], into a real pcscd. It proves what a client sends, not what a real card answers: the facts come from public
 //! observations of real cards, and where those are silent the code says so.
 
@@ -10,6 +10,7 @@ mod files;
 mod instructions;
 mod log;
 mod pin;
+pub mod readers;
 mod sim;
 pub mod vpcd;
 
