@@ -1,2 +1,59 @@
-//! x
-fn main() {}
+//! `sim-upstream`: the simulated central system as a program, for vendors who build against the daemon.
+//!
+//! Writes what a daemon needs to reach it into a directory, prints where, and stays up until it is interrupted. Makes
+//! new certificates and secrets on every start.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use harness::ambient::{SystemClock, SystemRandom};
+use harness::upstream::{Options, SimUpstream};
+
+#[derive(Parser)]
+#[command(
+    about = "Simulated central system (オンライン資格確認等システムの模擬サーバー): mutual TLS, invented people, no real data"
+)]
+struct Arguments {
+    /// Directory for certificates, secrets and upstream.toml; created if missing
+    #[arg(long)]
+    dir: PathBuf,
+    /// Address to listen on; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let mut options = Options::new(Arc::new(SystemClock), Arc::new(SystemRandom));
+    options.listen = arguments.listen;
+    std::fs::create_dir_all(&arguments.dir)?;
+    let directory = arguments.dir.canonicalize()?;
+    let sim = SimUpstream::start(options).await?;
+    let files = sim.write_files(&directory)?;
+    let mut out = io::stdout();
+    writeln!(out, "simulated central system: https://{}", sim.address())?;
+    writeln!(out, "institution code:         {}", sim.facility().institution_code)?;
+    writeln!(out, "account:                  {}", sim.facility().account)?;
+    writeln!(out, "client certificate:       {}", files.client_certificate.display())?;
+    writeln!(out, "daemon configuration:     {}", files.configuration.display())?;
+    writeln!(out, "ready")?;
+    out.flush()?;
+    tokio::signal::ctrl_c().await?;
+    sim.stop().await;
+    Ok(())
+}

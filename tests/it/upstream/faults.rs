@@ -1,0 +1,143 @@
+//! A central system or network that misbehaves: each fault arrives as what the caller can do about it, and nothing is
+//! asked twice.
+
+use std::time::Duration;
+
+use daemon::app::ports::{CardCheck as _, ReceiptLink as _, UpstreamError, UpstreamHealth};
+use daemon::upstream::Upstream;
+use harness::upstream::{Endpoint, Fault};
+use jiff::civil::date;
+
+use super::{World, request};
+
+/// Meets one fault on the challenge with a token at hand; the connection works again afterwards.
+async fn meet(fault: Fault) -> UpstreamError {
+    let world = World::new().await;
+    let upstream = world.upstream_with(|config| config.timeouts.total_ms = 2_000);
+    upstream.challenge(&request()).await.unwrap();
+    world.sim.script(Endpoint::Challenge, fault.clone());
+    let error = upstream.challenge(&request()).await.unwrap_err();
+    assert_eq!(world.sim.requests(Endpoint::Challenge), 2, "{fault:?} was not repeated");
+    assert!(upstream.challenge(&request()).await.is_ok(), "works again after {fault:?}");
+    error
+}
+
+#[tokio::test]
+async fn answers_that_make_no_sense_are_malformed() {
+    for fault in [
+        Fault::Garbage,
+        Fault::WrongEcho,
+        Fault::WrongInstitution,
+        Fault::Oversized,
+        Fault::CutAfter(0),
+        Fault::CutAfter(1),
+        Fault::CutAfter(20),
+        Fault::CutAfter(250),
+    ] {
+        assert_eq!(meet(fault.clone()).await, UpstreamError::Malformed, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn maintenance_is_recognised_by_status_and_by_code() {
+    for fault in [Fault::Maintenance, Fault::Status(503)] {
+        assert_eq!(meet(fault.clone()).await, UpstreamError::Maintenance, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn other_http_errors_are_refusals_with_the_status_as_code() {
+    for status in [400, 403, 404, 429, 500, 502] {
+        let code = format!("HTTP-{status}");
+        assert_eq!(meet(Fault::Status(status)).await, UpstreamError::Refused { code });
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    // Followed, it would lead to a good answer.
+    assert_eq!(meet(Fault::Redirect).await, UpstreamError::Refused { code: "HTTP-307".to_owned() });
+}
+
+#[tokio::test]
+async fn a_confirmation_cut_anywhere_is_never_half_a_result() {
+    let world = World::new().await;
+    let upstream = world.upstream();
+    // From nothing at all to the first limit that is beyond the answer.
+    for bytes in (0..10_000).step_by(100) {
+        let challenge = upstream.challenge(&request()).await.unwrap();
+        let proof = world.proof("taro", &challenge);
+        world.sim.script(Endpoint::Confirm, Fault::CutAfter(bytes));
+        match upstream.confirm(&request(), &proof).await {
+            Err(error) => assert_eq!(error, UpstreamError::Malformed, "{bytes}"),
+            Ok(_) => {
+                assert!(bytes > 1_000, "an answer of {bytes} bytes cannot hold the result");
+                return;
+            }
+        }
+    }
+    panic!("no answer came through");
+}
+
+fn impatient(world: &World) -> Upstream {
+    world.upstream_with(|config| config.timeouts.total_ms = 300)
+}
+
+#[tokio::test]
+async fn no_answer_in_time_is_a_timeout_and_the_sign_in_counts_into_it() {
+    for endpoint in [Endpoint::Auth, Endpoint::Challenge] {
+        let world = World::new().await;
+        let upstream = impatient(&world);
+        world.sim.script(endpoint, Fault::Hang);
+        assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Timeout), "{endpoint:?}");
+        assert_eq!(upstream.health(), UpstreamHealth::Failing);
+        assert_eq!(world.sim.requests(endpoint), 1);
+        world.sim.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_that_times_out_is_not_sent_again() {
+    let world = World::new().await;
+    let upstream = impatient(&world);
+    let challenge = upstream.challenge(&request()).await.unwrap();
+    world.sim.script(Endpoint::Confirm, Fault::Hang);
+    let answer = upstream.confirm(&request(), &world.proof("taro", &challenge)).await;
+    assert_eq!(answer, Err(UpstreamError::Timeout));
+    assert_eq!(world.sim.requests(Endpoint::Confirm), 1);
+}
+
+#[tokio::test]
+async fn a_slow_answer_within_the_time_is_an_answer() {
+    let world = World::new().await;
+    world.sim.script(Endpoint::Challenge, Fault::Slow(Duration::from_millis(50)));
+    assert!(world.upstream().challenge(&request()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_closed_port_and_a_closed_door_are_unreachable() {
+    let world = World::new().await;
+    let upstream = world.upstream();
+    world.sim.refuse_connections(1);
+    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Unreachable));
+    assert_eq!(world.sim.received_bytes(), 0);
+
+    let upstream = world.upstream();
+    world.sim.stop().await;
+    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Unreachable));
+    assert_eq!(upstream.health(), UpstreamHealth::Failing);
+}
+
+#[tokio::test]
+async fn a_page_that_fails_makes_the_whole_period_fail() {
+    let world = World::with(|options| options.page_size = 1).await;
+    let upstream = world.upstream();
+    for persona in ["taro", "hanako"] {
+        assert!(world.sim.add_result(persona, "PHONE-1", "2026-10-08T00:00:00Z".parse().unwrap()));
+    }
+    world.sim.script(Endpoint::Results, Fault::Slow(Duration::ZERO));
+    world.sim.script(Endpoint::Results, Fault::Garbage);
+    let day = date(2026, 10, 8);
+    assert_eq!(upstream.results(&request(), day, day).await, Err(UpstreamError::Malformed));
+    assert_eq!(upstream.results(&request(), day, day).await.unwrap().len(), 2);
+}

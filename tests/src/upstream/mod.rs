@@ -1,0 +1,212 @@
+//! The simulated central system: a real TLS server that demands the facility's client certificate, checks the card's
+//! certificate and signature, and answers about the invented people.
+//!
+//! Speaks the style of `daemon::upstream`, written a second time from the description and not from the daemon's types,
+//! so that a slip on one side shows. Library for tests and the sandbox, and the binary `sim-upstream` for vendors.
+//!
+//! Faults are scripted per endpoint with [`SimUpstream::script`]; each is used up by one request. Codes it invents:
+//! `CARD_NOT_REGISTERED`, `CERTIFICATE_EXPIRED`, `CHALLENGE_UNKNOWN`, `CERTIFICATE_UNTRUSTED`, `SIGNATURE_INVALID`,
+//! `PERSON_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
+
+mod answers;
+mod fault;
+mod files;
+mod line;
+pub mod pki;
+mod routes;
+mod state;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use daemon::app::ports::{Clock, Random, random_bytes};
+use daemon::app::tasks::Tasks;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+
+pub use fault::{Endpoint, Fault};
+pub use files::{Files, FilesError};
+use line::TlsListener;
+use pki::{ServerCertificate, TestPki, TlsVersions};
+use routes::Shared;
+use state::State;
+
+/// What the simulated central system is started with.
+pub struct Options {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Its clock: tokens, one-time codes, certificates' grace, retention.
+    pub clock: Arc<dyn Clock>,
+    /// Its randomness: tokens, challenges.
+    pub random: Arc<dyn Random>,
+    /// The certificates of both sides.
+    pub pki: TestPki,
+    /// Which certificate it shows.
+    pub server_certificate: ServerCertificate,
+    /// Which TLS versions it speaks.
+    pub tls_versions: TlsVersions,
+    /// Whether a certificate without signature is accepted (目視).
+    pub accepts_unsigned_visual: bool,
+    /// Most results in one answer.
+    pub page_size: usize,
+}
+
+impl Options {
+    /// Loopback, any free port, ordinary certificates.
+    pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            clock,
+            random,
+            pki: TestPki::new(),
+            server_certificate: ServerCertificate::Good,
+            tls_versions: TlsVersions::Both,
+            accepts_unsigned_visual: true,
+            page_size: 100,
+        }
+    }
+}
+
+/// The one facility it knows, with its sign-in.
+#[derive(Clone)]
+pub struct Facility {
+    /// 機関コード.
+    pub institution_code: String,
+    /// Account of the receipt computer link.
+    pub account: String,
+    /// Password of the account.
+    pub password: String,
+    /// Authenticator secret, raw.
+    pub totp_secret: [u8; 20],
+}
+
+impl Facility {
+    fn new(random: &dyn Random) -> Self {
+        Self {
+            institution_code: "1399900001".to_owned(),
+            account: "sim-receipt-computer".to_owned(),
+            password: data_encoding::BASE32_NOPAD.encode(&random_bytes::<10>(random)),
+            totp_secret: random_bytes(random),
+        }
+    }
+}
+
+/// A running simulated central system.
+pub struct SimUpstream {
+    address: SocketAddr,
+    facility: Facility,
+    pki: TestPki,
+    accepts_unsigned_visual: bool,
+    shared: Arc<Shared>,
+    tasks: Tasks,
+}
+
+impl SimUpstream {
+    /// Starts listening; from then on it answers until [`SimUpstream::stop`].
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind(options.listen).await?;
+        let address = listener.local_addr()?;
+        let tasks = Tasks::default();
+        let facility = Facility::new(options.random.as_ref());
+        let shared = Arc::new(Shared {
+            facility: facility.clone(),
+            accepts_unsigned_visual: options.accepts_unsigned_visual,
+            page_size: options.page_size,
+            state: State::new(options.clock, options.random),
+            script: fault::Script::default(),
+            traffic: Arc::default(),
+            stopping: tasks.stopping(),
+        });
+        let tls = options.pki.server_config(options.server_certificate, options.tls_versions);
+        let listener = TlsListener::start(listener, tls, &shared, &tasks)?;
+        let service = routes::router(Arc::clone(&shared)).into_make_service_with_connect_info::<line::Peer>();
+        let stopping = tasks.stopping();
+        tasks.start(async move {
+            if let Err(error) =
+                axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned()).await
+            {
+                tracing::error!("the simulated central system ended: {error}");
+            }
+        });
+        let accepts_unsigned_visual = options.accepts_unsigned_visual;
+        Ok(Self { address, facility, pki: options.pki, accepts_unsigned_visual, shared, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The facility it knows.
+    pub fn facility(&self) -> &Facility {
+        &self.facility
+    }
+
+    /// Its certificates.
+    pub fn pki(&self) -> &TestPki {
+        &self.pki
+    }
+
+    /// Lets the next request to an endpoint meet a fault; several for one endpoint are met in this order.
+    pub fn script(&self, endpoint: Endpoint, fault: Fault) {
+        self.shared.script.push(endpoint, fault);
+    }
+
+    /// Closes the next `count` connections before TLS.
+    pub fn refuse_connections(&self, count: usize) {
+        self.shared.traffic.refuse.store(count, Ordering::SeqCst);
+    }
+
+    /// Requests that reached an endpoint, faults included.
+    pub fn requests(&self, endpoint: Endpoint) -> usize {
+        self.shared.script.seen(endpoint)
+    }
+
+    /// Decrypted bytes received over all connections.
+    pub fn received_bytes(&self) -> u64 {
+        self.shared.traffic.received.load(Ordering::SeqCst)
+    }
+
+    /// TCP connections accepted.
+    pub fn connections(&self) -> usize {
+        self.shared.traffic.connections.load(Ordering::SeqCst)
+    }
+
+    /// The client certificates (DER) of all requests, in their order.
+    pub fn client_certificates(&self) -> Vec<Vec<u8>> {
+        self.shared.traffic.certificates()
+    }
+
+    /// Forgets all tokens, so that the next request with one is answered 401.
+    pub fn forget_tokens(&self) {
+        self.shared.state.forget_tokens();
+    }
+
+    /// Registers a persona's card for use as a health insurance card (利用登録), or takes it back.
+    pub fn set_registered(&self, persona: &str, registered: bool) {
+        self.shared.state.set_registered(persona, registered);
+    }
+
+    /// The inquiry number a person has; see `Persona::person`.
+    pub fn inquiry_number(&self, person: &str) -> Option<String> {
+        self.shared.state.inquiry_number(person)
+    }
+
+    /// Adds the result of a check on another terminal of the facility; `false` if there is no such persona, or it
+    /// would get no result.
+    pub fn add_result(&self, persona: &str, terminal: &str, at: Timestamp) -> bool {
+        self.shared.state.add_result(persona, terminal, at)
+    }
+
+    /// Writes certificates, secrets and a ready-made `upstream.toml` into a directory.
+    pub fn write_files(&self, directory: &std::path::Path) -> Result<Files, FilesError> {
+        files::write(self, directory)
+    }
+
+    /// Stops answering and waits until every connection is closed.
+    pub async fn stop(&self) {
+        self.tasks.finish().await;
+    }
+}

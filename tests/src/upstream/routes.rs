@@ -1,0 +1,300 @@
+//! The endpoints.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State as Extract};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use daemon::domain::eligibility::parse_date;
+use daemon::domain::retention::JstMonth;
+use data_encoding::BASE64;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::Facility;
+use super::answers::{self, Addressee};
+use super::fault::{Endpoint, Fault, Script};
+use super::line::{Peer, Traffic};
+use super::state::{State, TOKEN_LIFE_SECONDS};
+use crate::personas::{Identifiers, Personas, Token};
+use crate::pki::{CardPki, CardholderCertificate, VerifyError};
+
+/// Largest request read.
+const LARGEST_REQUEST: usize = 256 * 1024;
+/// The terminal that checks by card are attributed to.
+const TERMINAL: &str = "SIM-TERMINAL-01";
+
+/// What all requests share.
+pub(super) struct Shared {
+    pub facility: Facility,
+    pub accepts_unsigned_visual: bool,
+    pub page_size: usize,
+    pub state: State,
+    pub script: Script,
+    pub traffic: Arc<Traffic>,
+    pub stopping: CancellationToken,
+}
+
+type Sim = Extract<Arc<Shared>>;
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let mut router = Router::new();
+    for (endpoint, path) in Endpoint::paths() {
+        let handler = match endpoint {
+            Endpoint::Auth => post(auth),
+            Endpoint::Challenge => post(challenge),
+            Endpoint::Confirm => post(confirm),
+            Endpoint::Results => post(results),
+            Endpoint::InquiryNumber => post(inquiry_number),
+        };
+        let layer = from_fn_with_state((Arc::clone(&shared), endpoint), disturb);
+        router = router.route(&path, handler.layer(layer));
+    }
+    router.with_state(shared)
+}
+
+/// Notes the request, then lets the scripted fault happen.
+async fn disturb(
+    Extract((sim, endpoint)): Extract<(Arc<Shared>, Endpoint)>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    // Read whole first: a fault is something that happens to a request that has arrived.
+    let Ok(bytes) = axum::body::to_bytes(body, LARGEST_REQUEST).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    sim.traffic.note_certificate(&peer.certificate);
+    let to = addressee(&serde_json::from_slice(&bytes).unwrap_or_default());
+    let request = Request::from_parts(parts, Body::from(bytes));
+    match sim.script.request(endpoint) {
+        None => next.run(request).await,
+        Some(Fault::Hang) => {
+            sim.stopping.cancelled().await;
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+        Some(Fault::Slow(time)) => {
+            sim.stopping.run_until_cancelled(tokio::time::sleep(time)).await;
+            next.run(request).await
+        }
+        Some(Fault::Garbage) => ([(CONTENT_TYPE, "application/json")], "\u{1}{\"XmlMsg\":[").into_response(),
+        Some(Fault::CutAfter(bytes)) => {
+            let response = next.run(request).await;
+            peer.cut_after(bytes);
+            response
+        }
+        Some(Fault::Status(code)) => {
+            StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+        }
+        Some(Fault::Redirect) => {
+            let target = request.uri().path().to_owned();
+            (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, target)]).into_response()
+        }
+        Some(Fault::Maintenance) => {
+            Json(answers::error(to.as_ref(), sim.state.now(), "MAINTENANCE")).into_response()
+        }
+        Some(Fault::WrongEcho) => {
+            replace(next.run(request).await, "ArbitraryFileIdentifier", "0".repeat(26)).await
+        }
+        Some(Fault::WrongInstitution) => {
+            replace(next.run(request).await, "MedicalInstitutionCode", "9999999999".to_owned()).await
+        }
+        Some(Fault::Oversized) => vec![b' '; 5 * 1024 * 1024].into_response(),
+    }
+}
+
+/// Rewrites one header field of an answer.
+async fn replace(response: Response, field: &str, value: String) -> Response {
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
+    let mut message: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    message["XmlMsg"]["MessageHeader"][field] = json!(value);
+    Json(message).into_response()
+}
+
+fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
+    object.get(tag).and_then(Value::as_str)
+}
+
+/// Whom the answer to a message is for, whether in `XmlMsg` form or plain.
+fn addressee(message: &Value) -> Option<Addressee> {
+    let header = message.pointer("/XmlMsg/MessageHeader").unwrap_or(message);
+    Some(Addressee {
+        institution: text(header, "MedicalInstitutionCode")?.to_owned(),
+        request: text(header, "ArbitraryFileIdentifier").filter(|id| !id.is_empty())?.to_owned(),
+    })
+}
+
+impl Shared {
+    fn refusal(&self, to: Option<&Addressee>, status: StatusCode, code: &str) -> Response {
+        (status, Json(answers::error(to, self.state.now(), code))).into_response()
+    }
+
+    fn error(&self, to: &Addressee, code: &str) -> Response {
+        self.refusal(Some(to), StatusCode::OK, code)
+    }
+
+    fn success(&self, to: &Addressee, body: &Value) -> Response {
+        Json(answers::success(to, self.state.now(), body)).into_response()
+    }
+
+    /// Checks token and facility, and takes the message apart.
+    #[expect(clippy::result_large_err, reason = "the error is the answer, made once and sent")]
+    fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
+        let mut message: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let to = addressee(&message);
+        let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !self.state.token_is_good(token) {
+            return Err(self.refusal(to.as_ref(), StatusCode::UNAUTHORIZED, "TOKEN_INVALID"));
+        }
+        let body = message.pointer_mut("/XmlMsg/MessageBody").map(Value::take);
+        match (to, body) {
+            (Some(to), Some(body)) if to.institution == self.facility.institution_code => Ok((to, body)),
+            (to, _) => Err(self.refusal(to.as_ref(), StatusCode::BAD_REQUEST, "REQUEST_INVALID")),
+        }
+    }
+}
+
+async fn auth(Extract(sim): Sim, Json(request): Json<Value>) -> Response {
+    let to = addressee(&request);
+    let refuse = |code| sim.refusal(to.as_ref(), StatusCode::UNAUTHORIZED, code);
+    let facility = &sim.facility;
+    let expected = [
+        ("MedicalInstitutionCode", &facility.institution_code),
+        ("Account", &facility.account),
+        ("Password", &facility.password),
+    ];
+    if expected.iter().any(|(tag, value)| text(&request, tag) != Some(value)) {
+        return refuse("ACCOUNT_WRONG");
+    }
+    let now = u64::try_from(sim.state.now().as_second()).unwrap_or_default();
+    let totp = totp_rs::Builder::new().with_secret(facility.totp_secret.to_vec()).build();
+    let Ok(totp) = totp else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    match text(&request, "OneTimePassword").and_then(|code| totp.check(code, now)) {
+        None => refuse("CODE_WRONG"),
+        Some(step) if !sim.state.use_step(step) => refuse("CODE_USED"),
+        Some(_) => Json(json!({
+            "IdToken": sim.state.issue_token(),
+            "ExpiresIn": TOKEN_LIFE_SECONDS.to_string(),
+        }))
+        .into_response(),
+    }
+}
+
+async fn challenge(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
+    match sim.open(&headers, &bytes) {
+        Ok((to, _)) => {
+            let (id, challenge) = sim.state.issue_challenge();
+            sim.success(&to, &json!({ "ChallengeId": id, "Challenge": BASE64.encode(&challenge) }))
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+async fn confirm(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (to, body) = match sim.open(&headers, &bytes) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
+    };
+    let holder = match check_proof(&sim, &body) {
+        Ok(holder) => holder,
+        Err(code) => return sim.error(&to, code),
+    };
+    let known = CardPki::new()
+        .persona_of_subject_cn(&holder.subject_cn)
+        .and_then(|name| Personas::builtin().by_name(name));
+    let Some(persona) = known else { return sim.error(&to, "PERSON_UNKNOWN") };
+    let now = sim.state.now();
+    if now >= usable_until(holder.not_after, persona.card.token) {
+        return sim
+            .success(&to, &answers::outcome("CERTIFICATE_EXPIRED", "電子証明書の有効期限が切れています。"));
+    }
+    if !sim.state.is_registered(persona) {
+        let message = "健康保険証としての利用登録がされていません。";
+        return sim.success(&to, &answers::outcome("CARD_NOT_REGISTERED", message));
+    }
+    match &persona.answer.refusal {
+        Some(code) => sim.error(&to, code),
+        None => sim.success(&to, &sim.state.give(persona, TERMINAL, now)),
+    }
+}
+
+/// Checks the card's proof; the error is the code to refuse with.
+fn check_proof(sim: &Shared, body: &Value) -> Result<CardholderCertificate, &'static str> {
+    let bytes = |tag| text(body, tag).and_then(|encoded| BASE64.decode(encoded.as_bytes()).ok());
+    let certificate = bytes("Certificate").ok_or("REQUEST_INVALID")?;
+    let pki = CardPki::new();
+    let checked = match (text(body, "ChallengeId"), bytes("Signature")) {
+        (Some(id), Some(signature)) => {
+            let challenge = sim.state.take_challenge(id).ok_or("CHALLENGE_UNKNOWN")?;
+            pki.verify(&certificate, &challenge, &signature)
+        }
+        (None, None) if sim.accepts_unsigned_visual => pki.read_certificate(&certificate),
+        _ => return Err("REQUEST_INVALID"),
+    };
+    checked.map_err(|error| match error {
+        VerifyError::WrongSignature => "SIGNATURE_INVALID",
+        VerifyError::NotACertificate | VerifyError::UntrustedIssuer => "CERTIFICATE_UNTRUSTED",
+    })
+}
+
+/// A plastic card is usable until three months after the end of the month in which its certificate ends; a phone's
+/// certificate has no grace (manual chapter 2, 電子証明書の有効期限切れ).
+fn usable_until(not_after: Timestamp, token: Token) -> Timestamp {
+    match token {
+        Token::Plastic => {
+            JstMonth::of(not_after).next().next().next().next().start().unwrap_or(Timestamp::MAX)
+        }
+        Token::Android | Token::Iphone => not_after,
+    }
+}
+
+async fn results(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (to, body) = match sim.open(&headers, &bytes) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
+    };
+    let day = |tag| text(&body, tag).and_then(parse_date);
+    let (Some(from), Some(until)) = (day("From"), day("To")) else {
+        return sim.error(&to, "REQUEST_INVALID");
+    };
+    let begin: usize = text(&body, "Cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
+    let all = sim.state.results(from, until);
+    let page: Vec<_> = all.iter().skip(begin).take(sim.page_size).map(answers::given).collect();
+    let end = begin + page.len();
+    let mut answer = json!({ "Count": all.len().to_string(), "Results": page });
+    if end < all.len() {
+        answer["NextCursor"] = json!(end.to_string());
+    }
+    sim.success(&to, &answer)
+}
+
+async fn inquiry_number(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (to, body) = match sim.open(&headers, &bytes) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
+    };
+    let info = body.get("ReferenceNumberRegistrationInfo").cloned().unwrap_or_default();
+    let owned = |tag| text(&info, tag).map(str::to_owned);
+    let wanted = (owned("InsurerNumber"), owned("InsuredIdentificationNumber"), owned("ReferenceNumber"));
+    let (Some(insurer_number), Some(number), Some(reference)) = wanted else {
+        return sim.error(&to, "REQUEST_INVALID");
+    };
+    if insurer_number.chars().count() != 8 || !(1..=50).contains(&reference.chars().count()) {
+        return sim.error(&to, "REQUEST_INVALID");
+    }
+    let symbol = owned("InsuredCardSymbol");
+    let branch = owned("InsuredBranchNumber");
+    let wanted = Identifiers { insurer_number, symbol, number, branch };
+    let Some(person) = Personas::builtin().person_by_identifiers(&wanted) else {
+        return sim.success(&to, &answers::outcome("PERSON_UNKNOWN", "該当する加入者がいません。"));
+    };
+    sim.state.set_inquiry_number(person, &reference);
+    sim.success(&to, &json!({ "ProcessingResultStatus": "1", "ReferenceNumber": reference }))
+}

@@ -1,0 +1,160 @@
+//! What the simulated central system remembers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use daemon::app::ports::{Clock, Random, random_bytes};
+use daemon::domain::eligibility::Field;
+use daemon::domain::retention::{expiry, jst_day};
+use data_encoding::HEXLOWER;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::answers;
+use crate::personas::{Persona, Personas};
+
+/// How long a token is good for.
+pub(super) const TOKEN_LIFE_SECONDS: i64 = 1_800;
+const CHALLENGE_LIFE_SECONDS: i64 = 300;
+
+/// A result that was given out, for the results of a period.
+#[derive(Clone)]
+pub(super) struct Given {
+    pub id: String,
+    pub terminal: String,
+    pub at: Timestamp,
+    /// The eligibility message's body as it was given.
+    pub body: Value,
+}
+
+#[derive(Default)]
+struct Inner {
+    tokens: HashMap<String, Timestamp>,
+    last_step: Option<u64>,
+    challenges: HashMap<String, (Vec<u8>, Timestamp)>,
+    registered: HashMap<String, bool>,
+    inquiry_numbers: HashMap<String, String>,
+    results: Vec<Given>,
+}
+
+/// The memory, with the clock and randomness it works by.
+pub(super) struct State {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    inner: Mutex<Inner>,
+}
+
+impl State {
+    pub(super) fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { clock, random, inner: Mutex::default() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn in_seconds(&self, seconds: i64) -> Timestamp {
+        self.now().checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+    }
+
+    fn unguessable<const N: usize>(&self) -> [u8; N] {
+        random_bytes(self.random.as_ref())
+    }
+
+    /// Uses up the code of a step; `false` if this or a later step was used before.
+    pub(super) fn use_step(&self, step: u64) -> bool {
+        let mut inner = self.inner();
+        let fresh = inner.last_step.is_none_or(|last| step > last);
+        if fresh {
+            inner.last_step = Some(step);
+        }
+        fresh
+    }
+
+    pub(super) fn issue_token(&self) -> String {
+        let token = HEXLOWER.encode(&self.unguessable::<32>());
+        let (now, until) = (self.now(), self.in_seconds(TOKEN_LIFE_SECONDS));
+        let mut inner = self.inner();
+        inner.tokens.retain(|_, until| *until > now);
+        inner.tokens.insert(token.clone(), until);
+        token
+    }
+
+    pub(super) fn token_is_good(&self, token: &str) -> bool {
+        let now = self.now();
+        self.inner().tokens.get(token).is_some_and(|until| *until > now)
+    }
+
+    pub(super) fn forget_tokens(&self) {
+        self.inner().tokens.clear();
+    }
+
+    pub(super) fn issue_challenge(&self) -> (String, Vec<u8>) {
+        let id = HEXLOWER.encode(&self.unguessable::<12>());
+        let bytes = self.unguessable::<32>().to_vec();
+        let (now, until) = (self.now(), self.in_seconds(CHALLENGE_LIFE_SECONDS));
+        let mut inner = self.inner();
+        inner.challenges.retain(|_, (_, until)| *until > now);
+        inner.challenges.insert(id.clone(), (bytes.clone(), until));
+        (id, bytes)
+    }
+
+    /// Takes a challenge out: it can be answered once, rightly or wrongly.
+    pub(super) fn take_challenge(&self, id: &str) -> Option<Vec<u8>> {
+        let now = self.now();
+        self.inner().challenges.remove(id).filter(|(_, until)| *until > now).map(|(bytes, _)| bytes)
+    }
+
+    pub(super) fn set_registered(&self, persona: &str, registered: bool) {
+        self.inner().registered.insert(persona.to_owned(), registered);
+    }
+
+    pub(super) fn is_registered(&self, persona: &Persona) -> bool {
+        self.inner().registered.get(&persona.name).copied().unwrap_or(persona.registered)
+    }
+
+    pub(super) fn set_inquiry_number(&self, person: &str, number: &str) {
+        self.inner().inquiry_numbers.insert(person.to_owned(), number.to_owned());
+    }
+
+    /// The number set last, or the one the person comes with.
+    pub(super) fn inquiry_number(&self, person: &str) -> Option<String> {
+        let set = self.inner().inquiry_numbers.get(person).cloned();
+        set.or_else(|| {
+            let personas = Personas::builtin().iter().filter(|persona| persona.person() == person);
+            let mut results = personas.flat_map(|persona| &persona.answer.results);
+            results.find_map(|result| result.get(Field::ReferenceNumber.tag()).cloned())
+        })
+    }
+
+    /// Makes the body of a persona's result and remembers it as given out.
+    pub(super) fn give(&self, persona: &Persona, terminal: &str, at: Timestamp) -> Value {
+        let number = self.inquiry_number(persona.person());
+        let body = answers::eligibility(&persona.answer, number.as_deref());
+        let mut inner = self.inner();
+        let id = format!("SIM{:08}", inner.results.len() + 1);
+        inner.results.push(Given { id, terminal: terminal.to_owned(), at, body: body.clone() });
+        body
+    }
+
+    pub(super) fn add_result(&self, persona: &str, terminal: &str, at: Timestamp) -> bool {
+        let Some(persona) = Personas::builtin().by_name(persona) else { return false };
+        if persona.answer.refusal.is_some() {
+            return false;
+        }
+        self.give(persona, terminal, at);
+        true
+    }
+
+    /// Results of checks carried out on JST days from `from` to `to`, as long as they may be obtained at all.
+    pub(super) fn results(&self, from: Date, to: Date) -> Vec<Given> {
+        let now = self.now();
+        let asked = |given: &&Given| (from..=to).contains(&jst_day(given.at)) && now < expiry(given.at);
+        self.inner().results.iter().filter(asked).cloned().collect()
+    }
+}
