@@ -1,1 +1,3 @@
-//! x
+//! Integration tests: one binary, one module per part.
+
+mod store;
