@@ -1,0 +1,126 @@
+//! Opening SQLite: version, settings, migrations, the writer's connection and the readers' pool.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Row};
+
+use super::error::OpenError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// The first version without the WAL-reset bug, which loses committed transactions (sqlite.org/wal.html, section 11).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// Refuses a version of SQLite before 3.51.3, and text that is no version.
+pub fn check_version(version: &str) -> Result<(), OpenError> {
+    let mut parts = version.split('.').map(str::parse::<u32>);
+    let mut part = || parts.next().unwrap_or(Ok(0)).ok();
+    let found = (|| Some((part()?, part()?, part()?)))();
+    match found {
+        Some(found) if found >= OLDEST_SQLITE => Ok(()),
+        _ => Err(OpenError::SqliteTooOld(version.to_owned())),
+    }
+}
+
+fn common(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(Duration::from_secs(5))
+        .foreign_keys(true)
+        // Deleted rows are overwritten; FAST was measured to leave copies.
+        .pragma("secure_delete", "ON")
+        // Sorting must not spill rows to a file.
+        .pragma("temp_store", "MEMORY")
+        .pragma("mmap_size", "0")
+        .disable_statement_logging()
+}
+
+/// The one connection that writes; brings the schema up to date.
+pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let options = common(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // Only this connection writes, so only it checkpoints: no two can do it at the same instant.
+        .pragma("wal_autocheckpoint", "1000")
+        .pragma("journal_size_limit", "16777216");
+    let mut connection = options.connect().await?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
+    check_version(&version)?;
+    verify_settings(&mut connection).await?;
+    MIGRATIONS.run(&mut connection).await?;
+    Ok(connection)
+}
+
+/// A setting that SQLite ignores (a wrong name, a read-only file) gives no error, so each is read back.
+async fn verify_settings(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let expected = [
+        ("PRAGMA journal_mode", "wal"),
+        ("PRAGMA synchronous", "2"),
+        ("PRAGMA secure_delete", "1"),
+        ("PRAGMA foreign_keys", "1"),
+        ("PRAGMA temp_store", "2"),
+        ("PRAGMA mmap_size", "0"),
+        ("PRAGMA busy_timeout", "5000"),
+    ];
+    for (pragma, value) in expected {
+        let row = sqlx::query(pragma).fetch_one(&mut *connection).await?;
+        let found = row
+            .try_get_unchecked::<i64, _>(0)
+            .ok()
+            .filter(|_| pragma != "PRAGMA journal_mode")
+            .map(|number| number.to_string())
+            .or_else(|| row.try_get_unchecked::<String, _>(0).ok());
+        if found.as_deref() != Some(value) {
+            return Err(OpenError::Setting(pragma));
+        }
+    }
+    Ok(())
+}
+
+/// The readers: read-only connections that stay open.
+pub(super) async fn open_readers(path: &Path, readers: u32) -> Result<SqlitePool, OpenError> {
+    let options = common(path).read_only(true).pragma("query_only", "ON");
+    Ok(SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(readers.max(1))
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_before_3_51_3_is_refused() {
+        for version in ["3.51.3", "3.51.10", "3.52.0", "3.52", "3.100.0", "4.0", "4.0.0"] {
+            assert!(check_version(version).is_ok(), "{version}");
+        }
+        for version in
+            ["3.51.2", "3.51", "3.9", "3.9.99", "3.50.7", "3.46.0", "2.99.99", "", "x", "3.x.9", "-4.0"]
+        {
+            assert!(
+                matches!(check_version(version), Err(OpenError::SqliteTooOld(found)) if found == version),
+                "{version}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_bundled_sqlite_is_new_enough() {
+        let mut memory = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        let version: String =
+            sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut memory).await.unwrap();
+        assert!(check_version(&version).is_ok(), "{version}");
+    }
+}

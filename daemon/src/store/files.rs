@@ -1,0 +1,178 @@
+//! Files that only this user may read: checked before use, written atomically, overwritten before they are removed.
+//!
+//! The umask is not relied upon: every mode is set explicitly. Symbolic links are never followed, so nobody can direct
+//! a write elsewhere.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+/// Why a file or directory is not used. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Others could get at it, or it is not what it should be.
+    #[error("{path} is not safe to use: {problem}")]
+    NotPrivate {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+    /// The operating system refused.
+    #[error("{path} cannot be used")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+const SYMLINK: &str = "it is a symbolic link; name the real place in the configuration";
+const WRONG_KIND: &str = "it is not a regular file (or has a second name); move it away";
+const NOT_A_DIRECTORY: &str = "it is not a directory; move it away";
+const WRONG_OWNER: &str = "it belongs to another user; change its owner to the user that runs shikakud";
+const OPEN_FILE: &str = "other users can access it; run chmod 600 on it";
+const OPEN_DIRECTORY: &str = "other users can access it; run chmod 700 on it";
+
+const GROUP_AND_OTHERS: u32 = 0o077;
+const LARGEST_SECRET_FILE: u64 = 1 << 20;
+
+fn io_error(path: &Path, source: io::Error) -> FileError {
+    if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+        return FileError::NotPrivate { path: path.to_owned(), problem: SYMLINK };
+    }
+    FileError::Io { path: path.to_owned(), source }
+}
+
+fn refuse(path: &Path, problem: &'static str) -> FileError {
+    FileError::NotPrivate { path: path.to_owned(), problem }
+}
+
+/// Makes sure of a directory with mode 0700 that belongs to us; creates the last part of the path if it is missing.
+pub(super) fn private_directory(path: &Path) -> Result<(), FileError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        // The umask may have taken bits away from the new directory.
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|e| io_error(path, e))?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(io_error(path, error)),
+    }
+    let found = fs::symlink_metadata(path).map_err(|e| io_error(path, e))?;
+    if found.is_symlink() {
+        Err(refuse(path, SYMLINK))
+    } else if !found.is_dir() {
+        Err(refuse(path, NOT_A_DIRECTORY))
+    } else if found.uid() != rustix::process::geteuid().as_raw() {
+        Err(refuse(path, WRONG_OWNER))
+    } else if found.mode() & GROUP_AND_OTHERS != 0 {
+        Err(refuse(path, OPEN_DIRECTORY))
+    } else {
+        Ok(())
+    }
+}
+
+/// The directory a file lies in.
+pub(super) fn directory_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Options that never follow a link at the end of the path. `NONBLOCK`: a pipe must not stop the start.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    options
+}
+
+/// Whether something, even a dangling link, is there under this name.
+pub(super) fn exists(path: &Path) -> Result<bool, FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error(path, error)),
+    }
+}
+
+/// Opens an existing private file, or says `None` if there is none.
+pub(super) fn open_private(path: &Path, write: bool) -> Result<Option<File>, FileError> {
+    let file = match options().read(true).write(write).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(path, error)),
+    };
+    let found = file.metadata().map_err(|e| io_error(path, e))?;
+    if !found.is_file() || found.nlink() > 1 {
+        Err(refuse(path, WRONG_KIND))
+    } else if found.uid() != rustix::process::geteuid().as_raw() {
+        Err(refuse(path, WRONG_OWNER))
+    } else if found.mode() & GROUP_AND_OTHERS != 0 {
+        Err(refuse(path, OPEN_FILE))
+    } else {
+        Ok(Some(file))
+    }
+}
+
+/// Creates a new private file; an existing one, of whatever kind, is an error.
+fn create_private(path: &Path) -> Result<File, FileError> {
+    let file = options().write(true).create_new(true).open(path).map_err(|e| io_error(path, e))?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(|e| io_error(path, e))?;
+    Ok(file)
+}
+
+/// Makes sure of a private file, empty if it is new. The caller keeps it open only if it wants to.
+pub(super) fn ensure_private(path: &Path) -> Result<File, FileError> {
+    match open_private(path, true)? {
+        Some(file) => Ok(file),
+        None => create_private(path),
+    }
+}
+
+/// Reads a private file of at most a megabyte; `None` if there is none. What was read is wiped on drop.
+pub(super) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+    let Some(file) = open_private(path, false)? else { return Ok(None) };
+    let mut content = Zeroizing::new(Vec::with_capacity(4096));
+    file.take(LARGEST_SECRET_FILE).read_to_end(&mut content).map_err(|e| io_error(path, e))?;
+    Ok(Some(content))
+}
+
+/// Replaces a file in one step: after a crash either the old or the new content is there, whole.
+pub(super) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let temporary = PathBuf::from(name);
+    // What a crash left behind.
+    remove(&temporary)?;
+    let mut file = create_private(&temporary)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(|e| io_error(&temporary, e))?;
+    rename(&temporary, path)
+}
+
+/// Renames within one directory and makes the new name durable.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(|e| io_error(to, e))?;
+    let directory = directory_of(to);
+    File::open(&directory).and_then(|file| file.sync_all()).map_err(|e| io_error(&directory, e))
+}
+
+/// Overwrites a secret in place. File systems and drives that write elsewhere keep a copy of the old blocks: a limit
+/// that only disk encryption removes.
+pub(super) fn overwrite(path: &Path) -> Result<(), FileError> {
+    let Some(mut file) = open_private(path, true)? else { return Ok(()) };
+    let length = file.metadata().map_err(|e| io_error(path, e))?.len().min(LARGEST_SECRET_FILE);
+    let zeros = vec![0; usize::try_from(length).unwrap_or_default()];
+    file.write_all(&zeros).and_then(|()| file.sync_all()).map_err(|e| io_error(path, e))
+}
+
+/// Removes a file if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path, error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,252 @@
+//! Stored results: insert, read, inquiry numbers.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::error::failed;
+use super::keyring::{Keyring, MonthKeys};
+use super::row::{self, Place};
+use super::writer::{Tx, write};
+use super::{Store, audit};
+use crate::app::ports::{
+    AuditEntry, NewResult, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
+};
+use crate::domain::check::ResultId;
+use crate::domain::eligibility::Validity;
+use crate::domain::identifiers::InquiryNumber;
+use crate::domain::retention::{JstMonth, expiry};
+
+/// Bytes of a blind index: enough that two people never meet, short enough to index.
+const INDEX_BYTES: usize = 16;
+
+/// The columns that cross sqlx's channel: as few as possible, because every value of every row does.
+#[derive(FromRow)]
+struct Sealed {
+    id: i64,
+    month: i32,
+    version: i64,
+    payload: Vec<u8>,
+}
+
+impl Sealed {
+    fn place(&self) -> Result<Place, StoreError> {
+        let month = JstMonth::from_number(self.month).ok_or_else(|| self.corrupt("its month is no month"))?;
+        Ok(Place { id: self.id, month, version: self.version })
+    }
+
+    fn open(&self, keyring: &Keyring) -> Result<StoredResult, StoreError> {
+        let place = self.place()?;
+        let keys = keyring.month(place.month).ok_or_else(|| self.corrupt("its month has no key"))?;
+        row::open(&keys, place, &self.payload)
+    }
+
+    fn corrupt(&self, reason: &str) -> StoreError {
+        StoreError::Corrupt { table: "results", row: self.id, reason: reason.to_owned() }
+    }
+}
+
+fn person_index(keys: &MonthKeys, fingerprint: &[u8]) -> Result<Vec<u8>, StoreError> {
+    Ok(keys.person.hash(&[fingerprint])?[..INDEX_BYTES].to_vec())
+}
+
+fn inquiry_index(keys: &MonthKeys, number: &InquiryNumber) -> Result<Vec<u8>, StoreError> {
+    Ok(keys.inquiry.hash(&[number.expose().as_bytes()])?[..INDEX_BYTES].to_vec())
+}
+
+/// Inserts a result and its audit row, unless the check has a result already.
+async fn insert(tx: &mut Tx, new: &NewResult, entry: &AuditEntry) -> Result<ResultId, StoreError> {
+    let known: Option<i64> = sqlx::query_scalar("SELECT id FROM results WHERE check_id = ?1")
+        .bind(&new.check_id)
+        .fetch_optional(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    if let Some(id) = known {
+        return Ok(ResultId(id));
+    }
+    let confirmation = &new.confirmation;
+    let expires_at_us = expiry(confirmation.processed_at).as_microsecond();
+    if expires_at_us <= tx.now_us {
+        // Its month's key may be destroyed already and must not come back.
+        return Err(StoreError::Failed("the result is past its retention".to_owned()));
+    }
+    let month = JstMonth::of(confirmation.processed_at);
+    let keys = tx.month_keys(month).await?;
+    let place = Place { id: tx.next_id("results").await?, month, version: 1 };
+    let number = row::received_inquiry_number(confirmation);
+    let person =
+        row::person(confirmation).map(|person| person_index(&keys, &person.fingerprint())).transpose()?;
+    sqlx::query(
+        "INSERT INTO results (id, check_id, checked_at_us, expires_at_us, month, terminal, validity, searchable, \
+         origin, version, person_index, inquiry_index, payload) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )
+    .bind(place.id)
+    .bind(&new.check_id)
+    .bind(confirmation.processed_at.as_microsecond())
+    .bind(expires_at_us)
+    .bind(month.number())
+    .bind(&new.terminal.0)
+    .bind(confirmation.validity.code())
+    .bind(confirmation.is_searchable())
+    .bind(row::origin_word(new.origin))
+    .bind(place.version)
+    .bind(person)
+    .bind(number.as_ref().map(|number| inquiry_index(&keys, number)).transpose()?)
+    .bind(row::seal(&keys, tx.random.as_ref(), place, new, number.as_ref())?)
+    .execute(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))?;
+    audit::append(tx, entry, &[ResultId(place.id)]).await?;
+    Ok(ResultId(place.id))
+}
+
+/// The rows of the same person as a stored result, itself included. Index keys differ from month to month, so the
+/// person is looked up once for each.
+async fn rows_of_person(tx: &mut Tx, result: Sealed) -> Result<Vec<Sealed>, StoreError> {
+    let Some(person) = row::person(&result.open(&tx.keyring)?.content.confirmation) else {
+        return Ok(vec![result]);
+    };
+    let fingerprint = person.fingerprint();
+    let mut rows = Vec::new();
+    for keys in tx.keyring.months() {
+        let found: Vec<Sealed> = sqlx::query_as(
+            "SELECT id, month, version, payload FROM live_results \
+             WHERE person_index = ?1 AND expires_at_us > ?2 ORDER BY id",
+        )
+        .bind(person_index(&keys, &fingerprint)?)
+        .bind(tx.now_us)
+        .fetch_all(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+        rows.extend(found);
+    }
+    Ok(rows)
+}
+
+/// Sets the number on every row of the person; rows that have it already stay as they are.
+async fn set_inquiry_number(
+    tx: &mut Tx,
+    id: ResultId,
+    number: &InquiryNumber,
+    entry: &AuditEntry,
+) -> Result<Vec<ResultId>, StoreError> {
+    let Some(result) = live_row(id, tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?
+    else {
+        return Ok(Vec::new());
+    };
+    let mut ids = Vec::new();
+    for sealed in rows_of_person(tx, result).await? {
+        let stored = sealed.open(&tx.keyring)?;
+        ids.push(stored.id);
+        if stored.inquiry_number.as_ref() == Some(number) {
+            continue;
+        }
+        let mut place = sealed.place()?;
+        let keys: Arc<MonthKeys> =
+            tx.keyring.month(place.month).ok_or_else(|| sealed.corrupt("its month has no key"))?;
+        place.version += 1;
+        sqlx::query("UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3 WHERE id = ?4")
+            .bind(place.version)
+            .bind(inquiry_index(&keys, number)?)
+            .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, Some(number))?)
+            .bind(place.id)
+            .execute(&mut tx.db)
+            .await
+            .map_err(|e| failed(&e))?;
+    }
+    audit::append(tx, entry, &ids).await?;
+    Ok(ids)
+}
+
+type SealedQuery = sqlx::query::QueryAs<'static, sqlx::Sqlite, Sealed, sqlx::sqlite::SqliteArguments>;
+
+fn live_row(id: ResultId, now_us: i64) -> SealedQuery {
+    sqlx::query_as(
+        "SELECT id, month, version, payload FROM live_results WHERE id = ?1 AND expires_at_us > ?2",
+    )
+    .bind(id.0)
+    .bind(now_us)
+}
+
+/// Only results from here on, and only before `(time, id)`: one bound for the period's end and for the page.
+fn bounds(query: &ResultQuery, after: Option<PageAfter>) -> (i64, (i64, i64)) {
+    let from = query.from.map_or(i64::MIN, Timestamp::as_microsecond);
+    let until = query.until.map_or((i64::MAX, i64::MAX), |until| (until.as_microsecond(), i64::MIN));
+    let after = after.map_or((i64::MAX, i64::MAX), |after| (after.checked_at_us, after.id.0));
+    (from, until.min(after))
+}
+
+#[async_trait]
+impl ResultStore for Store {
+    async fn insert(&self, result: &NewResult, audit: &AuditEntry) -> Result<ResultId, StoreError> {
+        let (result, audit) = (result.clone(), audit.clone());
+        write(&self.writer, move |tx| Box::pin(async move { insert(tx, &result, &audit).await })).await
+    }
+
+    async fn get(&self, id: ResultId) -> Result<Option<StoredResult>, StoreError> {
+        let found =
+            live_row(id, self.clock.now_us()).fetch_optional(&self.readers).await.map_err(|e| failed(&e))?;
+        found.map(|sealed| sealed.open(&self.keyring)).transpose()
+    }
+
+    async fn count(&self, query: &ResultQuery) -> Result<u64, StoreError> {
+        let (from, (until, _)) = bounds(query, None);
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM live_results \
+             WHERE searchable = 1 AND expires_at_us > ?1 AND checked_at_us >= ?2 AND checked_at_us < ?3 \
+             AND (?4 IS NULL OR terminal = ?4) AND (?5 IS NULL OR validity = ?5)",
+        )
+        .bind(self.clock.now_us())
+        .bind(from)
+        .bind(until)
+        .bind(query.terminal.as_ref().map(|terminal| terminal.0.as_str()))
+        .bind(query.validity.as_ref().map(Validity::code))
+        .fetch_one(&self.readers)
+        .await
+        .map_err(|e| failed(&e))?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn page(
+        &self,
+        query: &ResultQuery,
+        after: Option<PageAfter>,
+        limit: u32,
+    ) -> Result<Vec<StoredResult>, StoreError> {
+        let (from, (before, before_id)) = bounds(query, after);
+        let found: Vec<Sealed> = sqlx::query_as(
+            "SELECT id, month, version, payload FROM live_results \
+             WHERE searchable = 1 AND expires_at_us > ?1 AND checked_at_us >= ?2 \
+             AND (checked_at_us, id) < (?3, ?4) \
+             AND (?5 IS NULL OR terminal = ?5) AND (?6 IS NULL OR validity = ?6) \
+             ORDER BY checked_at_us DESC, id DESC LIMIT ?7",
+        )
+        .bind(self.clock.now_us())
+        .bind(from)
+        .bind(before)
+        .bind(before_id)
+        .bind(query.terminal.as_ref().map(|terminal| terminal.0.as_str()))
+        .bind(query.validity.as_ref().map(Validity::code))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|e| failed(&e))?;
+        found.iter().map(|sealed| sealed.open(&self.keyring)).collect()
+    }
+
+    async fn set_inquiry_number(
+        &self,
+        id: ResultId,
+        number: &InquiryNumber,
+        audit: &AuditEntry,
+    ) -> Result<Vec<ResultId>, StoreError> {
+        let (number, audit) = (number.clone(), audit.clone());
+        write(&self.writer, move |tx| {
+            Box::pin(async move { set_inquiry_number(tx, id, &number, &audit).await })
+        })
+        .await
+    }
+}

@@ -1,0 +1,207 @@
+//! The encrypted part of a stored result: everything that names somebody or says what was found.
+//!
+//! A row is sealed to its table, number, month and version: bytes moved to another row, or an older version put back,
+//! do not open. The number is known before the insert because there is only one writer.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::crypto::CryptoError;
+use super::keyring::MonthKeys;
+use crate::app::ports::{NewResult, Origin, Random, StoreError, StoredResult, TerminalId};
+use crate::domain::check::{Method, ResultId};
+use crate::domain::eligibility::{Confirmation, Eligibility, Field, ProcessingNote, Validity};
+use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::personal::Personal;
+use crate::domain::retention::{JstMonth, expiry};
+
+/// What is inside the payload, as JSON. Names are short because they are repeated in every row; a field may be added
+/// with `#[serde(default)]`, never renamed.
+#[derive(Serialize, Deserialize)]
+struct Row<'r> {
+    check_id: Cow<'r, str>,
+    terminal: Cow<'r, str>,
+    method: MethodCode,
+    origin: OriginCode,
+    processed_at: String,
+    confirmed_for: String,
+    validity: Cow<'r, str>,
+    note: Option<Note<'r>>,
+    eligibilities: Vec<BTreeMap<Cow<'r, str>, Cow<'r, str>>>,
+    inquiry_number: Option<Cow<'r, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note<'r> {
+    code: Cow<'r, str>,
+    message: Cow<'r, str>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum MethodCode {
+    Visual,
+    CardPin,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum OriginCode {
+    Production,
+    Sandbox,
+}
+
+/// The word for an origin in the database's column.
+pub(super) fn origin_word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Production => "production",
+        Origin::Sandbox => "sandbox",
+    }
+}
+
+/// Where a row stands: what its payload is sealed to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Its number.
+    pub(super) id: i64,
+    /// Month of its check.
+    pub(super) month: JstMonth,
+    /// Its version.
+    pub(super) version: i64,
+}
+
+impl Place {
+    fn bytes(self) -> Vec<u8> {
+        let mut bytes = b"results".to_vec();
+        bytes.extend_from_slice(&self.id.to_be_bytes());
+        bytes.extend_from_slice(&self.month.number().to_be_bytes());
+        bytes.extend_from_slice(&self.version.to_be_bytes());
+        bytes
+    }
+}
+
+/// Seals a result and its inquiry number.
+pub(super) fn seal(
+    keys: &MonthKeys,
+    random: &dyn Random,
+    place: Place,
+    content: &NewResult,
+    inquiry_number: Option<&InquiryNumber>,
+) -> Result<Vec<u8>, StoreError> {
+    let confirmation = &content.confirmation;
+    let row = Row {
+        check_id: Cow::Borrowed(&content.check_id),
+        terminal: Cow::Borrowed(&content.terminal.0),
+        method: match content.method {
+            Method::Visual => MethodCode::Visual,
+            Method::CardPin => MethodCode::CardPin,
+        },
+        origin: match content.origin {
+            Origin::Production => OriginCode::Production,
+            Origin::Sandbox => OriginCode::Sandbox,
+        },
+        processed_at: confirmation.processed_at.to_string(),
+        confirmed_for: confirmation.confirmed_for.to_string(),
+        validity: Cow::Borrowed(confirmation.validity.code()),
+        note: confirmation
+            .note
+            .as_ref()
+            .map(|note| Note { code: Cow::Borrowed(&note.code), message: Cow::Borrowed(&note.message) }),
+        eligibilities: confirmation.eligibilities.iter().map(fields_of).collect(),
+        inquiry_number: inquiry_number.map(|number| Cow::Borrowed(number.expose())),
+    };
+    let mut plain = Zeroizing::new(Vec::with_capacity(2048));
+    serde_json::to_writer(&mut *plain, &row).map_err(|e| StoreError::Failed(e.to_string()))?;
+    Ok(keys.payload.seal(random, &place.bytes(), &plain)?)
+}
+
+fn fields_of(eligibility: &Eligibility) -> BTreeMap<Cow<'_, str>, Cow<'_, str>> {
+    eligibility
+        .iter()
+        .map(|(field, value)| (Cow::Borrowed(field.tag()), Cow::Borrowed(value.expose())))
+        .collect()
+}
+
+/// Opens a stored row.
+pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<StoredResult, StoreError> {
+    let corrupt =
+        |reason: &str| StoreError::Corrupt { table: "results", row: place.id, reason: reason.to_owned() };
+    let plain = keys
+        .payload
+        .open(&place.bytes(), sealed)
+        .map_err(|CryptoError| corrupt("the payload does not open"))?;
+    // serde_json's message could quote the content.
+    let row: Row<'_> = serde_json::from_slice(&plain).map_err(|_| corrupt("the payload is not a result"))?;
+    let processed_at: Timestamp =
+        row.processed_at.parse().map_err(|_| corrupt("the time of the check is unreadable"))?;
+    let confirmed_for: Date =
+        row.confirmed_for.parse().map_err(|_| corrupt("the day of confirmation is unreadable"))?;
+    let inquiry_number = row
+        .inquiry_number
+        .map(|number| InquiryNumber::parse(&number).map_err(|_| corrupt("the inquiry number is unreadable")))
+        .transpose()?;
+    let eligibilities = row
+        .eligibilities
+        .iter()
+        .map(|fields| read_fields(fields).ok_or_else(|| corrupt("the payload has an unknown field")))
+        .collect::<Result<_, _>>()?;
+    let content = NewResult {
+        check_id: row.check_id.into_owned(),
+        terminal: TerminalId(row.terminal.into_owned()),
+        method: match row.method {
+            MethodCode::Visual => Method::Visual,
+            MethodCode::CardPin => Method::CardPin,
+        },
+        origin: match row.origin {
+            OriginCode::Production => Origin::Production,
+            OriginCode::Sandbox => Origin::Sandbox,
+        },
+        confirmation: Confirmation {
+            processed_at,
+            confirmed_for,
+            validity: Validity::from_code(&row.validity),
+            note: row.note.map(|note| ProcessingNote {
+                code: note.code.into_owned(),
+                message: note.message.into_owned(),
+            }),
+            eligibilities,
+        },
+    };
+    Ok(StoredResult {
+        id: ResultId(place.id),
+        expires_at: expiry(processed_at),
+        version: place.version,
+        inquiry_number,
+        content,
+    })
+}
+
+fn read_fields(fields: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Option<Eligibility> {
+    let fields = fields
+        .iter()
+        .map(|(tag, value)| Some((Field::from_tag(tag)?, Personal::new(value.as_ref()))))
+        .collect::<Option<Vec<_>>>()?;
+    Some(Eligibility::from_fields(fields))
+}
+
+/// The one person a result is about, as the central system identifies people; `None` if that is not certain: nobody or
+/// several are shown, or the identifiers are withheld. Blank identifiers identify nobody.
+pub(super) fn person(confirmation: &Confirmation) -> Option<InsuranceIdentifiers> {
+    let [only] = confirmation.eligibilities.as_slice() else { return None };
+    let blank = |value: &Personal| value.expose().trim().is_empty();
+    InsuranceIdentifiers::of(only).filter(|person| !blank(&person.insurer_number) && !blank(&person.number))
+}
+
+/// The inquiry number the central system sent with a result: the only one among its eligibilities.
+pub(super) fn received_inquiry_number(confirmation: &Confirmation) -> Option<InquiryNumber> {
+    let mut numbers = confirmation.eligibilities.iter().filter_map(|eligibility| {
+        InquiryNumber::parse(eligibility.get(Field::ReferenceNumber)?.expose()).ok()
+    });
+    let first = numbers.next()?;
+    numbers.all(|number| number == first).then_some(first)
+}

@@ -1,0 +1,246 @@
+//! The one writer: a task that owns the only connection that writes, and takes jobs from a channel.
+//!
+//! A job never ends half done because its caller went away: only the answer is lost, never the transaction. Jobs that
+//! wait at the same time share one transaction and so one sync to the disk; each runs in its own savepoint, so one that
+//! fails takes nothing of the others with it. Nobody hears of a success before the commit has returned.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Executor};
+use tokio::sync::{mpsc, oneshot};
+
+use super::error::failed;
+use super::keyring::{Keyring, MonthKeys};
+use crate::app::ports::{Clock, Random, StoreError};
+use crate::domain::retention::JstMonth;
+
+/// Jobs of one transaction at most; the hundredth caller should not wait for ninety-nine others' work.
+const LARGEST_BATCH: usize = 64;
+/// Jobs that may wait; further callers wait to hand theirs over.
+pub(super) const QUEUE: usize = 256;
+
+/// The store's instant: never earlier than the latest one seen, so that a clock set back brings nothing back.
+pub(super) struct StoreClock {
+    clock: Arc<dyn Clock>,
+    high_water_us: AtomicI64,
+}
+
+impl StoreClock {
+    /// Starts at the mark that was persisted.
+    pub(super) fn new(clock: Arc<dyn Clock>, high_water_us: i64) -> Self {
+        Self { clock, high_water_us: AtomicI64::new(high_water_us) }
+    }
+
+    /// Now in microseconds, or the high-water mark if that is later.
+    pub(super) fn now_us(&self) -> i64 {
+        self.raise(self.clock.now().as_microsecond())
+    }
+
+    /// Raises the mark and returns where it stands.
+    pub(super) fn raise(&self, to_us: i64) -> i64 {
+        self.high_water_us.fetch_max(to_us, Ordering::AcqRel).max(to_us)
+    }
+}
+
+/// What a job works with: the open transaction and the keys.
+pub(super) struct Tx {
+    /// The writer's connection, inside a transaction.
+    pub(super) db: SqliteConnection,
+    /// The keys.
+    pub(super) keyring: Arc<Keyring>,
+    /// Nonces.
+    pub(super) random: Arc<dyn Random>,
+    /// The store's instant.
+    pub(super) clock: Arc<StoreClock>,
+    /// The store's instant of this transaction, microseconds.
+    pub(super) now_us: i64,
+}
+
+impl Tx {
+    /// The keys of a month, new ones if it has none; durable before anything is sealed with them.
+    pub(super) async fn month_keys(&self, month: JstMonth) -> Result<Arc<MonthKeys>, StoreError> {
+        if let Some(keys) = self.keyring.month(month) {
+            return Ok(keys);
+        }
+        let keyring = Arc::clone(&self.keyring);
+        let added = tokio::task::spawn_blocking(move || keyring.add_month(month)).await;
+        Ok(added.map_err(|_| StoreError::Failed("writing the keyring was interrupted".to_owned()))??)
+    }
+
+    /// The number the next row of an AUTOINCREMENT table gets. Safe because nobody else writes; rows are sealed to it.
+    pub(super) async fn next_id(&mut self, table: &'static str) -> Result<i64, StoreError> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = ?1")
+            .bind(table)
+            .fetch_optional(&mut self.db)
+            .await
+            .map_err(|e| failed(&e))?;
+        last.unwrap_or(0).checked_add(1).ok_or_else(|| StoreError::Failed("numbers are used up".to_owned()))
+    }
+}
+
+/// Work inside a transaction, whose caller may have gone away.
+pub(super) trait Job: Send {
+    /// Does the work; `false` undoes what it wrote.
+    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool>;
+    /// Answers the caller, after the commit or its failure.
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+struct Pending<T, F> {
+    work: Option<F>,
+    outcome: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Pending<T, F>
+where
+    T: Send,
+    F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+{
+    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool> {
+        Box::pin(async move {
+            if let Some(work) = self.work.take() {
+                self.outcome = Some(work(tx).await);
+            }
+            matches!(self.outcome, Some(Ok(_)))
+        })
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let answer = match (self.outcome, commit) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Err(commit)) => Err(commit),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(closed()),
+        };
+        // The caller may have gone away; the work is done all the same.
+        self.reply.send(answer).ok();
+    }
+}
+
+/// What the writer is asked for.
+pub(super) enum Command {
+    /// Work in a transaction.
+    Write(Box<dyn Job>),
+    /// Move the WAL into the database and empty it; answers whether that was complete.
+    Checkpoint(oneshot::Sender<Result<bool, StoreError>>),
+    /// End after everything that was asked before.
+    Close(oneshot::Sender<()>),
+}
+
+/// The error of a store that was closed.
+pub(super) fn closed() -> StoreError {
+    StoreError::Failed("the store is closed".to_owned())
+}
+
+/// Hands work to the writer and waits for its commit. Dropping the wait does not stop the work.
+pub(super) async fn write<T, F>(writer: &mpsc::Sender<Command>, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let job = Pending { work: Some(work), outcome: None, reply };
+    writer.send(Command::Write(Box::new(job))).await.map_err(|_| closed())?;
+    answer.await.map_err(|_| closed())?
+}
+
+/// The writer's task: ends with [`Command::Close`], or when nobody can ask any more. Holds the data directory's lock
+/// until the database is closed.
+pub(super) async fn run(mut tx: Tx, mut commands: mpsc::Receiver<Command>, lock: File) {
+    let mut ahead = None;
+    let mut closing = None;
+    loop {
+        let command = match ahead.take() {
+            Some(command) => Some(command),
+            None => commands.recv().await,
+        };
+        match command {
+            Some(Command::Write(job)) => {
+                let mut batch = vec![job];
+                while batch.len() < LARGEST_BATCH {
+                    match commands.try_recv() {
+                        Ok(Command::Write(job)) => batch.push(job),
+                        Ok(other) => {
+                            ahead = Some(other);
+                            break;
+                        }
+                        Err(_) => break,
+                    }
+                }
+                commit(&mut tx, batch).await;
+            }
+            Some(Command::Checkpoint(reply)) => {
+                reply.send(checkpoint(&mut tx.db).await).ok();
+            }
+            Some(Command::Close(done)) => {
+                closing = Some(done);
+                break;
+            }
+            None => break,
+        }
+    }
+    if let Err(error) = tx.db.close().await {
+        tracing::warn!(error = %failed(&error), "the database did not close cleanly");
+    }
+    drop(lock);
+    if let Some(done) = closing {
+        done.send(()).ok();
+    }
+}
+
+/// Runs the jobs in one transaction and answers them.
+async fn commit(tx: &mut Tx, mut batch: Vec<Box<dyn Job>>) {
+    let outcome = transaction(tx, &mut batch).await;
+    if outcome.is_err() {
+        // SQLite may have rolled back by itself; then there is nothing left to undo and this fails.
+        tx.db.execute("ROLLBACK").await.ok();
+    }
+    for job in batch {
+        job.finish(outcome.clone());
+    }
+}
+
+async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    tx.now_us = tx.clock.now_us();
+    execute(&mut tx.db, "BEGIN IMMEDIATE").await?;
+    sqlx::query("UPDATE clock SET high_water_us = max(high_water_us, ?1) WHERE id = 1")
+        .bind(tx.now_us)
+        .execute(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    let alone = batch.len() == 1;
+    for job in batch {
+        if !alone {
+            execute(&mut tx.db, "SAVEPOINT job").await?;
+        }
+        let kept = job.run(tx).await;
+        if alone && !kept {
+            // Its own error is the answer; the mark alone is not worth a commit.
+            return execute(&mut tx.db, "ROLLBACK").await;
+        }
+        if !kept {
+            // Fails if SQLite undid the whole transaction (disk full): then nobody in it has succeeded.
+            execute(&mut tx.db, "ROLLBACK TO job").await?;
+        }
+        if !alone {
+            execute(&mut tx.db, "RELEASE job").await?;
+        }
+    }
+    execute(&mut tx.db, "COMMIT").await
+}
+
+async fn execute(db: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
+    db.execute(sql).await.map(drop).map_err(|e| failed(&e))
+}
+
+/// Whether the WAL was moved into the database and emptied; not while a reader still needs it.
+async fn checkpoint(db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let (busy, _, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(db).await.map_err(|e| failed(&e))?;
+    Ok(busy == 0)
+}

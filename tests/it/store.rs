@@ -1,0 +1,11 @@
+//! The store on real files: what it promises about personal data, restarts, clocks and concurrent callers.
+
+#![expect(clippy::expect_used, reason = "a failed step is a failed test, and says which")]
+
+mod accounts;
+mod audit;
+mod opening;
+mod results;
+mod retention;
+mod secrecy;
+mod support;

@@ -1,0 +1,163 @@
+//! Accounts and sessions: counted before evaluated, used once, kept over restarts.
+
+use daemon::app::ports::{
+    Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
+};
+use daemon::store::Store;
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
+
+use super::support::{Machine, at};
+
+const NOW: &str = "2026-06-10T01:00:00Z";
+
+fn account(name: &str) -> NewAccount {
+    NewAccount {
+        name: name.to_owned(),
+        role: Role::ReceiptComputer,
+        password_hash: "$argon2id$invented".to_owned(),
+        totp_secret: Zeroizing::new(b"12345678901234567890".to_vec()),
+    }
+}
+
+async fn evaluated(store: &Store, name: &str, now: Timestamp) -> Account {
+    match store.begin_attempt(name, now).await.expect("an answer") {
+        Attempt::Evaluate(account) => account,
+        Attempt::Unknown => panic!("unknown"),
+        Attempt::Wait(until) => panic!("wait until {until}"),
+        Attempt::Locked => panic!("locked"),
+    }
+}
+
+fn later(seconds: i64) -> Timestamp {
+    at(NOW) + SignedDuration::from_secs(seconds)
+}
+
+#[tokio::test]
+async fn an_account_comes_back_with_its_credentials_and_its_name_is_taken() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    running.store.create(&account("reseputo")).await.unwrap();
+    assert_eq!(running.store.create(&account("reseputo")).await, Err(CreateAccountError::Exists));
+    running.stop().await;
+    let running = machine.start().await;
+    let found = evaluated(&running.store, "reseputo", at(NOW)).await;
+    assert_eq!((found.name.as_str(), found.role), ("reseputo", Role::ReceiptComputer));
+    assert_eq!(found.password_hash, "$argon2id$invented");
+    assert_eq!(found.totp_secret.as_slice(), b"12345678901234567890");
+    assert!(matches!(running.store.begin_attempt("nobody", at(NOW)).await, Ok(Attempt::Unknown)));
+    assert_eq!(running.store.unlock("nobody").await, Ok(false));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn failures_slow_down_lock_and_outlive_restarts_until_unlocked() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    running.store.create(&account("reseputo")).await.unwrap();
+    for _ in 0..5 {
+        evaluated(&running.store, "reseputo", at(NOW)).await;
+    }
+    running.stop().await;
+
+    let running = machine.start().await;
+    let refused = running.store.begin_attempt("reseputo", at(NOW)).await.unwrap();
+    assert!(matches!(refused, Attempt::Wait(until) if until == later(1)));
+    for failure in 5..100 {
+        evaluated(&running.store, "reseputo", later(60 * failure)).await;
+    }
+    running.stop().await;
+
+    let running = machine.start().await;
+    let far = later(1_000_000);
+    assert!(matches!(running.store.begin_attempt("reseputo", far).await, Ok(Attempt::Locked)));
+    assert_eq!(running.store.unlock("reseputo").await, Ok(true));
+    evaluated(&running.store, "reseputo", far).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn parallel_attempts_get_no_more_than_the_free_ones() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    running.store.create(&account("reseputo")).await.unwrap();
+    let attempts: JoinSet<bool> = (0..64)
+        .map(|_| {
+            let store = running.store.clone();
+            async move { matches!(store.begin_attempt("reseputo", at(NOW)).await, Ok(Attempt::Evaluate(_))) }
+        })
+        .collect();
+    let allowed = attempts.join_all().await.into_iter().filter(|allowed| *allowed).count();
+    assert_eq!(allowed, 5);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_step_is_accepted_once_by_64_callers_and_never_again() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    running.store.create(&account("reseputo")).await.unwrap();
+    let id = evaluated(&running.store, "reseputo", at(NOW)).await.id;
+    for step in [0, 58_000_000, 58_000_001] {
+        let callers: JoinSet<bool> = (0..64)
+            .map(|_| {
+                let store = running.store.clone();
+                async move { store.accept_step(id, step).await.expect("an answer") }
+            })
+            .collect();
+        let accepted = callers.join_all().await.into_iter().filter(|accepted| *accepted).count();
+        assert_eq!(accepted, 1, "{step}");
+    }
+    running.stop().await;
+    let running = machine.start().await;
+    assert_eq!(running.store.accept_step(id, 58_000_001).await, Ok(false));
+    assert_eq!(running.store.accept_step(id, 58_000_000).await, Ok(false));
+    assert_eq!(running.store.accept_step(id + 1, 58_000_002).await, Ok(false));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn only_an_accepted_step_clears_the_failures() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    running.store.create(&account("reseputo")).await.unwrap();
+    for _ in 0..4 {
+        evaluated(&running.store, "reseputo", at(NOW)).await;
+    }
+    let id = evaluated(&running.store, "reseputo", at(NOW)).await.id;
+    assert_eq!(running.store.accept_step(id, 7).await, Ok(true));
+    for _ in 0..5 {
+        evaluated(&running.store, "reseputo", at(NOW)).await;
+    }
+    assert_eq!(running.store.accept_step(id, 7).await, Ok(false));
+    assert!(matches!(running.store.begin_attempt("reseputo", at(NOW)).await, Ok(Attempt::Wait(_))));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn sessions_outlive_a_restart_until_they_end_or_grow_old() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let session = |token: u8, begun: i64| SessionRecord {
+        token_hash: [token; 32],
+        account: "reseputo".to_owned(),
+        role: Role::Operator,
+        created_at: later(begun),
+        last_used_at: later(begun),
+    };
+    for record in [session(1, 0), session(2, 10), session(3, 20)] {
+        running.store.save(&record).await.unwrap();
+    }
+    let used = SessionRecord { last_used_at: later(99), ..session(3, 20) };
+    running.store.save(&used).await.unwrap();
+    running.stop().await;
+
+    let running = machine.start().await;
+    let mut loaded = running.store.load(later(10)).await.unwrap();
+    loaded.sort_by_key(|record| record.token_hash);
+    assert_eq!(loaded, [session(2, 10), used.clone()]);
+    running.store.delete(&[2; 32]).await.unwrap();
+    assert_eq!(running.store.load(later(0)).await, Ok(vec![used]), "what was too old is deleted, not hidden");
+    running.stop().await;
+}

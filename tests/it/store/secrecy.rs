@@ -1,0 +1,55 @@
+//! Secrecy: nothing that names somebody, and no secret, can be read from the files.
+
+use daemon::app::ports::{Accounts, NewAccount, ResultStore, Role};
+use daemon::domain::eligibility::Field;
+use daemon::domain::identifiers::InquiryNumber;
+use zeroize::Zeroizing;
+
+use super::support::{Machine, audit, insert, person, with};
+
+const NOW: &str = "2026-06-10T01:00:00Z";
+
+/// The forms in which a value could lie in a file.
+fn forms(value: &str) -> Vec<Vec<u8>> {
+    let utf16: Vec<u16> = value.encode_utf16().collect();
+    vec![
+        value.as_bytes().to_vec(),
+        utf16.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
+        utf16.iter().flat_map(|unit| unit.to_be_bytes()).collect(),
+    ]
+}
+
+#[tokio::test]
+async fn no_file_shows_a_name_a_number_or_a_secret() {
+    let canaries =
+        ["青葉台 かなりあ", "77665544", "MEMBER-887766", "CHART-554433", "CHART-112200", "19690410"];
+    let secret = b"TOTP-SEED-CANARY-0001".to_vec();
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let known = with(&person(canaries[0], canaries[2]), Field::InsurerNumber, canaries[1]);
+    let known = with(&known, Field::ReferenceNumber, canaries[3]);
+    let id = insert(&running.store, "c1", NOW, known).await;
+    let number = InquiryNumber::parse(canaries[4]).unwrap();
+    running.store.set_inquiry_number(id, &number, &audit("inquiry.set")).await.unwrap();
+    let account = NewAccount {
+        name: "reseputo".to_owned(),
+        role: Role::ReceiptComputer,
+        password_hash: "$argon2id$invented".to_owned(),
+        totp_secret: Zeroizing::new(secret.clone()),
+    };
+    running.store.create(&account).await.unwrap();
+
+    // While open the WAL holds the rows, afterwards the database file.
+    let open = machine.files();
+    assert!(open.iter().any(|(path, content)| path.ends_with("shikaku.db-wal") && content.len() > 4096));
+    running.stop().await;
+    for (path, content) in open.into_iter().chain(machine.files()) {
+        let contains = |needle: &[u8]| content.windows(needle.len()).any(|window| window == needle);
+        for form in canaries.iter().flat_map(|canary| forms(canary)).chain([secret.clone()]) {
+            assert!(!contains(&form), "{form:?} in {}", path.display());
+        }
+        if path.ends_with("shikaku.db") && content.len() > 4096 {
+            assert!(contains(b"uketsuke-1"), "the scan sees what lies in clear");
+        }
+    }
+}
