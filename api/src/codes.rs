@@ -4,26 +4,31 @@
 //! follow chapters 2 and 3 of the operations manual (施術所等向け 運用マニュアル 1.80版). Where there is no field for it the
 //! text never says which part of a sign-in was wrong, and never whether an account exists or is locked.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-/// 対応できる人。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Who {
-    /// 資格確認担当者。
-    Staff,
-    /// 施設の管理者。
-    Administrator,
-    /// レセコンなど、連携するソフトウェアの開発元。
-    Vendor,
+use crate::words::words;
+
+words! {
+    /// 対応できる人。
+    Who {
+        /// 資格確認担当者。
+        Staff = "staff",
+        /// 施設の管理者。
+        Administrator = "administrator",
+        /// レセコンなど、連携するソフトウェアの開発元。
+        Vendor = "vendor",
+    }
 }
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $status:ident, $who:ident, $title:literal, $guidance:expr;)+) => {
         /// 問題の種類を表す安定したコード。意味が変わることはありません。将来コードが増えることがあります。
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Code {
             $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)+
         }
@@ -230,6 +235,21 @@ codes! {
     /// A fault inside.
     Internal = "internal", INTERNAL_SERVER_ERROR, Administrator, "内部でエラーが起きました。",
         "もう一度お試しください。繰り返す場合は、発生日時を添えて本ソフトウェアの提供元に連絡してください。";
+}
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let about = "問題の種類を表す安定したコード。意味が変わることはありません。将来コードが増えることがあります。";
+        let line = |code: &Code| (code.as_str(), format!("{}（{}）", code.title(), code.status().as_u16()));
+        let lines: Vec<_> = Self::ALL.iter().map(line).collect();
+        crate::words::schema(&[about, "括弧内は、エラーの応答になるときのHTTPステータスです。"], &lines)
+    }
+}
+
+impl ToSchema for Code {
+    fn name() -> Cow<'static, str> {
+        "Code".into()
+    }
 }
 
 #[cfg(test)]

@@ -72,6 +72,10 @@ impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequest<S> for Json<T> {
         let body = tokio::time::timeout(limits.body_timeout, read(request.into_body(), limits.body_bytes))
             .await
             .map_err(|_| Code::RequestTimeout)??;
+        // serde would also read a struct from an array of its fields' values.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(invalid("", "").into());
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(&body);
         let value: T = serde_path_to_error::deserialize(&mut deserializer)
             .map_err(|error| json_problem(&error.path().to_string(), error.inner()))?;

@@ -17,5 +17,6 @@ mod rules;
 pub mod serve;
 pub mod service;
 pub mod wire;
+mod words;
 
 pub use routes::{openapi, openapi_yaml, router};

@@ -1,5 +1,7 @@
 //! The contract's gates: the committed document, its truth, its coverage, its security, and bad input of every kind.
 
+#![expect(clippy::unwrap_used, reason = "tests: a panic is the failure")]
+
 mod coverage;
 mod document;
 mod fake;

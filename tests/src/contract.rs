@@ -96,7 +96,7 @@ impl Contract {
                 && template
                     .split('/')
                     .zip(path.split('/'))
-                    .all(|(want, got)| want.starts_with('{') || want == got)
+                    .all(|(want, got)| (want.starts_with('{') && !got.is_empty()) || want == got)
         };
         let mut found: Vec<_> =
             self.operations().into_iter().filter(|operation| fits(&operation.path)).collect();

@@ -5,15 +5,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::SecretText;
 use crate::codes::{Code, Who};
+use crate::words::words;
 
-/// 本人確認の方法（運用マニュアル 第2章 2）。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// 【A】顔写真の目視。使える環境でのみ選べます。
-    Visual,
-    /// 【B】数字4桁の暗証番号。
-    CardPin,
+words! {
+    /// 本人確認の方法（運用マニュアル 第2章 2）。
+    Method {
+        /// 【A】顔写真の目視。使える環境でのみ選べます。
+        Visual = "visual",
+        /// 【B】数字4桁の暗証番号。
+        CardPin = "card_pin",
+    }
 }
 
 /// 資格確認の開始。
@@ -52,30 +53,30 @@ pub struct CheckWait {
     pub wait_seconds: Option<u32>,
 }
 
-/// 資格確認の段階。done、failed、cancelled、timed_out は終わりで、以後変わりません。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckPhase {
-    /// オンライン資格確認等システムに署名の対象を求めています。
-    FetchingChallenge,
-    /// 患者の暗証番号の入力を待っています。
-    WaitingForPin,
-    /// カードがかざされるのを待っています。
-    WaitingForCard,
-    /// カードを読み取っています。カードを動かさないでください。
-    Reading,
-    /// 暗証番号の残りが1回です。患者に確認し、confirm-last-try か中止を送ってください。
-    ConfirmingLastTry,
-    /// オンライン資格確認等システムに資格を確認しています。
-    AskingUpstream,
-    /// 終わりました。result_id の結果を確認してください。
-    Done,
-    /// できませんでした。failure に理由と対応があります。
-    Failed,
-    /// 中止しました。
-    Cancelled,
-    /// 時間内に進まなかったため終わりました。
-    TimedOut,
+words! {
+    /// 資格確認の段階。done、failed、cancelled、timed_out は終わりで、以後変わりません。
+    CheckPhase {
+        /// オンライン資格確認等システムに署名の対象を求めています。
+        FetchingChallenge = "fetching_challenge",
+        /// 患者の暗証番号の入力を待っています。
+        WaitingForPin = "waiting_for_pin",
+        /// カードがかざされるのを待っています。
+        WaitingForCard = "waiting_for_card",
+        /// カードを読み取っています。カードを動かさないでください。
+        Reading = "reading",
+        /// 暗証番号の残りが1回です。患者に確認し、confirm-last-try か中止を送ってください。
+        ConfirmingLastTry = "confirming_last_try",
+        /// オンライン資格確認等システムに資格を確認しています。
+        AskingUpstream = "asking_upstream",
+        /// 終わりました。result_id の結果を確認してください。
+        Done = "done",
+        /// できませんでした。failure に理由と対応があります。
+        Failed = "failed",
+        /// 中止しました。
+        Cancelled = "cancelled",
+        /// 時間内に進まなかったため終わりました。
+        TimedOut = "timed_out",
+    }
 }
 
 /// 資格確認の状態。変わるたびに revision が増えます。

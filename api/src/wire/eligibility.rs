@@ -1,7 +1,9 @@
 //! One person's eligibility (資格情報): every field of the central system's answer, as received.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::words::words;
 
 /// 資格情報。値はオンライン資格確認等システムから受け取ったままで、受け取らなかった項目はありません（空欄は補いません）。
 /// 日付は YYYYMMDD、【】の番号は運用マニュアル「資格確認結果の取扱い・留意事項」の項目番号です。
@@ -151,26 +153,26 @@ pub struct ElderlyRecipientCertificate {
     pub contribution_ratio: Option<String>,
 }
 
-/// 注意の種類。将来増えることがあります。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WarningCode {
-    /// 知らないコードを受け取りました。値はそのままです。
-    UnknownCode,
-    /// 欠番になった区分を受け取りました。
-    RetiredClassification,
-    /// 氏名などに「●」が含まれます。
-    ReplacedCharacter,
-    /// 生年月日が不明です。
-    BirthdateUnknown,
-    /// 裏面記載情報があります。
-    BackOfCard,
-    /// 資格喪失事由が設定されています。
-    LossAnnounced,
-    /// 医療扶助です。施術券情報は表示されないため、福祉事務所に照会してください。
-    MedicalAssistance,
-    /// 資格情報の一部が不開示です。
-    PartlyWithheld,
+words! {
+    /// 注意の種類。将来増えることがあります。
+    WarningCode {
+        /// 知らないコードを受け取りました。値はそのままです。
+        UnknownCode = "unknown_code",
+        /// 欠番になった区分を受け取りました。
+        RetiredClassification = "retired_classification",
+        /// 氏名などに「●」が含まれます。
+        ReplacedCharacter = "replaced_character",
+        /// 生年月日が不明です。
+        BirthdateUnknown = "birthdate_unknown",
+        /// 裏面記載情報があります。
+        BackOfCard = "back_of_card",
+        /// 資格喪失事由が設定されています。
+        LossAnnounced = "loss_announced",
+        /// 医療扶助です。施術券情報は表示されないため、福祉事務所に照会してください。
+        MedicalAssistance = "medical_assistance",
+        /// 資格情報の一部が不開示です。
+        PartlyWithheld = "partly_withheld",
+    }
 }
 
 /// 注意。

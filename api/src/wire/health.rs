@@ -1,10 +1,11 @@
 //! Readers and health.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Method;
 use crate::codes::Code;
+use crate::words::words;
 
 /// カードリーダーの一覧と、選べる本人確認の方法。
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -31,18 +32,18 @@ pub struct Reader {
     pub check_id: Option<String>,
 }
 
-/// カードリーダーの状態。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReaderState {
-    /// カードがありません。
-    Empty,
-    /// カードがあります。
-    Card,
-    /// 応答しないものが置かれています。
-    Mute,
-    /// カードリーダーが応答しません。
-    Unavailable,
+words! {
+    /// カードリーダーの状態。
+    ReaderState {
+        /// カードがありません。
+        Empty = "empty",
+        /// カードがあります。
+        Card = "card",
+        /// 応答しないものが置かれています。
+        Mute = "mute",
+        /// カードリーダーが応答しません。
+        Unavailable = "unavailable",
+    }
 }
 
 /// 稼働の状態。
@@ -99,18 +100,18 @@ impl HealthPart {
     }
 }
 
-/// 稼働の状態の種類。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HealthState {
-    /// 正常。
-    Ok,
-    /// まだ分からない（起動後に使われていない）。
-    Unknown,
-    /// 一部が使えない。
-    Degraded,
-    /// 使えない。
-    Failed,
+words! {
+    /// 稼働の状態の種類。
+    HealthState {
+        /// 正常。
+        Ok = "ok",
+        /// まだ分からない（起動後に使われていない）。
+        Unknown = "unknown",
+        /// 一部が使えない。
+        Degraded = "degraded",
+        /// 使えない。
+        Failed = "failed",
+    }
 }
 
 /// プロセスが動いていることだけを表します。

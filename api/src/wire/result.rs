@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::words::words;
+
 use super::{Eligibility, Method};
 
 /// 資格確認結果。資格確認を行った日の翌月末まで参照できます。
@@ -64,48 +66,48 @@ pub struct Validity {
     pub label: String,
 }
 
-/// 資格有効性の種類。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ValidityCode {
-    /// 1 有効。
-    Valid,
-    /// 2 無効。
-    Invalid,
-    /// 3 無効（新しい資格あり）。
-    InvalidNewExists,
-    /// 4 該当資格なし。
-    NotFound,
-    /// 5 複数該当。
-    Multiple,
-    /// この版の知らないコード。raw を見てください。
-    Unknown,
+words! {
+    /// 資格有効性の種類。
+    ValidityCode {
+        /// 1 有効。
+        Valid = "valid",
+        /// 2 無効。
+        Invalid = "invalid",
+        /// 3 無効（新しい資格あり）。
+        InvalidNewExists = "invalid_new_exists",
+        /// 4 該当資格なし。
+        NotFound = "not_found",
+        /// 5 複数該当。
+        Multiple = "multiple",
+        /// この版の知らないコード。raw を見てください。
+        Unknown = "unknown",
+    }
 }
 
-/// 絞り込みに使える資格有効性。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ValidityFilter {
-    /// 有効。
-    Valid,
-    /// 無効。
-    Invalid,
-    /// 無効（新しい資格あり）。
-    InvalidNewExists,
-    /// 複数該当。
-    Multiple,
+words! {
+    /// 絞り込みに使える資格有効性。
+    ValidityFilter {
+        /// 有効。
+        Valid = "valid",
+        /// 無効。
+        Invalid = "invalid",
+        /// 無効（新しい資格あり）。
+        InvalidNewExists = "invalid_new_exists",
+        /// 複数該当。
+        Multiple = "multiple",
+    }
 }
 
-/// 不開示（DVや虐待等の被害を受けた方の申請による）の有無。不開示は正常な結果です。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Withheld {
-    /// 不開示なし。
-    None,
-    /// 一部の項目がありません。
-    Part,
-    /// すべての項目がありません。
-    All,
+words! {
+    /// 不開示（DVや虐待等の被害を受けた方の申請による）の有無。不開示は正常な結果です。
+    Withheld {
+        /// 不開示なし。
+        None = "none",
+        /// 一部の項目がありません。
+        Part = "part",
+        /// すべての項目がありません。
+        All = "all",
+    }
 }
 
 /// 正常な応答に付いていた知らせ（例：電子証明書の有効期限が近い）。

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::words::words;
+
 use super::SecretText;
 
 /// ログインの要求。パスワードと6桁の数字を同時に送ります。どれが誤っていても、応答は同じです。
@@ -23,16 +25,16 @@ pub struct SignIn {
     pub code: SecretText,
 }
 
-/// アカウントの役割。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// 資格確認担当者。
-    Operator,
-    /// レセコン（レセプトコンピュータ）。
-    ReceiptComputer,
-    /// 施設の管理者。
-    Administrator,
+words! {
+    /// アカウントの役割。
+    Role {
+        /// 資格確認担当者。
+        Operator = "operator",
+        /// レセコン（レセプトコンピュータ）。
+        ReceiptComputer = "receipt_computer",
+        /// 施設の管理者。
+        Administrator = "administrator",
+    }
 }
 
 /// 開始したセッション。token は一度だけ返します。

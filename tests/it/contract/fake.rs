@@ -168,14 +168,11 @@ impl Server {
 
     /// A request in the ordinary form, on a connection of its own.
     pub fn request(&self, method: &str, target: &str, token: Option<&str>, body: Option<&str>) -> String {
-        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\n", self.address);
-        if let Some(token) = token {
-            request += &format!("authorization: Bearer {token}\r\n");
-        }
-        if let Some(body) = body {
-            request += &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
-        }
-        request + "\r\n" + body.unwrap_or_default()
+        let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let kind =
+            body.map(|body| format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
+        let (kind, body) = (kind.unwrap_or_default(), body.unwrap_or_default());
+        format!("{method} {target} HTTP/1.1\r\nhost: {}\r\n{token}{kind}\r\n{body}", self.address)
     }
 
     /// Sends bytes and reads one answer.
@@ -191,10 +188,6 @@ impl Server {
 
 mod sample {
     use super::*;
-
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
 
     pub fn session() -> wire::Session {
         wire::Session {
@@ -252,7 +245,7 @@ mod sample {
             sandbox: true,
             expires_at: "2026-09-01T00:00:00+09:00".to_owned(),
             version: 1,
-            inquiry_number: some("K-1"),
+            inquiry_number: Some("K-1".into()),
             note: Some(wire::Note { code: "N1".to_owned(), message: "知らせ".to_owned() }),
             withheld: wire::Withheld::None,
             eligibilities: vec![full_eligibility()],
@@ -262,37 +255,37 @@ mod sample {
     fn full_eligibility() -> wire::Eligibility {
         wire::Eligibility {
             classification: Some(wire::Classification { code: "01".to_owned(), label: "一般".to_owned() }),
-            insurer_number: some("  123456"),
-            insured_card_symbol: some("１２"),
-            insured_identification_number: some("0034"),
-            insured_branch_number: some("01"),
-            personal_family_classification: some("1"),
-            insured_name: some("資格 太郎"),
-            name: some("資格 ●郎"),
-            name_of_other: some("他資格 太郎"),
-            name_kana: some("シカク タロウ"),
-            name_of_other_kana: some("タシカク タロウ"),
-            sex1: some("3"),
-            sex2: some("1"),
-            birthdate: some("19540502"),
-            address: some("住所"),
-            post_number: some("1050000"),
-            qualification_date: some("20250401"),
-            disqualification_date: some("20260331"),
-            insured_certificate_issuance_date: some("20250401"),
-            insured_card_valid_date: some("20250401"),
-            insured_card_expiration_date: some("20260331"),
-            insured_partial_contribution_ratio: some("020"),
-            preschool_classification: some("1"),
-            reason_of_loss: some("99"),
-            insurer_name: some("限定資格保険組合"),
+            insurer_number: Some("  123456".into()),
+            insured_card_symbol: Some("１２".into()),
+            insured_identification_number: Some("0034".into()),
+            insured_branch_number: Some("01".into()),
+            personal_family_classification: Some("1".into()),
+            insured_name: Some("資格 太郎".into()),
+            name: Some("資格 ●郎".into()),
+            name_of_other: Some("他資格 太郎".into()),
+            name_kana: Some("シカク タロウ".into()),
+            name_of_other_kana: Some("タシカク タロウ".into()),
+            sex1: Some("3".into()),
+            sex2: Some("1".into()),
+            birthdate: Some("19540502".into()),
+            address: Some("住所".into()),
+            post_number: Some("1050000".into()),
+            qualification_date: Some("20250401".into()),
+            disqualification_date: Some("20260331".into()),
+            insured_certificate_issuance_date: Some("20250401".into()),
+            insured_card_valid_date: Some("20250401".into()),
+            insured_card_expiration_date: Some("20260331".into()),
+            insured_partial_contribution_ratio: Some("020".into()),
+            preschool_classification: Some("1".into()),
+            reason_of_loss: Some("99".into()),
+            insurer_name: Some("限定資格保険組合".into()),
             elderly_recipient_certificate: Some(wire::ElderlyRecipientCertificate {
-                date: some("20250801"),
-                valid_start_date: some("20250801"),
-                valid_end_date: some("20260731"),
-                contribution_ratio: some("020"),
+                date: Some("20250801".into()),
+                valid_start_date: Some("20250801".into()),
+                valid_end_date: Some("20260731".into()),
+                contribution_ratio: Some("020".into()),
             }),
-            reference_number: some("K-1"),
+            reference_number: Some("K-1".into()),
             warnings: vec![wire::Warning {
                 code: wire::WarningCode::ReplacedCharacter,
                 message: "「●」が含まれます。".to_owned(),
@@ -320,7 +313,7 @@ mod sample {
         wire::Readers {
             service_available: true,
             methods: vec![wire::Method::CardPin, wire::Method::Visual],
-            readers: vec![reader("Reader 00 00", some("c1")), reader("Reader 01 00", None)],
+            readers: vec![reader("Reader 00 00", Some("c1".into())), reader("Reader 01 00", None)],
         }
     }
 
