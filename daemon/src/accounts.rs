@@ -9,7 +9,9 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use crate::app::credentials::{Credentials, CredentialsError, enrolment_uri};
-use crate::app::ports::{Accounts as _, Clock, CreateAccountError, NewAccount, Random, Role, StoreError, random_bytes};
+use crate::app::ports::{
+    Accounts as _, Clock, CreateAccountError, NewAccount, Random, Role, StoreError, random_bytes,
+};
 use crate::app::tasks::Tasks;
 use crate::config::{Config, ConfigError};
 use crate::domain::personal::Secret;
@@ -158,6 +160,7 @@ fn read_password(path: &Path) -> Result<Secret, AccountError> {
 /// 120 bits in groups of four, without letters that are easily confused, and always with a letter and a digit.
 fn generate_password(random: &dyn Random) -> Secret {
     let text = data_encoding::BASE32_NOPAD.encode(&random_bytes::<15>(random)).to_lowercase();
-    let groups: Vec<&str> = (0..text.len()).step_by(4).filter_map(|start| text.get(start..start + 4)).collect();
+    let groups: Vec<&str> =
+        (0..text.len()).step_by(4).filter_map(|start| text.get(start..start + 4)).collect();
     Secret::new(format!("{}-x7", groups.join("-")))
 }

@@ -90,7 +90,9 @@ impl Failure {
     /// 2: the configuration must be corrected; 1: anything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => ExitCode::from(2),
+            Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => {
+                ExitCode::from(2)
+            }
             Self::Start(_) | Self::Account(_) | Self::System(_) | Self::Ended => ExitCode::FAILURE,
         }
     }
@@ -118,7 +120,8 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Account(AccountCommand::Add { file, role, password_file, name }) => {
             let config = Config::load(&file.config)?;
             let (clock, random) = ambient();
-            let adding = accounts::add(&config, &clock, &random, &name, role.into(), password_file.as_deref());
+            let adding =
+                accounts::add(&config, &clock, &random, &name, role.into(), password_file.as_deref());
             let enrolment = runtime()?.block_on(adding)?;
             Ok(accounts::show(&enrolment, &name, &mut std::io::stdout())?)
         }

@@ -240,7 +240,11 @@ fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
         }
         Err(error) => return Err(error.into()),
     };
-    if found == wanted { Ok(()) } else { Err(ModeError::Other { directory: directory.to_owned(), found, wanted }) }
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(ModeError::Other { directory: directory.to_owned(), found, wanted })
+    }
 }
 
 #[cfg(test)]

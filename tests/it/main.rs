@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "test support: what does not hold ends the test with the reason")]
 
+mod card;
 mod clinic;
 mod contract;
 mod lane;
@@ -9,4 +10,6 @@ mod opensc;
 mod pcsc_lane;
 mod shikakud;
 mod sim_card;
+mod store;
 mod tidy;
+mod upstream;

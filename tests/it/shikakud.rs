@@ -148,7 +148,8 @@ fn no_canary_in(site: &Site, visitor: &Visitor, bytes: &[u8], place: &str) {
     let persona = Personas::builtin().by_name("leading-zero-pin").expect("a persona");
     let result = persona.answer.fields().next().expect("a result");
     // Short codes and dates are not canaries: they would be found by chance.
-    let personal = result.iter().map(|(_, value)| (*value).to_owned()).filter(|value| value.chars().count() >= 5);
+    let personal =
+        result.iter().map(|(_, value)| (*value).to_owned()).filter(|value| value.chars().count() >= 5);
     let secrets = [
         site.credentials.password.clone(),
         site.credentials.totp_secret.clone(),
@@ -208,7 +209,8 @@ fn the_command_line_says_what_is_wrong_with_its_exit_code() {
         assert_eq!(taken.status.code(), Some(1));
         assert!(taken.stdout.is_empty(), "no enrolment for an account that was not created");
 
-        fs::write(&config, text.replace("mode = \"sandbox\"", "mode = \"production\"")).expect("a writable file");
+        fs::write(&config, text.replace("mode = \"sandbox\"", "mode = \"production\""))
+            .expect("a writable file");
         let mixed = site.installation.command(&["run"]).output().expect("shikakud starts");
         assert_eq!(mixed.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&mixed.stderr).contains("sandbox"));

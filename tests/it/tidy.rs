@@ -8,23 +8,61 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     (
         "daemon/src/domain",
         &[
-            "crate::app", "crate::card", "crate::store", "crate::upstream", "crate::service", "crate::config",
-            "api::", "async fn", ".await", "sqlx", "tokio", "pcsc", "serde", "tracing", "reqwest", "std::fs",
-            "std::net", "Timestamp::now",
+            "crate::app",
+            "crate::card",
+            "crate::store",
+            "crate::upstream",
+            "crate::service",
+            "crate::config",
+            "api::",
+            "async fn",
+            ".await",
+            "sqlx",
+            "tokio",
+            "pcsc",
+            "serde",
+            "tracing",
+            "reqwest",
+            "std::fs",
+            "std::net",
+            "Timestamp::now",
         ],
         "the domain is pure: no IO, clock, async, serialisation or logging",
     ),
     (
         "daemon/src/app",
         &[
-            "crate::card", "crate::store", "crate::upstream", "crate::service", "crate::config", "crate::start",
-            "api::", "sqlx", "axum", "reqwest", "pcsc::", "rustls", "serde", "std::fs", "std::net",
+            "crate::card",
+            "crate::store",
+            "crate::upstream",
+            "crate::service",
+            "crate::config",
+            "crate::start",
+            "api::",
+            "sqlx",
+            "axum",
+            "reqwest",
+            "pcsc::",
+            "rustls",
+            "serde",
+            "std::fs",
+            "std::net",
         ],
         "use cases know ports, never adapters",
     ),
     (
         "daemon/src/card",
-        &["crate::store", "crate::upstream", "crate::service", "crate::config", "crate::start", "api::", "sqlx", "axum", "reqwest"],
+        &[
+            "crate::store",
+            "crate::upstream",
+            "crate::service",
+            "crate::config",
+            "crate::start",
+            "api::",
+            "sqlx",
+            "axum",
+            "reqwest",
+        ],
         "adapters never call each other",
     ),
     (
@@ -34,17 +72,47 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "daemon/src/upstream",
-        &["crate::store", "crate::card", "crate::service", "crate::config::", "crate::start", "api::", "sqlx", "axum", "pcsc"],
+        &[
+            "crate::store",
+            "crate::card",
+            "crate::service",
+            "crate::config::",
+            "crate::start",
+            "api::",
+            "sqlx",
+            "axum",
+            "pcsc",
+        ],
         "adapters never call each other",
     ),
     (
         "daemon/src/store",
-        &["crate::upstream", "crate::card", "crate::service", "crate::config", "crate::start", "api::", "axum", "reqwest", "pcsc"],
+        &[
+            "crate::upstream",
+            "crate::card",
+            "crate::service",
+            "crate::config",
+            "crate::start",
+            "api::",
+            "axum",
+            "reqwest",
+            "pcsc",
+        ],
         "adapters never call each other",
     ),
     (
         "daemon/src/service",
-        &["crate::upstream", "crate::card", "crate::store", "crate::config", "crate::start", "sqlx", "reqwest", "pcsc", "axum"],
+        &[
+            "crate::upstream",
+            "crate::card",
+            "crate::store",
+            "crate::config",
+            "crate::start",
+            "sqlx",
+            "reqwest",
+            "pcsc",
+            "axum",
+        ],
         "the service translates between the contract and the use cases, nothing else",
     ),
     (
@@ -126,7 +194,10 @@ fn only_the_composition_root_names_concrete_adapters() {
         }
         for (number, line) in code(&file) {
             broken.extend(
-                concrete.iter().filter(|word| line.contains(**word) && !line.contains("UpstreamConfig")).map(|word| format!("{name}:{number}: {word}")),
+                concrete
+                    .iter()
+                    .filter(|word| line.contains(**word) && !line.contains("UpstreamConfig"))
+                    .map(|word| format!("{name}:{number}: {word}")),
             );
         }
     }

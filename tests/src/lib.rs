@@ -1,9 +1,13 @@
 //! Harness: the simulated My Number card with its synthetic PKI, the simulated central system, the invented people, the
 //! links to real PC/SC, and the clinic that puts them around the daemon. Depends on the product, never the other way.
 
+pub mod ambient;
 pub mod card;
+pub mod clinic;
 pub mod contract;
 pub mod lane;
 pub mod personas;
 pub mod pki;
+pub mod process;
 pub mod raw_http;
+pub mod upstream;

@@ -75,10 +75,8 @@ impl Installation {
 
     /// Creates an account with `shikakud account add`.
     pub fn add_account(&self, name: &str, role: &str) -> Credentials {
-        let output = self
-            .command(&["account", "add", "--role", role, name])
-            .output()
-            .expect("shikakud starts");
+        let output =
+            self.command(&["account", "add", "--role", role, name]).output().expect("shikakud starts");
         let shown = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let after = |label: &str| {
@@ -97,7 +95,8 @@ impl Installation {
     pub fn run(&self) -> Running {
         let log = self.configuration.with_file_name("shikakud.log");
         let file = File::options().create(true).append(true).open(&log).expect("a log file");
-        let child = self.command(&["run"]).stdout(Stdio::null()).stderr(file).spawn().expect("shikakud starts");
+        let child =
+            self.command(&["run"]).stdout(Stdio::null()).stderr(file).spawn().expect("shikakud starts");
         Running { child, api: self.api, log }
     }
 }

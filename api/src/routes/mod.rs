@@ -43,7 +43,7 @@ type Reply<T> = Result<T, Refusal>;
             ヘッダーを5秒以内に送り終えない接続、使われないまま5秒たった接続は閉じます。\
             終了処理中のロングポーリングは、そのときの状態をすぐに返します。",
     ),
-    servers((url = "http://127.0.0.1:8743", description = "資格ブリッジを動かしているパソコン（既定のポート）")),
+    servers((url = "http://127.0.0.1:8787", description = "資格ブリッジを動かしているパソコン（既定のポート）")),
     tags(
         (name = TAG_SESSIONS, description = "ログインとログアウト"),
         (name = TAG_CHECKS, description = "カードによる資格確認の開始から終わりまで"),

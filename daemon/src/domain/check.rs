@@ -10,9 +10,9 @@
 /// How the patient's identity is confirmed (manual chapter 2, section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// [A] 目視: staff compare the photo; the card is read but does not sign.
+    /// \[A\] 目視: staff compare the photo; the card is read but does not sign.
     Visual,
-    /// [B] 暗証番号: the patient enters the four-digit PIN.
+    /// \[B\] 暗証番号: the patient enters the four-digit PIN.
     CardPin,
 }
 

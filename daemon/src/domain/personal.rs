@@ -56,7 +56,7 @@ impl fmt::Debug for Secret {
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Pin([u8; 4]);
 
-/// The text is not a PIN: it must be exactly four ASCII digits (manual chapter 2, section 2 [B]).
+/// The text is not a PIN: it must be exactly four ASCII digits (manual chapter 2, section 2 \[B\]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAPin;
 

@@ -29,14 +29,17 @@ async fn pages_go_newest_first_without_gaps_and_their_cursor_fits_no_other_list(
     let mut target = "/v1/results?limit=2&from=2026-07-08&to=2026-07-08".to_owned();
     loop {
         let page = open.visitor.get(&target).await.json();
-        listed.extend(page["results"].as_array().expect("results").iter().map(|row| row["id"].as_i64().expect("id")));
+        listed.extend(
+            page["results"].as_array().expect("results").iter().map(|row| row["id"].as_i64().expect("id")),
+        );
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         let other = open.visitor.get(&format!("/v1/results?limit=2&cursor={cursor}")).await;
         assert_eq!((other.status, other.code().as_str()), (400, "invalid_request"));
         target = format!("/v1/results?limit=2&from=2026-07-08&to=2026-07-08&cursor={cursor}");
     }
     assert_eq!(listed, stored);
-    for (query, expected) in [("", 5), ("?to=2026-07-07", 0), ("?from=2026-07-09", 0), ("?terminal=other", 0)] {
+    for (query, expected) in [("", 5), ("?to=2026-07-07", 0), ("?from=2026-07-09", 0), ("?terminal=other", 0)]
+    {
         let count = open.visitor.get(&format!("/v1/results/count{query}")).await.json();
         assert_eq!(count["count"], expected, "{query}");
     }

@@ -42,7 +42,8 @@ fn received(person: &Value, field: Field) -> Option<&str> {
 #[tokio::test]
 async fn everyone_with_a_working_card_comes_out_as_they_went_in() {
     let open = OpenClinic::at_noon().await;
-    let everyone: Vec<&Persona> = Personas::builtin().iter().filter(|persona| can_check_with_pin(persona)).collect();
+    let everyone: Vec<&Persona> =
+        Personas::builtin().iter().filter(|persona| can_check_with_pin(persona)).collect();
     assert!(everyone.len() >= 20, "only {} people can be checked", everyone.len());
     let mut searchable = 0;
     for persona in everyone {

@@ -51,7 +51,8 @@ async fn without_a_reader_or_its_service_no_check_begins() {
 /// Looks at health until the card part has this code, or none.
 async fn wait_for_card_health(open: &OpenClinic, code: &str) {
     let wait = async {
-        while open.visitor.get("/v1/health").await.json()["card"]["code"].as_str().unwrap_or_default() != code {
+        while open.visitor.get("/v1/health").await.json()["card"]["code"].as_str().unwrap_or_default() != code
+        {
             tokio::task::yield_now().await;
         }
     };
@@ -112,7 +113,10 @@ async fn a_central_system_that_is_down_fails_the_check_before_the_pin_is_asked_f
     assert_eq!(failed["failure"]["code"], "upstream_unreachable");
     assert_eq!(card.lock().expect("the card").apdu_count(), 0);
     let health = open.visitor.get("/v1/health").await.json();
-    assert_eq!((health["state"].as_str(), health["upstream"]["state"].as_str()), (Some("degraded"), Some("failed")));
+    assert_eq!(
+        (health["state"].as_str(), health["upstream"]["state"].as_str()),
+        (Some("degraded"), Some("failed"))
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use daemon::app::ports::{
     Answer, CardCertificate, CardCheck as _, Proof, ReceiptLink as _, SignedChallenge, UpstreamError,
-    UpstreamHealth,
+    UpstreamHealth, UpstreamStatus as _,
 };
 use daemon::domain::eligibility::{Classification, Eligibility, Field, Validity};
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use daemon::app::ports::{CardCheck as _, ReceiptLink as _, UpstreamError, UpstreamHealth};
+use daemon::app::ports::{
+    CardCheck as _, ReceiptLink as _, UpstreamError, UpstreamHealth, UpstreamStatus as _,
+};
 use daemon::upstream::Upstream;
 use harness::upstream::{Endpoint, Fault};
 use jiff::civil::date;

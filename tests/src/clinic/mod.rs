@@ -1,7 +1,10 @@
 //! A clinic: the real daemon, started by its own composition root, with the simulated central system over real mutual TLS
 //! and a simulated reader in its hand. Tests, the sandbox and the figures all stand in one.
 
-#![expect(clippy::expect_used, reason = "a clinic that does not open ends the test or the sandbox with the reason")]
+#![expect(
+    clippy::expect_used,
+    reason = "a clinic that does not open ends the test or the sandbox with the reason"
+)]
 
 mod visitor;
 
@@ -20,8 +23,8 @@ use tempfile::TempDir;
 pub use visitor::{Credentials, Visitor};
 
 use crate::ambient::{HeldClock, SeededRandom};
-use crate::card::readers::{SharedCard, SimReaders, SimReadersHandle};
 use crate::card::SimCard;
+use crate::card::readers::{SharedCard, SimReaders, SimReadersHandle};
 use crate::contract::Contract;
 use crate::personas::Personas;
 use crate::pki::CardPki;

@@ -62,7 +62,8 @@ impl Visitor {
 
     /// Sends a request; the answer is checked against the contract before anyone sees it.
     pub async fn call(&self, method: &str, target: &str, body: Option<&Value>) -> Reply {
-        let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.api);
+        let mut request =
+            format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.api);
         if let Some(token) = &self.token {
             request += &format!("Authorization: Bearer {token}\r\n");
         }
