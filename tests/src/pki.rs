@@ -83,7 +83,7 @@ impl CardPki {
         let subject_cn = subject_cn(side, &persona.name);
         let (not_before, not_after) = validity(persona, now);
         let digest = Sha256::digest(format!("serial {side:?} {}", persona.name));
-        let serial = [0x01 | digest[0] & 0x3F, digest[1], digest[2], digest[3]];
+        let serial = [0x01 | digest[0] & 0x07, digest[1], digest[2], digest[3]];
         let subject = Subject { common_name: &subject_cn, serial: &serial, not_before, not_after };
         let tbs = profile::leaf(side, &subject, &key.to_public_key(), &issuer.to_public_key());
         CardIdentity { certificate_der: signed(&tbs, &issuer), key, subject_cn }
@@ -160,12 +160,14 @@ fn validity(persona: &Persona, now: Timestamp) -> (DateTime, DateTime) {
     let today = now.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date();
     let day = |days: i32| today.saturating_add(days.days());
     let end = match persona.card.certificate {
-        CertificateState::Valid => birthday_from(persona.born(), today.saturating_add(1.year())),
+        // Nobody has a certificate before birth.
+        CertificateState::Valid => birthday_from(persona.born(), today.saturating_add(1.year()))
+            .max(birthday_from(persona.born(), persona.born().saturating_add(5.years()))),
         CertificateState::ExpiresSoon => day(40),
         CertificateState::InGrace => day(-30),
         CertificateState::PastGrace => day(-200),
     };
-    let begin = end.saturating_sub(5.years()).saturating_add(100.days());
+    let begin = end.saturating_sub(5.years()).saturating_add(14.days());
     // 23:59:59 in Japan is 14:59:59 UTC on the same day.
     (begin.at(3, 24, 10, 0), end.to_datetime(time(14, 59, 59, 0)))
 }

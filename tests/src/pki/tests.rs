@@ -77,9 +77,18 @@ fn a_certificate_ends_on_a_birthday_or_as_its_state_says() {
     assert_eq!(end("taro"), "2028-02-17T14:59:59");
     assert_eq!(end("hanako"), "2027-09-15T14:59:59");
     assert_eq!(end("iphone"), "2028-02-29T14:59:59");
+    assert_eq!(end("infant"), "2031-03-10T14:59:59");
     assert_eq!(end("expires-soon"), "2026-05-20T14:59:59");
     assert_eq!(end("in-grace"), "2026-03-11T14:59:59");
     assert_eq!(end("past-grace"), "2025-09-22T14:59:59");
+    for persona in Personas::builtin() {
+        let (begin, _) = validity(persona, now());
+        assert!(
+            begin.date() >= persona.born() && begin.date() <= Date::constant(2026, 4, 10),
+            "{}",
+            persona.name
+        );
+    }
 }
 
 #[test]
