@@ -12,7 +12,8 @@ use sqlx::{ConnectOptions, Row};
 
 use super::error::OpenError;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+/// Every change of the schema so far.
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// The first version without the WAL-reset bug, which loses committed transactions (sqlite.org/wal.html, section 11).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);

@@ -128,6 +128,14 @@ impl Keyring {
         })
     }
 
+    /// A keyring without files, for tests of what uses keys.
+    #[cfg(test)]
+    pub(super) fn in_memory(random: Arc<dyn Random>) -> Result<Self, KeyringError> {
+        let system = SystemKeys::new(Key::generate(random.as_ref()))?;
+        let (file, master) = (PathBuf::new(), PathBuf::new());
+        Ok(Self { file, master, random, system: Arc::new(system), months: RwLock::default() })
+    }
+
     /// The keys that outlive months.
     pub(super) fn system(&self) -> Arc<SystemKeys> {
         Arc::clone(&self.system)

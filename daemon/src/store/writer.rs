@@ -244,3 +244,120 @@ async fn checkpoint(db: &mut SqliteConnection) -> Result<bool, StoreError> {
         sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(db).await.map_err(|e| failed(&e))?;
     Ok(busy == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::super::database::MIGRATIONS;
+    use super::*;
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_microsecond(1_800_000_000_000_000).unwrap()
+        }
+    }
+
+    impl Random for Fixed {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(7);
+        }
+    }
+
+    async fn context() -> Tx {
+        let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        MIGRATIONS.run(&mut db).await.unwrap();
+        let keyring = Arc::new(Keyring::in_memory(Arc::new(Fixed)).unwrap());
+        let clock = Arc::new(StoreClock::new(Arc::new(Fixed), 0));
+        Tx { db, keyring, random: Arc::new(Fixed), clock, now_us: 0 }
+    }
+
+    type Answer = oneshot::Receiver<Result<(), StoreError>>;
+
+    /// A job that saves a session whose account name has this length, and then succeeds or not.
+    fn save(token: u8, length: usize, then: Result<(), StoreError>) -> (Box<dyn Job>, Answer) {
+        let (reply, answer) = oneshot::channel();
+        let work = move |tx: &mut Tx| -> BoxFuture<'_, Result<(), StoreError>> {
+            Box::pin(async move {
+                sqlx::query("INSERT INTO sessions VALUES (?1, ?2, 'operator', 0, 0)")
+                    .bind(vec![token; 32])
+                    .bind("x".repeat(length))
+                    .execute(&mut tx.db)
+                    .await
+                    .map_err(|e| failed(&e))?;
+                then
+            })
+        };
+        (Box::new(Pending { work: Some(work), outcome: None, reply }), answer)
+    }
+
+    async fn saved(tx: &mut Tx) -> Vec<u8> {
+        let tokens: Vec<Vec<u8>> = sqlx::query_scalar("SELECT token_hash FROM sessions ORDER BY token_hash")
+            .fetch_all(&mut tx.db)
+            .await
+            .unwrap();
+        tokens.into_iter().map(|token| token[0]).collect()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_takes_nothing_of_the_others_with_it() {
+        let mut tx = context().await;
+        let own = StoreError::Failed("its own reason".to_owned());
+        let (one, first) = save(1, 10, Ok(()));
+        let (two, second) = save(2, 10, Err(own.clone()));
+        let (three, third) = save(3, 10, Ok(()));
+        commit(&mut tx, vec![one, two, three]).await;
+        assert_eq!(first.await, Ok(Ok(())));
+        assert_eq!(second.await, Ok(Err(own.clone())));
+        assert_eq!(third.await, Ok(Ok(())));
+        assert_eq!(saved(&mut tx).await, [1, 3]);
+
+        let (alone, answer) = save(4, 10, Err(own.clone()));
+        commit(&mut tx, vec![alone]).await;
+        assert_eq!(answer.await, Ok(Err(own)));
+        assert_eq!(saved(&mut tx).await, [1, 3]);
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_nobody_hears_of_a_success_that_is_not_there() {
+        let mut tx = context().await;
+        tx.db.execute("PRAGMA max_page_count = 40").await.unwrap();
+        for others in [false, true] {
+            let (large, refused) = save(1, 1_000_000, Ok(()));
+            let (before, first) = save(2, 10, Ok(()));
+            let (after, last) = save(3, 10, Ok(()));
+            let batch = if others { vec![before, large, after] } else { vec![large] };
+            commit(&mut tx, batch).await;
+            assert_eq!(refused.await, Ok(Err(StoreError::DiskFull)));
+            let kept = saved(&mut tx).await;
+            for (token, answer) in [(2, first), (3, last)] {
+                // An answer that never comes is a failure to its caller too.
+                let told = matches!(answer.await, Ok(Ok(())));
+                assert_eq!(told, kept.contains(&token), "{token}");
+            }
+        }
+        let (small, stored) = save(9, 10, Ok(()));
+        commit(&mut tx, vec![small]).await;
+        assert_eq!(stored.await, Ok(Ok(())), "the writer goes on");
+        assert!(saved(&mut tx).await.contains(&9));
+    }
+
+    #[tokio::test]
+    async fn each_commit_moves_the_persisted_high_water_mark_and_never_back() {
+        let mut tx = context().await;
+        let mark = "SELECT high_water_us FROM clock";
+        let (job, _answer) = save(1, 10, Ok(()));
+        commit(&mut tx, vec![job]).await;
+        let now: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();
+        assert_eq!(now, Fixed.now().as_microsecond());
+        tx.clock.raise(now + 5);
+        let (job, _answer) = save(2, 10, Ok(()));
+        commit(&mut tx, vec![job]).await;
+        let raised: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();
+        assert_eq!(raised, now + 5);
+    }
+}

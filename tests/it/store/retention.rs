@@ -29,8 +29,9 @@ async fn insert_month(running: &super::support::Running, first: Date) -> Vec<Res
     tasks.join_all().await
 }
 
-async fn listed(store: &Store, from: Timestamp) -> usize {
-    let query = ResultQuery { from: Some(from), ..ResultQuery::default() };
+/// How many results of checks from `from` to before `until` are listed and counted.
+async fn listed(store: &Store, from: Timestamp, until: Timestamp) -> usize {
+    let query = ResultQuery { from: Some(from), until: Some(until), ..ResultQuery::default() };
     let page = store.page(&query, None, 1_000).await.expect("a page").len();
     assert_eq!(store.count(&query).await, Ok(page as u64));
     page
@@ -48,25 +49,26 @@ async fn for_every_day_from_2024_to_2104_results_are_served_to_the_last_instant_
     while first < Date::constant(2105, 1, 1) {
         let start = start_of_jst_day(first).unwrap();
         let two_back = start_of_jst_day(first - 2.months()).unwrap();
+        let one_back = start_of_jst_day(first - 1.month()).unwrap();
         let [oldest, newer] = &months;
         machine.clock.set(just_before(start));
-        assert_eq!(listed(store, two_back).await, oldest.len() + newer.len(), "just before {first}");
+        assert_eq!(listed(store, two_back, one_back).await, oldest.len(), "just before {first}");
         machine.clock.set(start);
-        assert_eq!(listed(store, two_back).await, newer.len(), "at {first}");
+        assert_eq!(listed(store, Timestamp::MIN, one_back).await, 0, "at {first}");
         for id in oldest {
             assert_eq!(store.get(*id).await, Ok(None), "{id:?} at {first}");
         }
         if first.month() == 1 {
             let purged = store.purge(start).await.unwrap();
-            assert_eq!(listed(store, Timestamp::MIN).await, newer.len(), "nothing else is left");
-            let months = if first.year() == 2024 {
+            assert_eq!(listed(store, Timestamp::MIN, start).await, newer.len(), "the others are left");
+            let expected = if first.year() == 2024 {
                 0
             } else if first.year() == 2025 {
                 11
             } else {
                 12
             };
-            assert_eq!(purged.months, months, "{first}");
+            assert_eq!(purged.months, expected, "{first}");
         }
         let inserted = insert_month(&running, first).await;
         days += inserted.len();
