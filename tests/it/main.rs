@@ -1,3 +1,9 @@
-//! Scenarios over the product and the simulators, in one binary: linking costs more than running.
+//! The single integration binary: linking costs more than running.
 
+#![expect(clippy::expect_used, reason = "test support: what does not hold ends the test with the reason")]
+
+mod lane;
+mod opensc;
+mod pcsc_lane;
+mod sim_card;
 mod upstream;

@@ -3,6 +3,7 @@
 
 pub mod ambient;
 pub mod card;
+pub mod lane;
 pub mod personas;
 pub mod pki;
 pub mod upstream;

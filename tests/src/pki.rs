@@ -102,13 +102,18 @@ pub fn sign_padded(key: &RsaPrivateKey, bytes: &[u8]) -> Option<Vec<u8>> {
     key.sign(Pkcs1v15Sign::new_unprefixed(), bytes).ok()
 }
 
-/// DigestInfo of SHA-256 around a hash: the 51 bytes a card is given to sign.
+/// DigestInfo with the SHA-256 of a message: the 51 bytes a card is given to sign.
 pub fn digest_info(message: &[u8]) -> Vec<u8> {
+    digest_info_of_hash(&Sha256::digest(message))
+}
+
+/// DigestInfo of a SHA-256 hash.
+pub fn digest_info_of_hash(hash: &[u8]) -> Vec<u8> {
     const PREFIX: [u8; 19] = [
         0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
         0x04, 0x20,
     ];
-    [PREFIX.as_slice(), &Sha256::digest(message)].concat()
+    [PREFIX.as_slice(), hash].concat()
 }
 
 fn root_key(side: Side) -> Arc<RsaPrivateKey> {

@@ -1,0 +1,20 @@
+//! Tests that need the real PC/SC run inside a lane of their own, in a second process of this binary.
+
+use harness::lane::{self, Lane};
+
+/// Runs `body` in a lane. `test` is the caller's own path (`module::function`): inside the lane only it is run.
+#[track_caller]
+pub fn run(test: &str, body: impl FnOnce(&mut Lane)) {
+    if lane::inside().as_deref() == Some(test) {
+        return body(&mut Lane::start());
+    }
+    let program = std::env::current_exe().expect("this test binary");
+    let output = lane::command(program, test)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .output()
+        .expect("unshare starts");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let passed = output.status.success() && stdout.contains("test result: ok. 1 passed");
+    assert!(passed, "{test} inside its lane: {}\n{stdout}\n{stderr}", output.status);
+}
