@@ -1,6 +1,8 @@
 //! The connection to the central system, end to end: the daemon's adapter against the simulated central system over
 //! real mutual TLS.
 
+#![expect(clippy::unwrap_used, reason = "test support: what does not hold ends the test")]
+
 mod answers;
 mod faults;
 mod sign_in;

@@ -26,8 +26,8 @@ pub fn verdict(failures: u32, last_failure: Option<Timestamp>, now: Timestamp) -
         return Verdict::Locked;
     }
     let Some(last) = last_failure else { return Verdict::Allowed };
-    let Some(step) = failures.checked_sub(FREE_FAILURES) else { return Verdict::Allowed };
-    let seconds = 1_i64.checked_shl(step).map_or(LONGEST_DELAY_SECONDS, |s| s.min(LONGEST_DELAY_SECONDS));
+    let Some(doublings) = failures.checked_sub(FREE_FAILURES) else { return Verdict::Allowed };
+    let seconds = (1_i64 << doublings.min(6)).min(LONGEST_DELAY_SECONDS);
     let free_at = last.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
     // A clock set back must not turn a short delay into a long one.
     let set_back = now < last;
@@ -50,6 +50,9 @@ mod tests {
         for (failures, seconds) in [(5, 1), (6, 2), (7, 4), (10, 32), (11, 60), (50, 60), (99, 60)] {
             assert_eq!(verdict(failures, Some(at(0)), at(0)), Verdict::Wait(at(seconds)), "{failures}");
             assert_eq!(verdict(failures, Some(at(0)), at(seconds)), Verdict::Allowed, "{failures}");
+        }
+        for failures in 11..100 {
+            assert_eq!(verdict(failures, Some(at(0)), at(1)), Verdict::Wait(at(60)), "{failures}");
         }
         assert_eq!(verdict(100, Some(at(0)), at(1_000_000)), Verdict::Locked);
     }

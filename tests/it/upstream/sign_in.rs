@@ -1,7 +1,7 @@
 //! Signing in to the receipt computer link: tokens, one-time codes, and what must never be seen of them.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::app::ports::{Answer, CardCheck as _, Clock, UpstreamError};
 use daemon::upstream::{Credentials, Upstream};
@@ -106,7 +106,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use daemon::app::ports::{CardCheck as _, UpstreamError};
 use daemon::upstream::{ConfigError, Credentials, TlsFloor, UpstreamConfig};
-use harness::upstream::Endpoint;
 use harness::upstream::pki::{Identity, ServerCertificate, TestPki, TlsVersions};
+use harness::upstream::{Endpoint, Fault};
 
 use super::{World, request};
 
@@ -45,6 +45,20 @@ async fn a_client_certificate_of_another_authority_is_named_as_the_cause() {
         }
         assert_eq!(world.sim.requests(Endpoint::Auth), 0);
     }
+}
+
+/// The alert may get lost when our request is already on its way: then only a reset is seen. After a first answer the
+/// certificate cannot be the cause.
+#[tokio::test]
+async fn a_reset_before_any_answer_points_to_the_client_certificate() {
+    let world = World::new().await;
+    let upstream = world.upstream();
+    world.sim.script(Endpoint::Auth, Fault::Reset);
+    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::ClientCertificate));
+    world.next_code();
+    assert!(upstream.challenge(&request()).await.is_ok());
+    world.sim.script(Endpoint::Challenge, Fault::Reset);
+    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Malformed));
 }
 
 #[tokio::test]

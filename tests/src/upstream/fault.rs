@@ -46,6 +46,8 @@ pub enum Fault {
     Garbage,
     /// Processes the request, then closes the connection after this many bytes of the HTTP answer.
     CutAfter(usize),
+    /// Processes the request, then resets the TCP connection without a word, as a server does whose TLS alert is lost.
+    Reset,
     /// Answers with an HTTP status and an empty body; nothing is processed.
     Status(u16),
     /// Answers with a redirect to where the request came in; nothing is processed.

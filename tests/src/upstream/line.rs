@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -53,12 +53,20 @@ pub(super) struct Peer {
     pub certificate: Arc<[u8]>,
     /// Bytes that may still go out before the connection is closed.
     budget: Arc<Mutex<Option<usize>>>,
+    /// Whether the connection ends with a reset instead of an orderly close.
+    reset: Arc<AtomicBool>,
 }
 
 impl Peer {
     /// Closes the connection after this many more bytes.
     pub(super) fn cut_after(&self, bytes: usize) {
         *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+    }
+
+    /// Resets the connection instead of answering.
+    pub(super) fn reset(&self) {
+        self.reset.store(true, Ordering::SeqCst);
+        self.cut_after(0);
     }
 }
 
@@ -108,7 +116,11 @@ async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream, traffic: Arc<Traf
     match acceptor.accept(stream).await {
         Ok(stream) => {
             let certificate = stream.get_ref().1.peer_certificates()?.first()?.as_ref().into();
-            Some(Line { stream, traffic, peer: Peer { certificate, budget: Arc::default() } })
+            Some(Line {
+                stream,
+                traffic,
+                peer: Peer { certificate, budget: Arc::default(), reset: Arc::default() },
+            })
         }
         Err(error) => {
             tracing::info!("TLS handshake failed: {error}");
@@ -164,7 +176,12 @@ impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let budget = *self.peer.budget.lock().unwrap_or_else(PoisonError::into_inner);
         let allowed = match budget {
-            Some(0) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            Some(0) => {
+                if self.peer.reset.load(Ordering::SeqCst) {
+                    self.stream.get_ref().0.set_zero_linger()?;
+                }
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
             Some(left) => data.get(..left).unwrap_or(data),
             None => data,
         };

@@ -90,6 +90,11 @@ async fn disturb(
             peer.cut_after(bytes);
             response
         }
+        Some(Fault::Reset) => {
+            let response = next.run(request).await;
+            peer.reset();
+            response
+        }
         Some(Fault::Status(code)) => {
             StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }

@@ -1,0 +1,133 @@
+//! The central system (資格確認限定型オンライン資格確認等システム): its card check and its receipt computer link.
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+
+use super::card::{CardCertificate, SignedChallenge};
+use crate::domain::eligibility::Confirmation;
+use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+
+/// Our own id of one request to the central system (ArbitraryFileIdentifier): 26 letters and digits, echoed in the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RequestId(pub String);
+
+/// What a caller can do about a failed question to the central system.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// Not connected: nothing was sent.
+    #[error("the central system cannot be reached")]
+    Unreachable,
+    /// No answer in time: whether it was processed is unknown.
+    #[error("the central system did not answer in time")]
+    Timeout,
+    /// It answered with an error code of its own.
+    #[error("the central system refused with {code}")]
+    Refused {
+        /// Its code; says nothing about a person.
+        code: String,
+    },
+    /// TLS: our certificate was refused, or the server's was not acceptable.
+    #[error("the TLS certificates were not accepted")]
+    ClientCertificate,
+    /// The answer could not be understood, or belongs to another request.
+    #[error("unusable answer from the central system")]
+    Malformed,
+    /// Closed for maintenance.
+    #[error("the central system is closed for maintenance")]
+    Maintenance,
+}
+
+/// A challenge to be signed by the card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// The central system's id of it.
+    pub id: String,
+    /// The bytes to sign, 16 to 64.
+    pub bytes: Vec<u8>,
+}
+
+/// What proves the patient's identity to the central system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The card signed a challenge after its PIN.
+    Signed {
+        /// Which challenge.
+        challenge_id: String,
+        /// Certificate and signature.
+        signed: SignedChallenge,
+    },
+    /// Staff compared the photo; only where the upstream profile accepts it.
+    Visual(CardCertificate),
+}
+
+/// What the central system says to a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The eligibility.
+    Confirmed(Confirmation),
+    /// The card is not registered as a health insurance card.
+    NotRegistered,
+    /// The certificate is past its grace period.
+    CertificateExpired,
+}
+
+/// The card-based part of the central system, as the official app uses it. Its message forms are an assumption.
+#[async_trait]
+pub trait CardCheck: Send + Sync + 'static {
+    /// Whether a certificate without a signature is accepted (upstream profile `accepts_unsigned_visual`).
+    fn accepts_unsigned_visual(&self) -> bool;
+
+    /// Asks for a challenge.
+    async fn challenge(&self, request: &RequestId) -> Result<Challenge, UpstreamError>;
+
+    /// Asks for the eligibility of the person who proved to hold the card. Never repeated by the adapter.
+    async fn confirm(&self, request: &RequestId, proof: &Proof) -> Result<Answer, UpstreamError>;
+}
+
+/// One result as the receipt computer link hands it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedResult {
+    /// The central system's own id of the result, for merging without duplicates.
+    pub upstream_id: String,
+    /// The terminal that carried out the check, as the central system names it.
+    pub terminal: String,
+    /// What was confirmed.
+    pub confirmation: Confirmation,
+}
+
+/// Receipt computer link (レセコン連携機能, manual chapter 2): works without any reader.
+#[async_trait]
+pub trait ReceiptLink: Send + Sync + 'static {
+    /// All results of checks carried out from `from` to `to` (JST days, both included) by any terminal of the facility.
+    async fn results(
+        &self,
+        request: &RequestId,
+        from: Date,
+        to: Date,
+    ) -> Result<Vec<LinkedResult>, UpstreamError>;
+
+    /// Sets a person's inquiry number; setting the same value again changes nothing.
+    async fn set_inquiry_number(
+        &self,
+        request: &RequestId,
+        person: &InsuranceIdentifiers,
+        number: &InquiryNumber,
+    ) -> Result<(), UpstreamError>;
+}
+
+/// What the upstream adapter last saw; shown in health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamHealth {
+    /// No request yet.
+    Unknown,
+    /// The last request was answered.
+    Answering,
+    /// The last request failed.
+    Failing,
+}
+
+/// What became of the connection to the central system.
+pub trait UpstreamStatus: Send + Sync + 'static {
+    /// What was last seen.
+    fn health(&self) -> UpstreamHealth;
+}

@@ -1,0 +1,26 @@
+//! Ports: what the use cases need from the outside, in the words of the use cases.
+//!
+//! Owned by their consumer. An error enum per port; its variants are what a use case does differently.
+
+mod accounts;
+mod ambient;
+mod card;
+mod central;
+mod store;
+
+pub use accounts::{
+    Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
+};
+pub use ambient::{Clock, Random, random_bytes};
+pub use card::{
+    CardCertificate, CardDesk, CardError, CardEvent, DeskView, ReaderName, ReaderState, ReaderView,
+    SignedChallenge, Signing,
+};
+pub use central::{
+    Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
+    UpstreamStatus,
+};
+pub use store::{
+    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
+    TerminalId,
+};
