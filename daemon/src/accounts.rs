@@ -95,12 +95,11 @@ pub async fn add(
     if !acceptable {
         return Err(AccountError::Name);
     }
-    let (password, generated) = match password_file {
-        Some(path) => (read_password(path)?, None),
-        None => {
-            let password = generate_password(&**random);
-            (Secret::new(password.expose().to_owned()), Some(password))
-        }
+    let (password, generated) = if let Some(path) = password_file {
+        (read_password(path)?, None)
+    } else {
+        let password = generate_password(&**random);
+        (Secret::new(password.expose().to_owned()), Some(password))
     };
     let credentials = Credentials::new(random.clone())?;
     let totp_secret: [u8; 20] = random_bytes(&**random);

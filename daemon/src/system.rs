@@ -44,3 +44,11 @@ pub fn harden_process() -> Result<(), std::io::Error> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     Ok(())
 }
+
+/// Makes a panic say where it happened and nothing else: its message can hold anything.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+}

@@ -1,4 +1,4 @@
-//! Time and chance for simulators and tests: the machine's own, and ones that tests hold in their hands.
+//! Time and chance that tests hold in their hands; simulators run as programs take the machine's from `daemon::system`.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -7,20 +7,6 @@ use daemon::app::ports::{Clock, Random};
 use jiff::{SignedDuration, Timestamp};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
-
-/// The machine's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the port's adapter for simulators run as programs"
-    )]
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// A clock that moves only when told to.
 #[derive(Debug)]
@@ -42,16 +28,6 @@ impl HeldClock {
 impl Clock for HeldClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The operating system's randomness.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemRandom;
-
-impl Random for SystemRandom {
-    fn fill(&self, buffer: &mut [u8]) {
-        rsa::rand_core::OsRng.fill_bytes(buffer);
     }
 }
 

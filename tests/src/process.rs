@@ -83,11 +83,13 @@ impl Installation {
             let line = shown.lines().find_map(|line| line.strip_prefix(label));
             line.expect("the enrolment is shown").trim().to_owned()
         };
+        let otpauth = after("認証アプリに登録するURI:");
         Credentials {
             institution_code: self.institution_code.clone(),
             account: name.to_owned(),
             password: after("パスワード:"),
-            totp_secret: secret_of(&after("認証アプリに登録するURI:")),
+            totp_secret: secret_of(&otpauth),
+            otpauth,
         }
     }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use harness::ambient::{SystemClock, SystemRandom};
+use daemon::system::{OsRandom, SystemClock};
 use harness::upstream::{Options, SimUpstream};
 
 #[derive(Parser)]
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let mut options = Options::new(Arc::new(SystemClock), Arc::new(SystemRandom));
+    let mut options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
     options.listen = arguments.listen;
     std::fs::create_dir_all(&arguments.dir)?;
     let directory = arguments.dir.canonicalize()?;

@@ -8,6 +8,7 @@
 
 mod visitor;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -56,6 +57,8 @@ pub struct Plan {
     pub upstream_total_ms: u64,
     /// The limits of the API's listener.
     pub limits: Limits,
+    /// Accounts that exist from the start.
+    pub accounts: Vec<(&'static str, Role)>,
 }
 
 impl Plan {
@@ -70,6 +73,7 @@ impl Plan {
             accepts_unsigned_visual: true,
             upstream_total_ms: 10_000,
             limits: Limits::default(),
+            accounts: vec![("receipt", Role::ReceiptComputer)],
         }
     }
 }
@@ -84,10 +88,13 @@ pub struct Clinic {
     pub readers: SimReadersHandle,
     /// The daemon's configuration.
     pub config: Config,
+    readers_plugged: Vec<&'static str>,
+    limits: Limits,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     pki: CardPki,
     contract: Arc<Contract>,
+    credentials: HashMap<String, Credentials>,
     daemon: Option<Daemon>,
 }
 
@@ -98,40 +105,37 @@ impl Clinic {
         options.accepts_unsigned_visual = plan.accepts_unsigned_visual;
         let upstream = SimUpstream::start(options).await.expect("the simulated central system starts");
         let config = configuration(&plan, &upstream);
-        let (readers, hand) = SimReaders::new(&plan.readers);
-        let around = Surroundings {
-            clock: plan.clock.clone(),
-            random: plan.random.clone(),
-            readers: Box::new(readers),
-            limits: plan.limits,
-        };
         let mut clinic = Self {
             api: plan.listen,
             upstream,
-            readers: hand,
+            // Until the daemon is started nobody looks at this hand.
+            readers: SimReaders::new(&[]).1,
             config,
+            readers_plugged: plan.readers,
+            limits: plan.limits,
             clock: plan.clock,
             random: plan.random,
             pki: CardPki::new(),
             contract: Arc::new(Contract::committed()),
+            credentials: HashMap::new(),
             daemon: None,
         };
-        let daemon = Daemon::start(&clinic.config, around).await.expect("the daemon starts");
-        clinic.api = daemon.api;
-        clinic.daemon = Some(daemon);
+        for (name, role) in plan.accounts {
+            clinic.create_account(name, role).await;
+        }
+        clinic.restart().await.expect("the daemon starts");
         clinic
     }
 
-    /// Stops the daemon and opens it again with new readers, as a restart does.
+    /// Stops the daemon, if it runs, and starts it with new readers, as a restart of the machine does.
     pub async fn restart(&mut self) -> Result<(), StartError> {
         self.stop_daemon().await;
-        let names: Vec<&str> = vec![READER];
-        let (readers, hand) = SimReaders::new(&names);
+        let (readers, hand) = SimReaders::new(&self.readers_plugged);
         let around = Surroundings {
             clock: self.clock.clone(),
             random: self.random.clone(),
             readers: Box::new(readers),
-            limits: Limits::default(),
+            limits: self.limits,
         };
         let daemon = Daemon::start(&self.config, around).await?;
         self.api = daemon.api;
@@ -150,17 +154,29 @@ impl Clinic {
     /// Creates an account; the daemon is stopped meanwhile, as on a real machine.
     pub async fn enrol(&mut self, name: &str, role: Role) -> Credentials {
         self.stop_daemon().await;
+        self.create_account(name, role).await;
+        self.restart().await.expect("the daemon starts again");
+        self.credentials(name)
+    }
+
+    async fn create_account(&mut self, name: &str, role: Role) {
         let enrolment = accounts::add(&self.config, &self.clock, &self.random, name, role, None)
             .await
             .expect("the account is created");
-        self.restart().await.expect("the daemon starts again");
         let password = enrolment.generated_password.expect("a generated password");
-        Credentials {
+        let credentials = Credentials {
             institution_code: self.config.institution_code.clone(),
             account: name.to_owned(),
             password: password.expose().to_owned(),
+            otpauth: enrolment.otpauth.expose().to_owned(),
             totp_secret: secret_of(enrolment.otpauth.expose()),
-        }
+        };
+        self.credentials.insert(name.to_owned(), credentials);
+    }
+
+    /// What an account signs in with.
+    pub fn credentials(&self, name: &str) -> Credentials {
+        self.credentials.get(name).cloned().expect("an account of this clinic")
     }
 
     /// Someone who comes to the API; every answer is held against the contract.
@@ -239,8 +255,8 @@ impl OpenClinic {
         let clock = Arc::new(HeldClock::at(NOON.parse().expect("an instant")));
         let mut plan = Plan::held(directory.path(), clock.clone());
         change(&mut plan);
-        let mut clinic = Clinic::open(plan).await;
-        let credentials = clinic.enrol("receipt", Role::ReceiptComputer).await;
+        let clinic = Clinic::open(plan).await;
+        let credentials = clinic.credentials("receipt");
         let mut visitor = clinic.visitor();
         visitor.sign_in(&credentials).await;
         Self { clinic, clock, credentials, visitor, directory }

@@ -18,6 +18,8 @@ pub struct Credentials {
     pub account: String,
     /// Password.
     pub password: String,
+    /// The `otpauth://` address for the authenticator app.
+    pub otpauth: String,
     /// Base32 secret of the authenticator app.
     pub totp_secret: String,
 }
