@@ -256,7 +256,7 @@ impl Hand<'_> {
                 writeln!(out, "カードを外しました")
             }
             (Some("list"), None) => {
-                for persona in Personas::builtin().iter() {
+                for persona in Personas::builtin() {
                     writeln!(out, "{:<26} {}", persona.name, persona.note)?;
                 }
                 Ok(())

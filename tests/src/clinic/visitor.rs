@@ -64,16 +64,16 @@ impl Visitor {
 
     /// Sends a request; the answer is checked against the contract before anyone sees it.
     pub async fn call(&self, method: &str, target: &str, body: Option<&Value>) -> Reply {
-        let mut request =
-            format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.api);
-        if let Some(token) = &self.token {
-            request += &format!("Authorization: Bearer {token}\r\n");
-        }
         let body = body.map(Value::to_string).unwrap_or_default();
-        if !body.is_empty() {
-            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-        }
-        let reply = exchange(self.api, request + "\r\n" + &body).await.expect("the API answers");
+        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}{}\r\n{body}",
+            self.api,
+            token.unwrap_or_default(),
+            if body.is_empty() { "" } else { &content },
+        );
+        let reply = exchange(self.api, request).await.expect("the API answers");
         self.contract.check(method, target, &reply).expect("the answer keeps the contract");
         reply
     }

@@ -1,0 +1,87 @@
+//! The README's curl lines work as printed: they are taken from the file and run against the sandbox.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use harness::process::free_address;
+use tempfile::TempDir;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
+}
+
+/// A sandbox on a free port, stopped with the test.
+struct Sandbox {
+    child: Child,
+    environment: PathBuf,
+    _directory: TempDir,
+}
+
+impl Sandbox {
+    fn start() -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let environment = directory.path().join("shikaku.env");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox"))
+            .args(["--listen", &free_address().to_string(), "--env"])
+            .arg(&environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the sandbox starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+        // The last line of the introduction: from then on it serves.
+        let ready = lines.any(|line| line.is_ok_and(|line| line.contains("tap")));
+        assert!(ready, "the sandbox introduces itself");
+        Self { child, environment, _directory: directory }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Fails only if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The shell block between the marks of the README.
+fn curl_lines() -> String {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let block = readme.split("<!-- curl: begin -->").nth(1).expect("the beginning mark");
+    let block = block.split("<!-- curl: end -->").next().expect("the end mark");
+    block.trim().trim_start_matches("```sh").trim_end_matches("```").to_owned()
+}
+
+#[test]
+fn the_curl_lines_of_the_readme_work_as_printed() {
+    let sandbox = Sandbox::start();
+    let script = curl_lines();
+    assert!(script.contains(". /tmp/shikaku.env"), "the lines read what the sandbox wrote");
+    let script = script.replace("/tmp/shikaku.env", &sandbox.environment.display().to_string());
+    let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().expect("bash");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.first(), Some(&r#"{"phase":"waiting_for_pin"}"#), "{out}");
+    assert!(lines.contains(&r#"{"count":1}"#), "{out}");
+    assert!(lines.contains(&r#"{"id":1,"validity":"有効"}"#), "{out}");
+    assert!(out.contains(r#""name": "資格 太郎""#), "{out}");
+    assert_eq!(lines.last(), Some(&r#"{"inquiry_number":"K-000123","results":[1]}"#), "{out}");
+}
+
+#[test]
+fn both_readmes_print_the_same_commands() {
+    let japanese = std::fs::read_to_string(root().join("README.ja.md")).expect("README.ja.md");
+    for line in curl_lines().lines().filter(|line| !line.trim_start().starts_with('#')) {
+        assert!(japanese.contains(line), "README.ja.md lacks: {line}");
+    }
+}
+
+#[test]
+fn once_makes_a_check_downloads_it_and_exits() {
+    let output = Command::new(env!("CARGO_BIN_EXE_sandbox")).arg("--once").output().expect("the sandbox");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains(r#""sandbox": true"#) && shown.contains("資格 太郎"), "{shown}");
+}

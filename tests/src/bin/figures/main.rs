@@ -1,0 +1,47 @@
+//! Figures: measures what the product promises and prints one line each, `figure <name> <value>`.
+//!
+//! Run on release builds through `make figures`. Speed stands against a limit or a peer of the same run, never in a test.
+
+#![expect(clippy::expect_used, reason = "a figure that cannot be measured ends with the reason")]
+
+mod core;
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use clap::{Parser, ValueEnum};
+
+/// Prints the measured figures of a topic
+#[derive(Parser)]
+struct Arguments {
+    /// The topic
+    #[arg(long, value_enum, default_value_t = Topic::Core)]
+    only: Topic,
+    /// More rounds
+    #[arg(long)]
+    long: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Topic {
+    /// A check through pcscd, commands to the card, start and memory of the daemon, OpenSC
+    Core,
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    match arguments.only {
+        Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
+    }
+}
+
+/// Prints one figure.
+fn figure(name: &str, value: impl Display) {
+    writeln!(io::stdout(), "figure {name} {value}").expect("standard output");
+}
+
+/// The middle of the measured values.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
