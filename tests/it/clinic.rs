@@ -4,4 +4,5 @@ mod checks;
 mod download;
 mod people;
 mod sign_in;
+mod snapshots;
 mod trouble;

@@ -8,6 +8,7 @@ mod contract;
 mod lane;
 mod opensc;
 mod pcsc_lane;
+mod properties;
 mod readme;
 mod shikakud;
 mod sim_card;

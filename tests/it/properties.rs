@@ -1,0 +1,87 @@
+//! Properties of parsers and rules: they never panic, lose nothing, and stay monotone in time.
+
+use daemon::card::apdu::Response;
+use daemon::card::tlv::certificate_length;
+use daemon::domain::eligibility::{Eligibility, Field, format_date, parse_date};
+use daemon::domain::identifiers::{InquiryNumber, InstitutionCode};
+use daemon::domain::lockout::{Verdict, verdict};
+use daemon::domain::personal::{Personal, Pin};
+use daemon::domain::remarks::{disclosure, remarks};
+use daemon::domain::retention::{JstMonth, expiry, jst_day};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+fn instants() -> impl Strategy<Value = Timestamp> {
+    // 2000 to 2200.
+    (946_684_800_i64..7_258_118_400).prop_map(|second| Timestamp::from_second(second).expect("in range"))
+}
+
+fn fields() -> impl Strategy<Value = Vec<(Field, Personal)>> {
+    let one =
+        (0..Field::ALL.len(), ".{0,24}").prop_map(|(index, text)| (Field::ALL[index], Personal::new(text)));
+    prop::collection::vec(one, 0..30)
+}
+
+proptest! {
+    #[test]
+    fn expiry_is_monotone_and_between_one_and_two_months_away(checked in instants(), later in 0_i64..10_000_000) {
+        let later = checked + SignedDuration::from_secs(later);
+        prop_assert!(expiry(checked) <= expiry(later));
+        let kept = expiry(checked).duration_since(checked);
+        prop_assert!(kept > SignedDuration::from_hours(24 * 28));
+        prop_assert!(kept <= SignedDuration::from_hours(24 * 62));
+        // Gone exactly at a month's first midnight in Japan.
+        let before = expiry(checked) - SignedDuration::from_nanos(1);
+        prop_assert_eq!(JstMonth::of(before), JstMonth::of(checked).next());
+        prop_assert_eq!(jst_day(expiry(checked)).day(), 1);
+    }
+
+    #[test]
+    fn a_lockout_never_outlasts_a_minute_nor_shortens_with_more_failures(
+        failures in 0_u32..99, last in instants(), passed in 0_i64..120,
+    ) {
+        let now = last + SignedDuration::from_secs(passed);
+        let wait = |failures| match verdict(failures, Some(last), now) {
+            Verdict::Allowed => SignedDuration::ZERO,
+            Verdict::Wait(until) => until.duration_since(now),
+            Verdict::Locked => SignedDuration::MAX,
+        };
+        prop_assert!(wait(failures) <= SignedDuration::from_secs(60));
+        prop_assert!(wait(failures) <= wait(failures + 1));
+    }
+
+    #[test]
+    fn dates_read_back_what_they_wrote_and_refuse_the_rest(text in "\\PC{0,12}") {
+        if let Some(date) = parse_date(&text) {
+            prop_assert_eq!(format_date(date), text);
+        }
+    }
+
+    #[test]
+    fn text_from_people_never_panics_a_parser(text in "\\PC{0,64}") {
+        let _ = (InstitutionCode::parse(&text).is_ok(), InquiryNumber::parse(&text).is_ok());
+        prop_assert_eq!(Pin::parse(&text).is_ok(), text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit()));
+    }
+
+    #[test]
+    fn any_answer_of_a_card_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(Some(length)) = certificate_length(&bytes) {
+            prop_assert!(length >= 4);
+        }
+        prop_assert_eq!(Response::parse(bytes.clone()).is_some(), bytes.len() >= 2);
+    }
+
+    #[test]
+    fn remarks_on_any_eligibility_show_nothing_of_it(fields in fields()) {
+        let eligibility = Eligibility::from_fields(fields);
+        let _ = disclosure(&eligibility);
+        let said: String = remarks(&eligibility).iter().map(|remark| remark.message()).collect();
+        for (_, value) in eligibility.iter().filter(|(_, value)| value.expose().chars().count() > 8) {
+            prop_assert!(!said.contains(value.expose()));
+        }
+        let debug = format!("{eligibility:?}");
+        for (_, value) in eligibility.iter().filter(|(_, value)| value.expose().chars().count() > 8) {
+            prop_assert!(!debug.contains(value.expose()));
+        }
+    }
+}
