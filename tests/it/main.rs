@@ -5,11 +5,13 @@
 mod card;
 mod clinic;
 mod contract;
+mod fuzz;
 mod lane;
 mod opensc;
 mod pcsc_lane;
 mod properties;
 mod readme;
+mod schedules;
 mod shikakud;
 mod sim_card;
 mod store;

@@ -32,6 +32,8 @@ pub struct SimReaders {
     shared: Arc<Shared>,
     /// What [`Readers::wait`] last returned.
     returned: Option<Result<Vec<Observed>, ReadersError>>,
+    /// The run of the service that this side is connected to.
+    service_run: u32,
 }
 
 /// The hand's side.
@@ -49,6 +51,8 @@ struct Shared {
 struct Table {
     slots: Vec<Slot>,
     service_stopped: bool,
+    /// Counts the service's runs: what was connected to an earlier one is dead, also if nobody looked in between.
+    service_run: u32,
     woken: bool,
 }
 
@@ -73,7 +77,7 @@ impl SimReaders {
         for name in names {
             handle.plug_in(name);
         }
-        (Self { shared, returned: None }, handle)
+        (Self { shared, returned: None, service_run: 0 }, handle)
     }
 }
 
@@ -125,6 +129,7 @@ impl SimReadersHandle {
     pub fn stop_service(&self) {
         self.change(|table| {
             table.service_stopped = true;
+            table.service_run += 1;
             // A new service counts from the start again, and cards have lost power.
             for slot in &mut table.slots {
                 slot.event_count = slot.card.is_some().into();
@@ -191,18 +196,23 @@ impl Slot {
 
 impl Readers for SimReaders {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Observed>, ReadersError> {
-        let unchanged = |table: &mut Table| !table.woken && self.returned == Some(table.observe());
+        let unchanged = |table: &mut Table| {
+            !table.woken && table.service_run == self.service_run && self.returned == Some(table.observe())
+        };
         let waited = self.shared.changed.wait_timeout_while(lock(&self.shared.table), timeout, unchanged);
         let (mut table, _) = waited.unwrap_or_else(PoisonError::into_inner);
         table.woken = false;
-        let observed = table.observe();
+        // A restart shows as an error once, however short it was.
+        let restarted = std::mem::replace(&mut self.service_run, table.service_run) != table.service_run;
+        let observed = if restarted { Err(ReadersError::ServiceGone) } else { table.observe() };
         self.returned = Some(observed.clone());
         observed
     }
 
     fn connect(&mut self, reader: &ReaderName) -> Result<Box<dyn CardConnection>, ConnectError> {
         let table = lock(&self.shared.table);
-        if table.service_stopped {
+        let restarted = std::mem::replace(&mut self.service_run, table.service_run) != table.service_run;
+        if restarted || table.service_stopped {
             return Err(ConnectError::ServiceGone);
         }
         let slot = table.slot(reader).ok_or(ConnectError::ReaderGone)?;
@@ -214,10 +224,12 @@ impl Readers for SimReaders {
         }
         let card = Arc::clone(slot.card.as_ref().ok_or(ConnectError::NoCard)?);
         let event_count = slot.event_count;
+        let service_run = table.service_run;
         drop(table);
         lock(&card).power_on();
         let reader = reader.clone();
-        Ok(Box::new(SimConnection { shared: Arc::clone(&self.shared), reader, event_count, card }))
+        let shared = Arc::clone(&self.shared);
+        Ok(Box::new(SimConnection { shared, reader, event_count, service_run, card }))
     }
 
     fn waker(&self) -> Arc<dyn Wake> {
@@ -230,13 +242,14 @@ struct SimConnection {
     shared: Arc<Shared>,
     reader: ReaderName,
     event_count: u32,
+    service_run: u32,
     card: SharedCard,
 }
 
 impl SimConnection {
     fn still_connected(&self) -> Result<(), TransmitError> {
         let table = lock(&self.shared.table);
-        if table.service_stopped {
+        if table.service_stopped || table.service_run != self.service_run {
             return Err(TransmitError::ServiceGone);
         }
         let slot = table.slot(&self.reader).ok_or(TransmitError::ReaderGone)?;
