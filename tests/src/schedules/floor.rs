@@ -379,18 +379,24 @@ pub(super) fn faults(dice: &mut Dice) -> Faults {
         [0x6F00, 0x6984, 0x6982, 0x6700, 0x6983, 0x63C0, 0x63C1, 0x63C2, 0x6A82, 0x9000];
     let mut faults = Faults::default();
     if dice.percent(25) {
-        faults.tear_after = Some(dice.below(14));
+        faults.tear_after = Some(command(dice));
         faults.tear_executes = dice.percent(50);
     }
     while dice.percent(20) {
-        faults.status.insert(dice.below(12), dice.pick(&STATUS));
+        faults.status.insert(command(dice), dice.pick(&STATUS));
     }
-    if dice.percent(15) {
-        let length = dice.pick(&[0, 1, 2, 3, 255, 258, 300]);
+    if dice.percent(20) {
+        let length = dice.pick(&[0, 0, 1, 1, 2, 3, 255, 258, 300]);
         let byte = dice.pick(&[0x00, 0x30, 0x63, 0x90, 0xFF]);
-        faults.garbled.insert(dice.below(12), vec![byte; length]);
+        faults.garbled.insert(command(dice), vec![byte; length]);
     }
     faults
+}
+
+/// A command of a session: it has five with extended length and twelve without.
+fn command(dice: &mut Dice) -> usize {
+    let length = dice.pick(&[5, 5, 12]);
+    dice.below(length)
 }
 
 /// What kind of card and reader it is.

@@ -289,6 +289,25 @@ async fn a_lost_service_is_shown_refuses_jobs_and_comes_back_with_new_card_event
     assert!(matches!(sign(&desk, &after, RIGHT_PIN).await, Ok(Signing::Signed(_))));
 }
 
+/// A restarted service counts events from the start, so another card can have the count of the one that was there.
+#[tokio::test]
+async fn a_service_that_is_lost_while_connecting_makes_every_card_a_new_one() {
+    const OTHER: &str = "Reader B";
+    let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
+    bench.change(|table| table.insert(OTHER, ScriptedCard::new()));
+    let view = shown(&desk, |view| card_on(view, OTHER).is_some()).await;
+    let waiting = card_on(&view, OTHER).unwrap();
+
+    bench.change(|table| table.connect_error = Some(ConnectError::ServiceGone));
+    assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), CardError::ServiceUnavailable);
+    bench.change(|table| {
+        table.connect_error = None;
+        table.readers.get_mut(OTHER).unwrap().card = Some(ScriptedCard::new());
+    });
+    assert_eq!(sign(&desk, &waiting, RIGHT_PIN).await.unwrap_err(), CardError::Removed);
+    assert!(bench.card(OTHER, ScriptedCard::instructions).is_empty(), "no command may reach the other card");
+}
+
 #[tokio::test]
 async fn readers_come_and_go_and_one_bad_reader_does_not_hide_the_others() {
     let (bench, desk, card) = desk_with(ScriptedCard::new()).await;

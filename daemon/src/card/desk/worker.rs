@@ -13,7 +13,7 @@ use super::insertions::Insertions;
 use crate::app::ports::{CardCertificate, CardError, CardEvent, DeskView, ReaderName, ReaderState, Signing};
 use crate::card::drive::Transmit;
 use crate::card::protocol::Rung;
-use crate::card::readers::{Readers, ReadersError};
+use crate::card::readers::{ConnectError, Readers, ReadersError};
 use crate::card::session;
 use crate::domain::personal::Pin;
 
@@ -161,7 +161,13 @@ impl Worker {
         work: impl FnOnce(&mut dyn Transmit, &mut Rung) -> Result<T, CardError>,
     ) -> Result<T, CardError> {
         self.still_there(card)?;
-        let mut connection = self.readers.connect(&card.reader)?;
+        let connected = self.readers.connect(&card.reader);
+        if matches!(connected, Err(ConnectError::ServiceGone)) {
+            // The next look may be at a new service, which counts events from the start again: no card seen through the
+            // old one, on any reader, may be taken for the same.
+            self.lose_sight();
+        }
+        let mut connection = connected?;
         self.still_there(card)?;
         if abandoned() {
             return Err(CardError::Removed);
