@@ -10,7 +10,7 @@ use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
 use crate::app::checks::{Checks, ChecksParts};
-use crate::app::credentials::{Credentials, CredentialsError};
+use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::ports::{CardCheck as _, Clock, Random, StoreError};
 use crate::app::results::Results;
@@ -67,9 +67,6 @@ pub enum StartError {
     /// The data directory belongs to the other mode.
     #[error("データの種類が違います: {0}")]
     Mode(#[from] ModeError),
-    /// Password hashing does not work.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
     /// The API's address is taken.
     #[error("APIの待ち受けができません: {0}")]
     Bind(#[from] BindError),
@@ -158,7 +155,7 @@ async fn use_cases(
             accounts: store.clone(),
             sessions: store.clone(),
             audit: store.clone(),
-            credentials: Arc::new(Credentials::new(random.clone())?),
+            credentials: Arc::new(Credentials::new(random.clone())),
             clock: clock.clone(),
             random: random.clone(),
         })
