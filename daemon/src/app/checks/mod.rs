@@ -1,6 +1,6 @@
 //! Checks (資格確認): creates them, finds them, passes on what staff and patient do.
 //!
-//! One task drives each check ([`drive`]); a reader serves one active check at a time. A check holds no personal data:
+//! One task drives each check (module `drive`); a reader serves one active check at a time. A check holds no personal data:
 //! only the number of the stored result.
 
 mod drive;
