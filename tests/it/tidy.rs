@@ -101,6 +101,11 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         "adapters never call each other",
     ),
     (
+        "daemon/src/doctor/checks",
+        &["std::fs", "std::net", "tokio", ".await", "pcsc::", "sqlx", "reqwest", "crate::start", "crate::config"],
+        "the doctor's rules judge what was seen, they do not look",
+    ),
+    (
         "daemon/src/service",
         &[
             "crate::upstream",
