@@ -102,7 +102,17 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "daemon/src/doctor/checks",
-        &["std::fs", "std::net", "tokio", ".await", "pcsc::", "sqlx", "reqwest", "crate::start", "crate::config"],
+        &[
+            "std::fs",
+            "std::net",
+            "tokio",
+            ".await",
+            "pcsc::",
+            "sqlx",
+            "reqwest",
+            "crate::start",
+            "crate::config",
+        ],
         "the doctor's rules judge what was seen, they do not look",
     ),
     (

@@ -86,10 +86,7 @@ pub fn survey_within(
         // Nobody waits any more if it took too long.
         let _ = tell.send(survey(readers.as_mut(), touch_cards));
     };
-    std::thread::Builder::new()
-        .name("card-survey".to_owned())
-        .spawn(look)
-        .map_err(SurveyError::Thread)?;
+    std::thread::Builder::new().name("card-survey".to_owned()).spawn(look).map_err(SurveyError::Thread)?;
     match told.recv_timeout(limit) {
         Ok(seen) => Ok(seen?),
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(SurveyError::Hangs),

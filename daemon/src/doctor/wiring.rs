@@ -69,8 +69,7 @@ fn secret_files(config: &Config) -> Vec<SecretFile> {
         ("upstream.password_file", upstream.password_file.as_ref()),
     ];
     let own = [("store.master_key_file", paths.master_key), ("keyring", paths.keyring)];
-    let connection =
-        connection.into_iter().filter_map(|(key, path)| Some(machine::secret_file(key, path?)));
+    let connection = connection.into_iter().filter_map(|(key, path)| Some(machine::secret_file(key, path?)));
     let own = own.iter().map(|(key, path)| machine::secret_file(key, path));
     connection.chain(own.filter(|file| file.seen != machine::SecretSeen::Missing)).collect()
 }

@@ -90,8 +90,9 @@ fn failed(error: &reqwest::Error) -> Probed {
     if error.is_connect() {
         return Probed::Unreachable { cause };
     }
-    let reset =
-        causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|io| is_reset(io.kind()));
+    let reset = causes(error)
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|io| is_reset(io.kind()));
     // With TLS 1.3 the refusal of our certificate can overtake itself and arrive as a reset.
     if reset { Probed::ClientRefused } else { Probed::Garbled { cause } }
 }

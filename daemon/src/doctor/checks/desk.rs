@@ -43,9 +43,11 @@ pub(in super::super) fn desk(seen: &Desk<'_>) -> Vec<Finding> {
                 SurveyError::Readers(ReadersError::ServiceGone) => (Code::PcscStopped, Code::AccessUnknown),
                 SurveyError::Hangs | SurveyError::Thread(_) => (Code::PcscHangs, Code::AccessUnknown),
             };
-            let unknown =
-                [Code::ReaderUnknown, unread(seen), Code::CertificateUnknown].map(Finding::new);
-            [Finding::new(service), Finding::new(access), driver(&[], seen)].into_iter().chain(unknown).collect()
+            let unknown = [Code::ReaderUnknown, unread(seen), Code::CertificateUnknown].map(Finding::new);
+            [Finding::new(service), Finding::new(access), driver(&[], seen)]
+                .into_iter()
+                .chain(unknown)
+                .collect()
         }
     }
 }
@@ -260,8 +262,7 @@ mod tests {
     #[test]
     fn a_card_whose_certificate_is_none_is_told() {
         let card = SurveyedCard { certificate: b"\x30\x00".to_vec(), is_phone: false };
-        let survey =
-            Ok(vec![SurveyedReader { card: Some(Ok(card)), ..reader("A", Presence::Card, None) }]);
+        let survey = Ok(vec![SurveyedReader { card: Some(Ok(card)), ..reader("A", Presence::Card, None) }]);
         let found = codes(&seen(&survey, &[]));
         assert_eq!(found[4..], [Code::CardReadable, Code::CertificateUnreadable]);
     }

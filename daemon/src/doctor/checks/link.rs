@@ -56,7 +56,8 @@ pub(in super::super) fn clock(probed: Option<&Probed>, synchronised: Option<bool
     let code = if ahead.abs() > FURTHEST { Code::ClockOff } else { Code::ClockOk };
     let seconds = ahead.abs().as_secs();
     let side = if ahead.is_positive() { "遅れ" } else { "進み" };
-    let difference = if seconds == 0 { "差は1秒未満".to_owned() } else { format!("{seconds}秒の{side}") };
+    let difference =
+        if seconds == 0 { "差は1秒未満".to_owned() } else { format!("{seconds}秒の{side}") };
     Finding::with(code, format!("{difference}、{service}"))
 }
 

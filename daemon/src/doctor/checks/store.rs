@@ -68,10 +68,9 @@ pub(in super::super) fn store(
         OpenError::InUse(_) => Code::StoreInUse,
         OpenError::NewerSchema(_) => Code::StoreNewer,
         OpenError::Damaged(_) => Code::StoreDamaged,
-        OpenError::SqliteTooOld(_)
-        | OpenError::Setting(_)
-        | OpenError::DiskFull
-        | OpenError::Database(_) => Code::StoreFailed,
+        OpenError::SqliteTooOld(_) | OpenError::Setting(_) | OpenError::DiskFull | OpenError::Database(_) => {
+            Code::StoreFailed
+        }
     };
     Finding::with(code, error.to_string())
 }
