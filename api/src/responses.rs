@@ -65,7 +65,8 @@ errors! {
     /// Of starting a check.
     NewCheckErrors = [ALWAYS, WORK, SESSION, BODY, &[
         Code::NoReader, Code::ReaderRequired, Code::ReaderBusy, Code::VisualNeedsTerminalMaterial,
-        Code::UnknownTerminal, Code::CardServiceUnavailable, Code::ReaderUnavailable,
+        Code::UnknownTerminal, Code::CardServiceUnavailable,
+        Code::CardServiceRefused, Code::ReaderUnavailable,
     ]];
     /// Of reading a check.
     CheckErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound]];

@@ -44,6 +44,7 @@ pub(super) fn create(error: CreateError) -> ServiceError {
         CreateError::Forbidden => Code::ForbiddenRole.into(),
         CreateError::UnknownTerminal => ServiceError::new(Code::UnknownTerminal).field("terminal"),
         CreateError::CardServiceUnavailable => Code::CardServiceUnavailable.into(),
+        CreateError::CardServiceRefused => Code::CardServiceRefused.into(),
         CreateError::NoReader => Code::NoReader.into(),
         CreateError::ReaderRequired => ServiceError::new(Code::ReaderRequired).field("reader"),
         CreateError::ReaderUnavailable => Code::ReaderUnavailable.into(),
@@ -85,6 +86,7 @@ fn upstream(error: UpstreamError) -> ServiceError {
 pub(super) fn failure(failure: &Failure) -> Code {
     match failure {
         Failure::CardServiceUnavailable => Code::CardServiceUnavailable,
+        Failure::CardServiceRefused => Code::CardServiceRefused,
         Failure::ReaderUnavailable => Code::ReaderUnavailable,
         Failure::CardInUse => Code::CardInUse,
         Failure::CardRemoved => Code::CardRemoved,
@@ -114,6 +116,7 @@ mod tests {
     fn the_audit_log_and_the_api_use_the_same_codes() {
         for example in [
             Failure::CardServiceUnavailable,
+            Failure::CardServiceRefused,
             Failure::ReaderUnavailable,
             Failure::CardInUse,
             Failure::CardRemoved,

@@ -8,7 +8,9 @@ use jiff::civil::Date;
 use super::errors;
 use crate::app::checks::CheckView;
 use crate::app::health::HealthView;
-use crate::app::ports::{DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth};
+use crate::app::ports::{
+    CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
+};
 use crate::domain::check::{Failure, Method, Phase};
 use crate::domain::eligibility::{Eligibility, Field, Validity};
 use crate::domain::remarks::{Disclosure, Remark, disclosure, remarks};
@@ -216,7 +218,7 @@ pub(super) fn readers(view: &DeskView, visual: bool) -> w::Readers {
         methods.insert(0, w::Method::Visual);
     }
     w::Readers {
-        service_available: view.service_available,
+        service_available: view.service_available(),
         methods,
         readers: view
             .readers
@@ -260,8 +262,14 @@ pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
 }
 
 fn card_health(view: &DeskView) -> w::HealthPart {
-    if !view.service_available {
-        return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceUnavailable);
+    match view.service {
+        CardService::Available => {}
+        CardService::Gone => {
+            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceUnavailable);
+        }
+        CardService::Refused => {
+            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceRefused);
+        }
     }
     let dead = view.readers.iter().filter(|reader| reader.state == ReaderState::Unavailable).count();
     match (view.readers.len(), dead) {

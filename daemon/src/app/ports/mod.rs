@@ -13,8 +13,8 @@ pub use accounts::{
 };
 pub use ambient::{Clock, Random, random_bytes};
 pub use card::{
-    CardCertificate, CardDesk, CardError, CardEvent, DeskView, ReaderName, ReaderState, ReaderView,
-    SignedChallenge, Signing,
+    CardCertificate, CardDesk, CardError, CardEvent, CardService, DeskView, ReaderName, ReaderState,
+    ReaderView, SignedChallenge, Signing,
 };
 pub use central::{
     Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
