@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::drive::drive;
 use super::protocol::{ReadTokenLabel, Rung};
-use super::readers::{ConnectError, Observed, Presence, Readers, ReadersError};
+use super::readers::{ConnectError, Line, Observed, Presence, Readers, ReadersError};
 use super::session;
 use crate::app::ports::{CardError, ReaderName};
 
@@ -96,36 +96,37 @@ pub fn survey_within(
 /// Looks at every reader, and reads the cards if they may be touched.
 pub fn survey(readers: &mut dyn Readers, touch_cards: bool) -> Result<Vec<SurveyedReader>, ReadersError> {
     let observed = readers.wait(Duration::ZERO)?;
-    let look = |Observed { name, presence, .. }| {
-        let card = (touch_cards && presence == Presence::Card).then(|| read(readers, &name));
+    let mut line = readers.line();
+    let mut look = |Observed { name, presence, event_count }| {
+        let card =
+            (touch_cards && presence == Presence::Card).then(|| read(line.as_mut(), &name, event_count));
         SurveyedReader { name, presence, card }
     };
-    Ok(observed.into_iter().map(look).collect())
+    Ok(observed.into_iter().map(&mut look).collect())
 }
 
-fn read(readers: &mut dyn Readers, name: &ReaderName) -> Result<SurveyedCard, CardTrouble> {
-    let mut card = readers.connect(name).map_err(|error| match error {
+fn read(line: &mut dyn Line, name: &ReaderName, event_count: u32) -> Result<SurveyedCard, CardTrouble> {
+    let mut card = line.connect(name, event_count).map_err(|error| match error {
         ConnectError::InUse => CardTrouble::InUse,
         ConnectError::Mute => CardTrouble::Mute,
-        ConnectError::NoCard | ConnectError::ReaderGone => CardTrouble::Gone,
-        // A service that shows its readers again right after it broke off has not ended: it does not want us at the card.
-        ConnectError::ServiceGone if readers.wait(Duration::ZERO).is_ok() => CardTrouble::Refused,
-        ConnectError::ServiceGone => CardTrouble::Gone,
+        ConnectError::Refused => CardTrouble::Refused,
+        ConnectError::NoCard | ConnectError::ReaderGone | ConnectError::ServiceGone => CardTrouble::Gone,
     })?;
-    let certificate = session::read_certificate(card.as_mut(), &mut Rung::default()).map_err(trouble)?;
+    let certificate =
+        session::read_certificate(card.as_mut(), &mut Rung::default()).map_err(|error| trouble(&error))?;
     // A card without a label is taken for a card: the label was added for the phones.
     let label = drive(ReadTokenLabel::default(), card.as_mut()).unwrap_or_default();
     let is_phone = matches!(label.as_str(), "JPKIAPGPSETOKEN" | "JPKIAPIOSTOKEN");
     Ok(SurveyedCard { certificate: certificate.der, is_phone })
 }
 
-fn trouble(error: CardError) -> CardTrouble {
+fn trouble(error: &CardError) -> CardTrouble {
     const SECURITY_STATUS: u16 = 0x6982;
     match error {
         CardError::NotJpki => CardTrouble::Foreign,
         CardError::InUse => CardTrouble::InUse,
         CardError::Unusable { status: Some(SECURITY_STATUS) } => CardTrouble::Protected,
-        CardError::Unusable { status } => CardTrouble::Unusable { status },
+        CardError::Unusable { status } => CardTrouble::Unusable { status: *status },
         _ => CardTrouble::Gone,
     }
 }

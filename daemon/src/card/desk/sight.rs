@@ -134,13 +134,13 @@ impl Sight {
     /// Looks at the readers anew; returns when a look that began after this call has ended.
     pub fn look_afresh(&self, patience: Duration) -> Result<(), CardError> {
         let mut state = self.state();
-        let wanted = state.begun + 1;
-        state.awaited = wanted;
+        let next = state.begun + 1;
+        state.awaited = next;
         self.waker.wake();
-        let not_yet = |state: &mut State| !state.closed && state.ended < wanted;
+        let not_yet = |state: &mut State| !state.closed && state.ended < next;
         let waited = self.looked.wait_timeout_while(state, patience, not_yet);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if state.ended >= wanted { Ok(()) } else { Err(CardError::ServiceUnavailable) }
+        if state.ended >= next { Ok(()) } else { Err(CardError::ServiceUnavailable) }
     }
 
     /// The event count of this very card, if it lies on its reader as far as is known; otherwise what is wrong.
