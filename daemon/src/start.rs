@@ -12,8 +12,9 @@ use tokio::sync::oneshot;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::{Credentials, CredentialsError};
 use crate::app::health::Health;
-use crate::app::ports::{CardCheck as _, Clock, Random, StoreError};
+use crate::app::ports::{Clock, Random, StoreError};
 use crate::app::results::Results;
+use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
 use crate::card::desk::Desk;
@@ -171,6 +172,9 @@ async fn use_cases(
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
+            settings: store.clone(),
+            // Nobody outside J-LIS has the terminal material: see the port.
+            terminal_authentication: None,
             terminals: config.terminals(),
             origin,
         }),
@@ -182,8 +186,8 @@ async fn use_cases(
             tasks: tasks.clone(),
         },
         health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        settings: ChangeSettings { store: store.clone() },
         origin,
-        visual: central.accepts_unsigned_visual(),
     })
 }
 

@@ -1,25 +1,69 @@
 //! What happens in one card session, in order. Each session is given a freshly connected card and ends with it.
 //!
-//! Command budget, the tries query included: certificate and signature take 5 commands with extended length and 11 without
-//! (for a certificate of 1,537 to 1,792 bytes), one more when a reader is found not to support extended length; the
-//! certificate alone takes 2 and 8. VERIFY and the signature are sent at most once.
+//! Commands on the wire, the tries query included, with extended length and without (for a certificate of 1,537 to 1,792
+//! bytes; one more when a reader is found not to support extended length):
+//!
+//! | session | extended | short | in order |
+//! |---|---|---|---|
+//! | certificate alone | 2 | 8 | SELECT, READ |
+//! | plastic card, PIN | 5 | 11 | SELECT, READ, tries, VERIFY, SIGN |
+//! | Android, PIN | 7 | 13 | SELECT, label (2), tries, VERIFY, READ, SIGN |
+//! | iPhone | 6 | 12 | SELECT, label (2), READ, SIGN, last command |
+//!
+//! VERIFY and the signature are sent at most once. SELECT is repeated once after the `6F00` that some cards answer to their
+//! first command, a READ at most twice.
+//!
+//! The plastic card follows public observations of real cards. That an Android phone gives its certificate only after the
+//! PIN, the labels, and the iPhone's last command were observed by the authors of jpki/myna and myna-card. Inferred, and
+//! proven by the simulator alone: that phones know the short file ids of VERIFY, READ and SIGN, that an Android phone answers
+//! the tries query, and that an iPhone whose owner was not recognised refuses the signature with `6982`.
 
 use super::apdu::Status;
 use super::drive::{DriveError, Transmit, TransmitError, drive};
-use super::protocol::{ProtocolError, ReadCertificate, Rung, SelectJpki, Sign, Tries, TriesLeft, VerifyPin};
-use crate::app::ports::{CardCertificate, CardError, SignedChallenge, Signing};
+use super::protocol::{
+    LastCommand, ProtocolError, ReadCertificate, ReadTokenLabel, Rung, SelectJpki, Sign, Tries, TriesLeft,
+    VerifyPin,
+};
+use super::x509::{self, Malformed};
+use crate::app::ports::{
+    CardCertificate, CardError, CardExchange, Opening, SignedChallenge, Signing, TerminalAuthentication,
+};
+use crate::domain::check::Token;
 use crate::domain::personal::Pin;
 
-/// Reads the user-authentication certificate; no PIN. `rung` is what the reader is known to support, and is updated.
+/// How often a READ is begun again after the reader failed to carry it.
+const READ_AGAIN: usize = 2;
+
+/// Reads the user-authentication certificate of a plastic card; no PIN. `rung` is what the reader is known to support, and is
+/// updated.
 pub fn read_certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<CardCertificate, CardError> {
     drive(SelectJpki::default(), card)?;
-    Ok(CardCertificate { der: certificate(card, rung)? })
+    plastic_certificate(card, rung)
 }
 
-/// Reads the certificate, asks for the tries left, presents the PIN and signs SHA-256 of `challenge`.
+/// Reads the certificate, opens the key and signs SHA-256 of `challenge`.
+pub fn open_and_sign(
+    card: &mut dyn Transmit,
+    rung: &mut Rung,
+    opening: Opening,
+    challenge: &[u8],
+) -> Result<Signing, CardError> {
+    match opening {
+        Opening::CardPin { pin, last_try_confirmed } => {
+            sign_with_pin(card, rung, pin, challenge, last_try_confirmed)
+        }
+        Opening::AndroidPin { pin, last_try_confirmed } => {
+            sign_on_android(card, rung, pin, challenge, last_try_confirmed)
+        }
+        Opening::Iphone => sign_on_iphone(card, rung, challenge),
+        Opening::Terminal(terminal) => sign_as_terminal(card, rung, &*terminal, challenge),
+    }
+}
+
+/// Plastic card: reads the certificate, asks for the tries left, presents the PIN and signs SHA-256 of `challenge`.
 ///
-/// A locked PIN, and one try left without `last_try_confirmed`, end the session before VERIFY. The PIN is presented even if
-/// the card says that it still holds: who presented it before is unknown.
+/// A locked PIN, and one try left without `last_try_confirmed`, end the session before VERIFY. So does a certificate that
+/// cannot be read: the PIN would be spent for nothing.
 pub fn sign_with_pin(
     card: &mut dyn Transmit,
     rung: &mut Rung,
@@ -28,30 +72,142 @@ pub fn sign_with_pin(
     last_try_confirmed: bool,
 ) -> Result<Signing, CardError> {
     drive(SelectJpki::default(), card)?;
-    let certificate = certificate(card, rung)?;
+    let certificate = plastic_certificate(card, rung)?;
+    if let Some(pin) = present(card, pin, last_try_confirmed)? {
+        return Ok(Signing::OneTryLeft(pin));
+    }
+    Ok(signed(certificate, drive(Sign::new(challenge), card)?))
+}
+
+/// Android phone: as the plastic card, but its certificate can be read only after the PIN, so the label tells beforehand
+/// that the PIN goes to a phone.
+pub fn sign_on_android(
+    card: &mut dyn Transmit,
+    rung: &mut Rung,
+    pin: Pin,
+    challenge: &[u8],
+    last_try_confirmed: bool,
+) -> Result<Signing, CardError> {
+    drive(SelectJpki::default(), card)?;
+    expect(card, Token::Android)?;
+    if let Some(pin) = present(card, pin, last_try_confirmed)? {
+        return Ok(Signing::OneTryLeft(pin));
+    }
+    let certificate = understood(certificate(card, rung)?)?.0;
+    Ok(signed(certificate, drive(Sign::new(challenge), card)?))
+}
+
+/// iPhone: no PIN; the phone has recognised its owner before it was held on the reader, or refuses to sign.
+pub fn sign_on_iphone(
+    card: &mut dyn Transmit,
+    rung: &mut Rung,
+    challenge: &[u8],
+) -> Result<Signing, CardError> {
+    drive(SelectJpki::default(), card)?;
+    expect(card, Token::Iphone)?;
+    let certificate = understood(certificate(card, rung)?)?.0;
+    let signature = match drive(Sign::new(challenge), card) {
+        Err(DriveError::Protocol(ProtocolError::Unusable(Status::SECURITY_STATUS))) => {
+            Err(CardError::NotUnlocked)
+        }
+        other => other.map_err(CardError::from),
+    };
+    if matches!(signature, Ok(_) | Err(CardError::NotUnlocked)) {
+        // The signature is what counts: a phone that is gone by now has done its part.
+        let _ = drive(LastCommand, card);
+    }
+    Ok(signed(certificate, signature?))
+}
+
+/// Plastic card, compared by sight: the terminal opens the key.
+pub fn sign_as_terminal(
+    card: &mut dyn Transmit,
+    rung: &mut Rung,
+    terminal: &dyn TerminalAuthentication,
+    challenge: &[u8],
+) -> Result<Signing, CardError> {
+    drive(SelectJpki::default(), card)?;
+    let certificate = plastic_certificate(card, rung)?;
+    terminal.open_key(&mut Wire(card))?;
+    Ok(signed(certificate, drive(Sign::new(challenge), card)?))
+}
+
+fn signed(certificate: CardCertificate, signature: Vec<u8>) -> Signing {
+    let CardCertificate { der, facts } = certificate;
+    Signing::Signed(SignedChallenge { certificate: der, facts, signature })
+}
+
+/// Asks for the tries left and presents the PIN, once; gives it back if it is the last try and nobody confirmed that.
+///
+/// It is presented even if the card says that one still holds: who presented that one is unknown.
+fn present(
+    card: &mut dyn Transmit,
+    pin: Pin,
+    last_try_confirmed: bool,
+) -> Result<Option<Pin>, CardError> {
     match drive(TriesLeft, card)? {
         Tries::Locked => return Err(CardError::PinLocked),
-        Tries::Left(1) if !last_try_confirmed => return Ok(Signing::OneTryLeft(pin)),
+        Tries::Left(1) if !last_try_confirmed => return Ok(Some(pin)),
         Tries::Left(_) | Tries::Verified => {}
     }
     drive(VerifyPin::new(pin), card)?;
-    let signature = drive(Sign::new(challenge), card)?;
-    Ok(Signing::Signed(SignedChallenge { certificate, signature }))
+    Ok(None)
 }
 
-fn certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<Vec<u8>, CardError> {
-    let read = match drive(ReadCertificate::new(*rung), card) {
+/// Makes sure by the label what is on the reader.
+fn expect(card: &mut dyn Transmit, wanted: Token) -> Result<(), CardError> {
+    let found = drive(ReadTokenLabel::default(), card)?;
+    if found == wanted { Ok(()) } else { Err(CardError::WrongToken { found }) }
+}
+
+/// The certificate of a plastic card. The label is asked for only where the certificate could be a phone's: where it is
+/// protected, or has another policy than cards have.
+fn plastic_certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<CardCertificate, CardError> {
+    let der = match certificate(card, rung) {
+        Err(DriveError::Protocol(ProtocolError::Unusable(Status::SECURITY_STATUS))) => {
+            expect(card, Token::Plastic)?;
+            return Err(CardError::Unusable { status: Some(Status::SECURITY_STATUS.0) });
+        }
+        other => other?,
+    };
+    let (certificate, is_plastic) = understood(der)?;
+    if !is_plastic {
+        expect(card, Token::Plastic)?;
+    }
+    Ok(certificate)
+}
+
+/// The certificate with its facts, and whether it is surely one of a plastic card.
+fn understood(der: Vec<u8>) -> Result<(CardCertificate, bool), CardError> {
+    let reading = x509::read(&der).map_err(|Malformed| CardError::Unusable { status: None })?;
+    Ok((CardCertificate { der, facts: reading.facts }, reading.is_plastic))
+}
+
+fn certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<Vec<u8>, DriveError> {
+    let mut from = *rung;
+    let mut result = drive(ReadCertificate::new(from), card);
+    for _ in 0..READ_AGAIN {
+        let Err(DriveError::Transmit(TransmitError::NotTransacted | TransmitError::Other)) = result else { break };
         // Some readers fail the exchange instead of passing a command of extended length on. Reading again is harmless,
         // and fails at once if the card was pulled.
-        Err(DriveError::Transmit(TransmitError::NotTransacted | TransmitError::Other))
-            if *rung == Rung::ExtendedSfi =>
-        {
-            drive(ReadCertificate::new(Rung::ShortSfi), card)
+        if from == Rung::ExtendedSfi {
+            from = Rung::ShortSfi;
         }
-        other => other,
-    }?;
+        result = drive(ReadCertificate::new(from), card);
+    }
+    let read = result?;
     *rung = read.rung;
     Ok(read.der)
+}
+
+/// The card as terminal authentication sees it.
+struct Wire<'c>(&'c mut dyn Transmit);
+
+impl CardExchange for Wire<'_> {
+    fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
+        let answer = self.0.transmit(command).map_err(DriveError::Transmit)?;
+        if answer.len() < 2 { Err(CardError::Removed) } else { Ok(answer) }
+    }
 }
 
 impl From<DriveError> for CardError {

@@ -23,8 +23,7 @@ use tokio::time::timeout;
 
 use self::worker::{Job, Reply, Work, Worker};
 use super::readers::{Readers, Wake};
-use crate::app::ports::{CardCertificate, CardDesk, CardError, CardEvent, DeskView, Signing};
-use crate::domain::personal::Pin;
+use crate::app::ports::{CardCertificate, CardDesk, CardError, CardEvent, DeskView, Opening, Signing};
 
 /// The longest a caller waits for its card session. A slow contactless card needs two to three seconds.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -116,14 +115,13 @@ impl CardDesk for Desk {
         self.submit(card, |reply| Work::ReadCertificate { reply }).await
     }
 
-    async fn sign(
+    async fn open_and_sign(
         &self,
         card: &CardEvent,
-        pin: Pin,
+        opening: Opening,
         challenge: &[u8],
-        last_try_confirmed: bool,
     ) -> Result<Signing, CardError> {
         let challenge = challenge.to_vec();
-        self.submit(card, |reply| Work::Sign { pin, challenge, last_try_confirmed, reply }).await
+        self.submit(card, |reply| Work::Sign { opening, challenge, reply }).await
     }
 }

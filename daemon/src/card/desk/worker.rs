@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::insertions::Insertions;
-use crate::app::ports::{CardCertificate, CardError, CardEvent, DeskView, ReaderName, ReaderState, Signing};
+use crate::app::ports::{
+    CardCertificate, CardError, CardEvent, DeskView, Opening, ReaderName, ReaderState, Signing,
+};
 use crate::card::drive::Transmit;
 use crate::card::protocol::Rung;
 use crate::card::readers::{Readers, ReadersError};
 use crate::card::session;
-use crate::domain::personal::Pin;
 
 /// The longest look at the readers without a change. Finite, because an interruption can fail (PCSC#160).
 const LOOK: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ pub struct Job {
 /// What to do with it.
 pub enum Work {
     ReadCertificate { reply: Reply<CardCertificate> },
-    Sign { pin: Pin, challenge: Vec<u8>, last_try_confirmed: bool, reply: Reply<Signing> },
+    Sign { opening: Opening, challenge: Vec<u8>, reply: Reply<Signing> },
 }
 
 /// What the thread owns.
@@ -137,13 +138,11 @@ impl Worker {
                 // A caller that has gone needs no answer.
                 drop(reply.send(result));
             }
-            Work::Sign { pin, challenge, last_try_confirmed, reply } => {
+            Work::Sign { opening, challenge, reply } => {
                 let result = self.session(
                     card,
                     || reply.is_closed(),
-                    |connection, rung| {
-                        session::sign_with_pin(connection, rung, pin, &challenge, last_try_confirmed)
-                    },
+                    |connection, rung| session::open_and_sign(connection, rung, opening, &challenge),
                 );
                 drop(reply.send(result));
             }
