@@ -30,11 +30,7 @@ const AUTHORITIES: [Authority; 3] = [
         ]),
         serial: &[0x01],
     },
-    Authority {
-        generation: Generation::Second,
-        key_identifier: None,
-        serial: &[0x01, 0x33, 0xC3, 0x49],
-    },
+    Authority { generation: Generation::Second, key_identifier: None, serial: &[0x01, 0x33, 0xC3, 0x49] },
     Authority {
         generation: Generation::Third,
         key_identifier: Some([

@@ -66,11 +66,7 @@ pub enum Refusal {
 }
 
 /// Whether a check may begin.
-pub fn admit(
-    request: Request,
-    settings: SecuritySettings,
-    visual_possible: bool,
-) -> Result<(), Refusal> {
+pub fn admit(request: Request, settings: SecuritySettings, visual_possible: bool) -> Result<(), Refusal> {
     let is_visual = request.method == Method::Visual;
     if request.method.token() != Token::Plastic && request.card_kind.is_some()
         || !is_visual && request.switch.is_some()

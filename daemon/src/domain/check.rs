@@ -367,7 +367,12 @@ mod tests {
 
     #[test]
     fn the_last_try_is_read_again_only_after_confirmation() {
-        let to_question = [Event::ChallengeReady { pin_needed: true }, Event::PinEntered, Event::CardPresented, Event::OneTryLeft];
+        let to_question = [
+            Event::ChallengeReady { pin_needed: true },
+            Event::PinEntered,
+            Event::CardPresented,
+            Event::OneTryLeft,
+        ];
         let asked = run(Method::CardPin, to_question).unwrap();
         assert_eq!(asked, Phase::ConfirmingLastTry);
         assert_eq!(asked.after(Event::CardRead), Err(NotNow));

@@ -11,10 +11,11 @@ use crate::domain::admission::SecuritySettings;
 #[async_trait]
 impl Settings for Store {
     async fn security(&self) -> Result<SecuritySettings, StoreError> {
-        let visual: i64 = sqlx::query_scalar("SELECT visual_confirmation FROM security_settings WHERE id = 1")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(|e| failed(&e))?;
+        let visual: i64 =
+            sqlx::query_scalar("SELECT visual_confirmation FROM security_settings WHERE id = 1")
+                .fetch_one(&self.readers)
+                .await
+                .map_err(|e| failed(&e))?;
         Ok(SecuritySettings { visual_confirmation: visual == 1 })
     }
 

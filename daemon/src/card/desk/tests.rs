@@ -10,6 +10,7 @@ use crate::app::ports::{ReaderName, ReaderState};
 use crate::card::drive::{Transmit, TransmitError};
 use crate::card::readers::{CardConnection, ConnectError, Observed, Presence, ReadersError};
 use crate::card::scripted::{CERTIFICATE_LENGTH, CHALLENGE, RIGHT_PIN, ScriptedCard};
+use crate::domain::personal::Pin;
 
 //------------ Readers in memory --------------------------------------------------------------------------------------
 
@@ -331,7 +332,8 @@ async fn a_caller_that_has_gone_gets_no_pin_presented() {
     let held = bench.table();
     let (reply, answer) = oneshot::channel();
     let pin = Pin::parse(RIGHT_PIN).unwrap();
-    let work = Work::Sign { pin, challenge: vec![], last_try_confirmed: true, reply };
+    let opening = Opening::CardPin { pin, last_try_confirmed: true };
+    let work = Work::Sign { opening, challenge: vec![], reply };
     desk.jobs.try_send(Job { card: card.clone(), work }).ok().unwrap();
     drop(answer);
     // Only now can the thread look at the readers and take the job.

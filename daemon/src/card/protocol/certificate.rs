@@ -58,13 +58,7 @@ enum Awaiting {
 impl ReadCertificate {
     /// Starts on a rung: [`Rung::ExtendedSfi`] on an unknown reader.
     pub fn new(rung: Rung) -> Self {
-        Self {
-            rung,
-            awaiting: Awaiting::FirstRead,
-            der: Vec::new(),
-            reads: 0,
-            retries: Retries::READS,
-        }
+        Self { rung, awaiting: Awaiting::FirstRead, der: Vec::new(), reads: 0, retries: Retries::READS }
     }
 
     /// The first command of the current rung.
@@ -341,7 +335,11 @@ mod tests {
             check(ReadCertificate::new(rung), &[(command, answer); 3], unusable.clone());
         }
         let end = ("00 B0 00 05 00", "9000");
-        check(ReadCertificate::new(Rung::ShortSfi), &[(SHORT, "30 82 06 21 30 9000"), end, end, end], unusable);
+        check(
+            ReadCertificate::new(Rung::ShortSfi),
+            &[(SHORT, "30 82 06 21 30 9000"), end, end, end],
+            unusable,
+        );
         check(
             ReadCertificate::new(Rung::ShortSfi),
             &[(SHORT, "30 82 06 21 30 9000"), ("00 B0 00 05 00", "6B00")],

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn what_is_no_known_label_is_read_again_and_then_refused() {
-        for label in [&b""[..], b"JPKIAPICCTOKEN2\0", b"\xFF\xFE", b"JPKIAPXYZTOKEN", "ラベル".as_bytes()] {
+        for label in [&b""[..], b"JPKIAPICCTOKEN2\0", b"\xFF\xFE", b"JPKIAPXYZTOKEN", "ラベル".as_bytes()]
+        {
             let mut conversation = read_as(label);
             conversation.extend([conversation[1].clone(), conversation[1].clone()]);
             let unusable = Err(ProtocolError::Unusable(Status::OK));
