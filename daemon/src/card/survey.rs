@@ -12,6 +12,7 @@ use super::protocol::{ReadTokenLabel, Rung};
 use super::readers::{ConnectError, Line, Observed, Presence, Readers, ReadersError};
 use super::session;
 use crate::app::ports::{CardError, ReaderName};
+use crate::domain::check::Token;
 
 /// A reader and what lies on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,8 +116,8 @@ fn read(line: &mut dyn Line, name: &ReaderName, event_count: u32) -> Result<Surv
     let certificate =
         session::read_certificate(card.as_mut(), &mut Rung::default()).map_err(|error| trouble(&error))?;
     // A card without a label is taken for a card: the label was added for the phones.
-    let label = drive(ReadTokenLabel::default(), card.as_mut()).unwrap_or_default();
-    let is_phone = matches!(label.as_str(), "JPKIAPGPSETOKEN" | "JPKIAPIOSTOKEN");
+    let token = drive(ReadTokenLabel::default(), card.as_mut());
+    let is_phone = token.is_ok_and(Token::is_phone);
     Ok(SurveyedCard { certificate: certificate.der, is_phone })
 }
 

@@ -10,6 +10,7 @@ use crate::app::ports::{CardService, ReaderName, ReaderState};
 use crate::card::drive::{Transmit, TransmitError};
 use crate::card::readers::{CardConnection, ConnectError, Line, Observed, Presence, ReadersError, Wake};
 use crate::card::scripted::{CERTIFICATE_LENGTH, CHALLENGE, RIGHT_PIN, ScriptedCard};
+use crate::domain::personal::Pin;
 
 //------------ Readers in memory --------------------------------------------------------------------------------------
 
