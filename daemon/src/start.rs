@@ -10,10 +10,11 @@ use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
 use crate::app::checks::{Checks, ChecksParts};
-use crate::app::credentials::{Credentials, CredentialsError};
+use crate::app::credentials::Credentials;
 use crate::app::health::Health;
-use crate::app::ports::{CardCheck as _, Clock, Random, StoreError};
+use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
+use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
 use crate::card::desk::Desk;
@@ -33,6 +34,8 @@ pub struct Surroundings {
     pub random: Arc<dyn Random>,
     /// The readers.
     pub readers: Box<dyn Readers>,
+    /// Opens a card's key without its PIN; this machine has no material for it (see the port).
+    pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// The limits of the API's listener.
     pub limits: Limits,
 }
@@ -44,6 +47,7 @@ impl Surroundings {
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             readers: Box::new(PcscReaders::new()?),
+            terminal_authentication: None,
             limits: Limits::default(),
         })
     }
@@ -67,9 +71,6 @@ pub enum StartError {
     /// The data directory belongs to the other mode.
     #[error("データの種類が違います: {0}")]
     Mode(#[from] ModeError),
-    /// Password hashing does not work.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
     /// The API's address is taken.
     #[error("APIの待ち受けができません: {0}")]
     Bind(#[from] BindError),
@@ -101,7 +102,12 @@ impl Daemon {
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let desk = Arc::new(Desk::start(around.readers)?);
-        let parts = Parts { clock: around.clock, random: around.random, tasks: tasks.clone() };
+        let parts = Parts {
+            clock: around.clock,
+            random: around.random,
+            terminal_authentication: around.terminal_authentication,
+            tasks: tasks.clone(),
+        };
         let service = use_cases(config, &parts, &store, &desk, &central).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
@@ -140,6 +146,7 @@ impl Daemon {
 struct Parts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     tasks: Tasks,
 }
 
@@ -150,7 +157,7 @@ async fn use_cases(
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, tasks } = parts;
+    let Parts { clock, random, terminal_authentication, tasks } = parts;
     let origin = config.mode.origin();
     Ok(UseCases {
         sign_in: SignIn::open(SignInParts {
@@ -158,7 +165,7 @@ async fn use_cases(
             accounts: store.clone(),
             sessions: store.clone(),
             audit: store.clone(),
-            credentials: Arc::new(Credentials::new(random.clone())?),
+            credentials: Arc::new(Credentials::new(random.clone())),
             clock: clock.clone(),
             random: random.clone(),
         })
@@ -171,6 +178,8 @@ async fn use_cases(
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
+            settings: store.clone(),
+            terminal_authentication: terminal_authentication.clone(),
             terminals: config.terminals(),
             origin,
         }),
@@ -182,9 +191,19 @@ async fn use_cases(
             tasks: tasks.clone(),
         },
         health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        settings: ChangeSettings { store: store.clone() },
         origin,
-        visual: central.accepts_unsigned_visual(),
     })
+}
+
+/// Where the configured store lies.
+pub(crate) fn store_paths(config: &Config) -> StoreConfig {
+    StoreConfig {
+        data_dir: config.store.directory.clone(),
+        keyring: config.store.directory.join("keyring"),
+        master_key: config.store.master_key_file.clone(),
+        readers: READERS,
+    }
 }
 
 /// Opens the configured store, after making sure that it holds the configured kind of data.
@@ -194,13 +213,7 @@ pub(crate) async fn open_store(
     random: &Arc<dyn Random>,
     tasks: &Tasks,
 ) -> Result<Store, StartError> {
-    let paths = StoreConfig {
-        data_dir: config.store.directory.clone(),
-        keyring: config.store.directory.join("keyring"),
-        master_key: config.store.master_key_file.clone(),
-        readers: READERS,
-    };
-    let store = Store::open(&paths, clock.clone(), random.clone(), tasks).await?;
+    let store = Store::open(&store_paths(config), clock.clone(), random.clone(), tasks).await?;
     if let Err(error) = claim_mode(&config.store.directory, config.mode.word()) {
         store.close().await;
         return Err(error.into());
@@ -229,16 +242,23 @@ pub enum ModeError {
     Unreadable(#[from] std::io::Error),
 }
 
+/// The file that marks a data directory with its mode.
+const MODE_MARK: &str = "mode";
+
+/// The mode a data directory is marked with, if it is marked yet.
+pub(crate) fn marked_mode(directory: &Path) -> std::io::Result<Option<String>> {
+    match std::fs::read_to_string(directory.join(MODE_MARK)) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Marks a new data directory with its mode, for ever: sandbox data never mixes with real data.
 fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
-    let path = directory.join("mode");
-    let found = match std::fs::read_to_string(&path) {
-        Ok(text) => text.trim().to_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::write(&path, wanted)?;
-            return Ok(());
-        }
-        Err(error) => return Err(error.into()),
+    let Some(found) = marked_mode(directory)? else {
+        std::fs::write(directory.join(MODE_MARK), wanted)?;
+        return Ok(());
     };
     if found == wanted {
         Ok(())

@@ -5,6 +5,7 @@
 mod card;
 mod clinic;
 mod contract;
+mod doctor;
 mod fuzz;
 mod lane;
 mod opensc;

@@ -7,7 +7,9 @@ use crate::app::access::Forbidden;
 use crate::app::checks::{CreateError, InputError};
 use crate::app::ports::{StoreError, UpstreamError};
 use crate::app::results::ResultsError;
+use crate::app::settings::SettingsError;
 use crate::app::sign_in::SignInError;
+use crate::domain::admission::Refusal;
 use crate::domain::check::Failure;
 
 pub(super) fn sign_in(error: SignInError) -> ServiceError {
@@ -44,11 +46,33 @@ pub(super) fn create(error: CreateError) -> ServiceError {
         CreateError::Forbidden => Code::ForbiddenRole.into(),
         CreateError::UnknownTerminal => ServiceError::new(Code::UnknownTerminal).field("terminal"),
         CreateError::CardServiceUnavailable => Code::CardServiceUnavailable.into(),
+        CreateError::CardServiceRefused => Code::CardServiceRefused.into(),
         CreateError::NoReader => Code::NoReader.into(),
         CreateError::ReaderRequired => ServiceError::new(Code::ReaderRequired).field("reader"),
         CreateError::ReaderUnavailable => Code::ReaderUnavailable.into(),
         CreateError::ReaderBusy | CreateError::TooMany => Code::ReaderBusy.into(),
-        CreateError::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial.into(),
+        CreateError::NotAdmitted(refusal) => not_admitted(refusal),
+        CreateError::Store(error) => store(error),
+    }
+}
+
+fn not_admitted(refusal: Refusal) -> ServiceError {
+    match refusal {
+        Refusal::Contradiction => ServiceError::new(Code::InvalidRequest)
+            .field("method")
+            .detail("card_kind は visual と card_pin、visual_after_lock_of は visual のときだけ指定できます"),
+        Refusal::NoPhoto => ServiceError::new(Code::VisualWithoutPhoto).field("card_kind"),
+        Refusal::NoPin => ServiceError::new(Code::PinOnFaceCard).field("card_kind"),
+        Refusal::NoLock => ServiceError::new(Code::VisualSwitchRefused).field("visual_after_lock_of"),
+        Refusal::VisualDisabled => ServiceError::new(Code::VisualDisabled).field("method"),
+        Refusal::VisualImpossible => Code::VisualNeedsTerminalMaterial.into(),
+    }
+}
+
+pub(super) fn settings(error: SettingsError) -> ServiceError {
+    match error {
+        SettingsError::Forbidden => Code::ForbiddenRole.into(),
+        SettingsError::Store(error) => store(error),
     }
 }
 
@@ -85,6 +109,7 @@ fn upstream(error: UpstreamError) -> ServiceError {
 pub(super) fn failure(failure: &Failure) -> Code {
     match failure {
         Failure::CardServiceUnavailable => Code::CardServiceUnavailable,
+        Failure::CardServiceRefused => Code::CardServiceRefused,
         Failure::ReaderUnavailable => Code::ReaderUnavailable,
         Failure::CardInUse => Code::CardInUse,
         Failure::CardRemoved => Code::CardRemoved,
@@ -92,9 +117,15 @@ pub(super) fn failure(failure: &Failure) -> Code {
         Failure::CardUnreadable => Code::CardUnreadable,
         Failure::WrongPin { .. } => Code::WrongPin,
         Failure::PinLocked => Code::PinLocked,
+        Failure::PhoneWrongPin { .. } => Code::WrongPinPhone,
+        Failure::PhonePinLocked => Code::PinLockedPhone,
+        Failure::PhoneNotUnlocked => Code::PhoneNotUnlocked,
+        Failure::WrongToken { .. } => Code::WrongToken,
         Failure::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial,
         Failure::NotRegistered => Code::CardUseNotRegistered,
+        Failure::PhoneNotRegistered => Code::CardUseNotRegisteredPhone,
         Failure::CertificateExpired => Code::CertificateExpired,
+        Failure::PhoneCertificateExpired => Code::CertificateExpiredPhone,
         Failure::UpstreamUnreachable => Code::UpstreamUnreachable,
         Failure::UpstreamTimeout => Code::UpstreamTimeout,
         Failure::UpstreamMaintenance => Code::UpstreamMaintenance,
@@ -108,12 +139,14 @@ pub(super) fn failure(failure: &Failure) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::check::Token;
 
     /// The audit log writes `Failure::code`, the API `Code::as_str`: they must be the same words.
     #[test]
     fn the_audit_log_and_the_api_use_the_same_codes() {
         for example in [
             Failure::CardServiceUnavailable,
+            Failure::CardServiceRefused,
             Failure::ReaderUnavailable,
             Failure::CardInUse,
             Failure::CardRemoved,
@@ -121,6 +154,12 @@ mod tests {
             Failure::CardUnreadable,
             Failure::WrongPin { tries_left: 2 },
             Failure::PinLocked,
+            Failure::PhoneWrongPin { tries_left: 2 },
+            Failure::PhonePinLocked,
+            Failure::PhoneNotUnlocked,
+            Failure::WrongToken { found: Token::Plastic },
+            Failure::PhoneNotRegistered,
+            Failure::PhoneCertificateExpired,
             Failure::VisualNeedsTerminalMaterial,
             Failure::NotRegistered,
             Failure::CertificateExpired,

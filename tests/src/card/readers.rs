@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use daemon::app::ports::ReaderName;
 use daemon::card::drive::{Transmit, TransmitError};
-use daemon::card::readers::{CardConnection, ConnectError, Observed, Presence, Readers, ReadersError, Wake};
+use daemon::card::readers::{
+    CardConnection, ConnectError, Line, Observed, Presence, Readers, ReadersError, Wake,
+};
 
 use super::SimCard;
 
@@ -50,7 +52,7 @@ struct Shared {
 #[derive(Default)]
 struct Table {
     slots: Vec<Slot>,
-    service_stopped: bool,
+    service_error: Option<ReadersError>,
     /// Counts the service's runs: what was connected to an earlier one is dead, also if nobody looked in between.
     service_run: u32,
     woken: bool,
@@ -128,7 +130,7 @@ impl SimReadersHandle {
     /// Stops the service (as when pcscd is killed); every connection is dead from then on.
     pub fn stop_service(&self) {
         self.change(|table| {
-            table.service_stopped = true;
+            table.service_error = Some(ReadersError::ServiceGone);
             table.service_run += 1;
             // A new service counts from the start again, and cards have lost power.
             for slot in &mut table.slots {
@@ -137,9 +139,14 @@ impl SimReadersHandle {
         });
     }
 
-    /// Starts the service again, with the cards where they are.
+    /// Lets the service refuse the daemon, as pcscd does where no polkit rule allows it.
+    pub fn refuse_service(&self) {
+        self.change(|table| table.service_error = Some(ReadersError::Refused));
+    }
+
+    /// Starts the service again, or lets it admit the daemon again, with the cards where they are.
     pub fn start_service(&self) {
-        self.change(|table| table.service_stopped = false);
+        self.change(|table| table.service_error = None);
     }
 
     fn with_slot(&self, name: &str, change: impl FnOnce(&mut Slot)) {
@@ -175,10 +182,10 @@ impl Table {
     }
 
     fn observe(&self) -> Result<Vec<Observed>, ReadersError> {
-        if self.service_stopped {
-            return Err(ReadersError::ServiceGone);
+        match self.service_error {
+            Some(error) => Err(error),
+            None => Ok(self.slots.iter().map(Slot::observe).collect()),
         }
-        Ok(self.slots.iter().map(Slot::observe).collect())
     }
 }
 
@@ -209,11 +216,29 @@ impl Readers for SimReaders {
         observed
     }
 
-    fn connect(&mut self, reader: &ReaderName) -> Result<Box<dyn CardConnection>, ConnectError> {
-        let table = lock(&self.shared.table);
-        let restarted = std::mem::replace(&mut self.service_run, table.service_run) != table.service_run;
-        if restarted || table.service_stopped {
-            return Err(ConnectError::ServiceGone);
+    fn line(&self) -> Box<dyn Line> {
+        Box::new(SimLine(Arc::clone(&self.shared)))
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        Arc::clone(&self.shared) as Arc<dyn Wake>
+    }
+}
+
+/// A line of the desk.
+struct SimLine(Arc<Shared>);
+
+impl Line for SimLine {
+    fn connect(
+        &mut self,
+        reader: &ReaderName,
+        event_count: u32,
+    ) -> Result<Box<dyn CardConnection>, ConnectError> {
+        let table = lock(&self.0.table);
+        match table.service_error {
+            None => {}
+            Some(ReadersError::ServiceGone) => return Err(ConnectError::ServiceGone),
+            Some(ReadersError::Refused) => return Err(ConnectError::Refused),
         }
         let slot = table.slot(reader).ok_or(ConnectError::ReaderGone)?;
         match slot.trouble {
@@ -223,17 +248,14 @@ impl Readers for SimReaders {
             Some(Trouble::InUse) => return Err(ConnectError::InUse),
         }
         let card = Arc::clone(slot.card.as_ref().ok_or(ConnectError::NoCard)?);
-        let event_count = slot.event_count;
+        if slot.event_count != event_count {
+            return Err(ConnectError::NoCard);
+        }
         let service_run = table.service_run;
         drop(table);
         lock(&card).power_on();
-        let reader = reader.clone();
-        let shared = Arc::clone(&self.shared);
+        let (shared, reader) = (Arc::clone(&self.0), reader.clone());
         Ok(Box::new(SimConnection { shared, reader, event_count, service_run, card }))
-    }
-
-    fn waker(&self) -> Arc<dyn Wake> {
-        Arc::clone(&self.shared) as Arc<dyn Wake>
     }
 }
 
@@ -249,7 +271,7 @@ struct SimConnection {
 impl SimConnection {
     fn still_connected(&self) -> Result<(), TransmitError> {
         let table = lock(&self.shared.table);
-        if table.service_stopped || table.service_run != self.service_run {
+        if table.service_error.is_some() || table.service_run != self.service_run {
             return Err(TransmitError::ServiceGone);
         }
         let slot = table.slot(&self.reader).ok_or(TransmitError::ReaderGone)?;

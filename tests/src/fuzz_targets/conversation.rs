@@ -1,6 +1,6 @@
 //! A whole card session with a card that answers whatever the input says.
 
-use daemon::app::ports::{CardError, Signing};
+use daemon::app::ports::{CardError, Opening, Signing};
 use daemon::card::drive::{Transmit, TransmitError};
 use daemon::card::protocol::Rung;
 use daemon::card::{session, tlv};
@@ -9,24 +9,40 @@ use super::{RUNGS, pin};
 
 const CHALLENGE: &[u8] = b"a challenge of the central system";
 
-/// A session with PIN: the first byte says how it begins, the rest is the card's answers.
+/// What lies in the file of an honest card.
+const CERTIFICATE: &[u8] = include_bytes!("../../fuzz/corpus/certificate/synthetic-card");
+
+/// The labels of card and phones, padded.
+const LABELS: [&[u8; 32]; 3] = [
+    b"JPKIAPICCTOKEN2                 ",
+    b"JPKIAPGPSETOKEN                 ",
+    b"JPKIAPIOSTOKEN                  ",
+];
+
+/// A session: the first byte says how it begins, the rest is the card's answers.
 ///
 /// It ends; the PIN is presented at most once, only after the card said that a try is left, and the last try only when
-/// it was confirmed; nothing is signed without it; nothing is sent to a card that has left.
+/// it was confirmed; except by an iPhone nothing is signed without it; nothing is sent to a card that has left.
 pub fn card_conversation(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
     let mut rung: Rung = RUNGS[usize::from(first & 0x03) % RUNGS.len()];
-    let confirmed = first & 0x04 != 0;
-    let mut card = Dealt { rest, confirmed, ..Dealt::default() };
-    let result = session::sign_with_pin(&mut card, &mut rung, pin(), CHALLENGE, confirmed);
+    let last_try_confirmed = first & 0x04 != 0;
+    let opening = match first & 0x18 {
+        0x10 => Opening::AndroidPin { pin: pin(), last_try_confirmed },
+        0x18 => Opening::Iphone,
+        _ => Opening::CardPin { pin: pin(), last_try_confirmed },
+    };
+    let verifies = usize::from(!matches!(opening, Opening::Iphone));
+    let mut card = Dealt { rest, confirmed: last_try_confirmed, due: verifies, ..Dealt::default() };
+    let result = session::open_and_sign(&mut card, &mut rung, opening, CHALLENGE);
     match result {
         Ok(Signing::Signed(signed)) => {
-            assert_eq!((card.verifies, card.signs), (1, 1), "signed without a PIN");
+            assert_eq!((card.verifies, card.signs), (verifies, 1), "signed without a PIN");
             assert_eq!(signed.signature.len(), 256);
             assert_eq!(tlv::certificate_length(&signed.certificate), Ok(Some(signed.certificate.len())));
         }
         Ok(Signing::OneTryLeft(back)) => {
-            assert!(!confirmed, "asked again for what was confirmed");
+            assert!(!last_try_confirmed, "asked again for what was confirmed");
             assert_eq!((card.verifies, back.digits()), (0, b"1234"));
         }
         // A status word can look like the PIN.
@@ -41,6 +57,8 @@ struct Dealt<'a> {
     rest: &'a [u8],
     confirmed: bool,
     may_verify: bool,
+    /// How often the PIN is presented before anything may be signed.
+    due: usize,
     verifies: usize,
     signs: usize,
     left: bool,
@@ -61,7 +79,7 @@ impl Transmit for Dealt<'_> {
             assert_eq!(self.verifies, 1, "presented twice");
         }
         if command.get(1) == Some(&0x2A) {
-            assert_eq!(self.verifies, 1, "signed without a PIN");
+            assert_eq!(self.verifies, self.due, "signed without a PIN");
             self.signs += 1;
             assert_eq!(self.signs, 1, "signed twice");
         }
@@ -98,10 +116,10 @@ impl Dealt<'_> {
     fn deal(&mut self) -> Result<Vec<u8>, TransmitError> {
         const OK: [u8; 2] = [0x90, 0x00];
         let Some(kind) = self.byte() else { return Err(TransmitError::Removed) };
-        Ok(match kind % 10 {
+        Ok(match kind % 11 {
             0 => OK.to_vec(),
             1 => vec![0x63, 0xC0 | self.byte().unwrap_or(3) & 0x0F],
-            2 => [&[0x30, 0x03, 0x02, 0x01, 0x00][..], &OK].concat(),
+            2 => [CERTIFICATE, &OK].concat(),
             3 => [&[0x5A; 256][..], &OK].concat(),
             4 => vec![self.byte().unwrap_or(0x6F), self.byte().unwrap_or(0)],
             5 => [self.bytes(), &OK].concat(),
@@ -117,7 +135,8 @@ impl Dealt<'_> {
                 });
             }
             8 => vec![0x67, 0x00],
-            _ => vec![0x6A, 0x86],
+            9 => vec![0x6A, 0x86],
+            _ => [&LABELS[usize::from(self.byte().unwrap_or(0)) % LABELS.len()][..], &OK].concat(),
         })
     }
 }

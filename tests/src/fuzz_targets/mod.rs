@@ -12,9 +12,10 @@ pub mod mutate;
 use daemon::card::apdu::{Response, Status};
 use daemon::card::drive::{Transmit, TransmitError, drive};
 use daemon::card::protocol::{
-    Protocol, ReadCertificate, ReadTokenLabel, Rung, SelectJpki, Sign, Step, TriesLeft, VerifyPin,
+    LastCommand, Protocol, ReadCertificate, ReadTokenLabel, Rung, SelectJpki, Sign, Step, TriesLeft,
+    VerifyPin,
 };
-use daemon::card::tlv;
+use daemon::card::{tlv, x509};
 use daemon::domain::personal::Pin;
 use x509_cert::der::Decode as _;
 
@@ -68,6 +69,7 @@ pub fn apdu_response(bytes: &[u8]) {
     assert!(is_end(TriesLeft, &response), "asked twice");
     assert!(is_end(VerifyPin::new(pin()), &response), "presented twice");
     assert!(is_end(Sign::new(b"challenge"), &response), "signed twice");
+    assert!(is_end(LastCommand, &response), "said goodbye twice");
     is_end(ReadTokenLabel::default(), &response);
     for rung in RUNGS {
         is_end(ReadCertificate::new(rung), &response);
@@ -113,6 +115,7 @@ pub fn certificate(bytes: &[u8]) {
     assert_eq!(tlv::certificate_length(bytes), Ok(Some(der.len())));
     assert_eq!(der, bytes[..der.len()]);
     // The result is the parser's business; that there is one is the promise.
+    drop(x509::read(&der));
     drop(x509_cert::Certificate::from_der(&der));
     drop(CardPki::new().verify(&der, b"challenge", &[0; 256]));
 }

@@ -67,7 +67,9 @@ impl Facility {
             desk: bench.desk.clone(),
             central: central.clone(),
             store: store.clone(),
-            audit: store,
+            audit: store.clone(),
+            settings: store,
+            terminal_authentication: None,
             clock: Arc::new(HeldClock::at(Timestamp::UNIX_EPOCH)),
             random: Arc::new(SeededRandom::new(dice.below(1 << 30) as u64)),
             tasks: tasks.clone(),
@@ -141,9 +143,12 @@ impl Facility {
             method: if dice.percent(90) { Method::CardPin } else { Method::Visual },
             terminal: Some(TerminalId(READERS[desk].to_owned())),
             reader: None,
+            card_kind: None,
+            entered_by: None,
+            visual_after_lock_of: None,
         };
         // Refused while the other desk's trouble lasts; tried again at the next move.
-        if let Ok(view) = self.checks.create(&self.actor, &new) {
+        if let Ok(view) = self.checks.create(&self.actor, &new).await {
             counter.check = Some(view.id);
             tokio::task::yield_now().await;
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use daemon::app::ports::{CardDesk as _, CardEvent, ReaderName, ReaderState, Signing};
 use daemon::card::desk::Desk;
+use daemon::card::readers::{Readers as _, Wake};
 use daemon::domain::personal::Pin;
 
 use super::dice::Dice;
@@ -19,6 +20,7 @@ pub(super) struct Bench {
     pub(super) floor: Floor,
     pub(super) steps: Steps,
     pub(super) desk: Arc<Desk>,
+    waker: Arc<dyn Wake>,
 }
 
 impl Bench {
@@ -27,14 +29,21 @@ impl Bench {
         floor.open(hand);
         let steps = Steps::new(floor);
         let readers = SteppedReaders { inner, steps: steps.clone() };
-        let desk = Desk::start(Box::new(readers)).expect("a thread for the desk");
-        Self { floor: floor.clone(), steps, desk: Arc::new(desk) }
+        let waker = readers.waker();
+        let desk = Desk::start(Box::new(readers)).expect("threads for the desk");
+        Self { floor: floor.clone(), steps, desk: Arc::new(desk), waker }
     }
 
     /// Waits until the desk has finished what it was given before and has looked at the readers.
     pub(super) async fn settle(&self) {
-        let nowhere = CardEvent { reader: ReaderName("no such reader".to_owned()), insertion: 0 };
-        drop(self.desk.read_certificate(&nowhere).await);
+        for reader in READERS {
+            // Of an insertion that never was: refused without touching a card, once the reader is free.
+            let nothing = CardEvent { reader: ReaderName(reader.to_owned()), insertion: 0 };
+            drop(self.desk.read_certificate(&nothing).await);
+        }
+        if !self.steps.seen(&*self.waker) {
+            self.floor.finding("the desk does not look at its readers".to_owned());
+        }
     }
 
     /// The card on a reader as the desk shows it.

@@ -3,6 +3,7 @@
 //!
 //! The judge knows nothing of the daemon. It sees every PIN that reaches a card and holds it against what was typed.
 
+use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -80,8 +81,6 @@ struct Book {
     tries: [u8; HOLDERS.len()],
     /// The card may answer the question for its tries with anything, so nobody can know when the last one is used.
     lies: [bool; HOLDERS.len()],
-    /// The reader whose connection carries a command now.
-    speaking: Option<usize>,
     wrong_pins: u32,
     tally: Tally,
     findings: Vec<String>,
@@ -97,6 +96,11 @@ struct Shared {
     hands: Mutex<Hands>,
     released: Condvar,
     book: Mutex<Book>,
+}
+
+thread_local! {
+    /// The reader whose connection carries a command now, on the thread that carries it.
+    static SPEAKING: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -257,17 +261,18 @@ impl Floor {
         }
     }
 
-    /// A command goes to a card through this reader; `None` when it is over. A card torn out by its script has left.
-    pub(super) fn speaks(&self, reader: Option<usize>) {
-        let before = std::mem::replace(&mut lock(&self.0.book).speaking, reader);
-        if let (None, Some(reader)) = (reader, before) {
-            let mut hands = lock(&self.0.hands);
-            if let Some(card) = hands.on[reader]
-                && lock(&self.0.cards[card]).is_torn()
-            {
-                hands.on[reader] = None;
-            }
+    /// Carries a command to a card through this reader. A card torn out by its script has left.
+    pub(super) fn speak<T>(&self, reader: usize, exchange: impl FnOnce() -> T) -> T {
+        SPEAKING.set(Some(reader));
+        let answer = exchange();
+        SPEAKING.set(None);
+        let mut hands = lock(&self.0.hands);
+        if let Some(card) = hands.on[reader]
+            && lock(&self.0.cards[card]).is_torn()
+        {
+            hands.on[reader] = None;
         }
+        answer
     }
 
     /// A PIN is typed at a reader.
@@ -345,7 +350,7 @@ impl Book {
         };
         self.tally.verifies += 1;
         self.tally.tries_lost += u64::from(lost_try);
-        let reader = self.speaking;
+        let reader = SPEAKING.get();
         let Some(entry) = reader.and_then(|reader| self.entries[reader].as_mut()) else {
             self.tally.mixups += 1;
             self.tally.burnt += u64::from(lost_try);

@@ -79,14 +79,18 @@ pub struct Report {
     pub findings: Vec<String>,
 }
 
+/// How many schedules run at once.
+const AT_ONCE: usize = 6;
+
 /// How long one schedule may take before it counts as stuck; it takes milliseconds.
 const STUCK: Duration = Duration::from_secs(30);
 
-/// Runs schedules with the seeds `first`, `first + 1`, … until `count` have run or `time` is over, on two threads.
+/// Runs schedules with the seeds `first`, `first + 1`, … until `count` have run or `time` is over, several at once:
+/// a schedule with a lost service mostly waits.
 #[expect(clippy::disallowed_methods, reason = "a lane is given an amount of real time")]
 pub fn run(kind: Kind, first: u64, count: u64, time: Duration) -> Report {
     // Making keys takes longer than many schedules.
-    let floors = [Floor::new(), Floor::new()];
+    let floors: [Floor; AT_ONCE] = std::array::from_fn(|_| Floor::new());
     let end = Instant::now() + time;
     let next = AtomicU64::new(first);
     let report = Mutex::new(Report::default());

@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use daemon::app::ports::{
     Answer, AuditEntry, AuditLog, CardCheck, Challenge, NewResult, PageAfter, Proof, RequestId, ResultQuery,
-    ResultStore, StoreError, StoredResult, UpstreamError,
+    ResultStore, Settings, StoreError, StoredResult, UpstreamError,
 };
+use daemon::domain::admission::SecuritySettings;
 use daemon::domain::check::ResultId;
 use daemon::domain::eligibility::{Confirmation, Validity};
 use daemon::domain::identifiers::InquiryNumber;
@@ -100,6 +101,17 @@ impl ResultStore for Store {
 #[async_trait]
 impl AuditLog for Store {
     async fn append(&self, _: &AuditEntry) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Settings for Store {
+    async fn security(&self) -> Result<SecuritySettings, StoreError> {
+        Ok(SecuritySettings { visual_confirmation: true })
+    }
+
+    async fn set_security(&self, _: SecuritySettings, _: &AuditEntry) -> Result<(), StoreError> {
         Ok(())
     }
 }

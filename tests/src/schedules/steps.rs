@@ -1,14 +1,14 @@
 //! Readers that let things happen between any two steps of the daemon.
 //!
-//! Runs in the desk's own thread: an action of the script is done before the step with its number, so what interleaves
+//! Runs on the desk's own threads: an action of the script is done before the step with its number, so what interleaves
 //! with what depends on the seed alone and not on how fast the machine is.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daemon::app::ports::ReaderName;
 use daemon::card::drive::{Transmit, TransmitError};
-use daemon::card::readers::{CardConnection, ConnectError, Observed, Readers, ReadersError, Wake};
+use daemon::card::readers::{CardConnection, ConnectError, Line, Observed, Readers, ReadersError, Wake};
 use tokio::sync::Notify;
 
 use super::floor::{Action, Floor, READERS};
@@ -29,7 +29,10 @@ struct Shared {
     floor: Floor,
     script: Mutex<Script>,
     give_up: Notify,
-    gave_up: (Mutex<bool>, std::sync::Condvar),
+    gave_up: (Mutex<bool>, Condvar),
+    /// How many looks at the readers have begun.
+    looks: Mutex<u64>,
+    looked: Condvar,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -40,6 +43,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// How long the desk's thread waits until whoever gives up has gone. Reached only if they had an answer already.
 const GOING: Duration = Duration::from_millis(20);
 
+/// How often a look is asked for before the desk counts as blind: ten seconds.
+const TIMES: usize = 500;
+
 impl Steps {
     pub(super) fn new(floor: &Floor) -> Self {
         Self(Arc::new(Shared {
@@ -47,6 +53,8 @@ impl Steps {
             script: Mutex::default(),
             give_up: Notify::new(),
             gave_up: Default::default(),
+            looks: Mutex::default(),
+            looked: Condvar::new(),
         }))
     }
 
@@ -65,6 +73,25 @@ impl Steps {
     pub(super) fn gone(&self) {
         *lock(&self.0.gave_up.0) = true;
         self.0.gave_up.1.notify_all();
+    }
+
+    /// Blocks until a look that began after this call has been published, which it is when the next one begins.
+    pub(super) fn seen(&self, waker: &dyn Wake) -> bool {
+        let mut looks = lock(&self.0.looks);
+        let wanted = *looks + 2;
+        for _ in 0..TIMES {
+            if *looks >= wanted {
+                return true;
+            }
+            drop(looks);
+            waker.wake();
+            looks = lock(&self.0.looks);
+            if *looks < wanted {
+                let waited = self.0.looked.wait_timeout(looks, GOING);
+                (looks, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        false
     }
 
     fn step(&self) {
@@ -97,6 +124,8 @@ pub(super) struct SteppedReaders {
 
 impl Readers for SteppedReaders {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Observed>, ReadersError> {
+        *lock(&self.steps.0.looks) += 1;
+        self.steps.0.looked.notify_all();
         // A look with patience is the thread at rest, not a step of a session.
         if timeout.is_zero() {
             self.steps.step();
@@ -104,15 +133,8 @@ impl Readers for SteppedReaders {
         self.inner.wait(timeout)
     }
 
-    fn connect(&mut self, reader: &ReaderName) -> Result<Box<dyn CardConnection>, ConnectError> {
-        let number = READERS.iter().position(|name| *name == reader.0);
-        if let Some(number) = number {
-            // Whoever connects has chosen the card before.
-            self.steps.0.floor.with_entry(number, |entry| entry.bound |= !entry.open_for_next);
-        }
-        self.steps.step();
-        let inner = self.inner.connect(reader)?;
-        Ok(Box::new(SteppedConnection { inner, reader: number, steps: self.steps.clone() }))
+    fn line(&self) -> Box<dyn Line> {
+        Box::new(SteppedLine { inner: self.inner.line(), steps: self.steps.clone() })
     }
 
     fn waker(&self) -> Arc<dyn Wake> {
@@ -120,19 +142,36 @@ impl Readers for SteppedReaders {
     }
 }
 
+struct SteppedLine {
+    inner: Box<dyn Line>,
+    steps: Steps,
+}
+
+impl Line for SteppedLine {
+    fn connect(
+        &mut self,
+        reader: &ReaderName,
+        event_count: u32,
+    ) -> Result<Box<dyn CardConnection>, ConnectError> {
+        let number = READERS.iter().position(|name| *name == reader.0).ok_or(ConnectError::ReaderGone)?;
+        // Whoever connects has chosen the card before.
+        self.steps.0.floor.with_entry(number, |entry| entry.bound |= !entry.open_for_next);
+        self.steps.step();
+        let inner = self.inner.connect(reader, event_count)?;
+        Ok(Box::new(SteppedConnection { inner, reader: number, steps: self.steps.clone() }))
+    }
+}
+
 struct SteppedConnection {
     inner: Box<dyn CardConnection>,
-    reader: Option<usize>,
+    reader: usize,
     steps: Steps,
 }
 
 impl Transmit for SteppedConnection {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransmitError> {
         self.steps.step();
-        self.steps.0.floor.speaks(self.reader);
-        let answer = self.inner.transmit(command);
-        self.steps.0.floor.speaks(None);
-        answer
+        self.steps.0.floor.speak(self.reader, || self.inner.transmit(command))
     }
 }
 
