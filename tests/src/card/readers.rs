@@ -132,10 +132,6 @@ impl SimReadersHandle {
         self.change(|table| {
             table.service_error = Some(ReadersError::ServiceGone);
             table.service_run += 1;
-            // A new service counts from the start again, and cards have lost power.
-            for slot in &mut table.slots {
-                slot.event_count = slot.card.is_some().into();
-            }
         });
     }
 
@@ -146,7 +142,14 @@ impl SimReadersHandle {
 
     /// Starts the service again, or lets it admit the daemon again, with the cards where they are.
     pub fn start_service(&self) {
-        self.change(|table| table.service_error = None);
+        self.change(|table| {
+            if table.service_error.take() == Some(ReadersError::ServiceGone) {
+                // A new service counts from the start again, whatever happened while there was none.
+                for slot in &mut table.slots {
+                    slot.event_count = slot.card.is_some().into();
+                }
+            }
+        });
     }
 
     fn with_slot(&self, name: &str, change: impl FnOnce(&mut Slot)) {

@@ -85,7 +85,7 @@ pub(super) fn script(dice: &mut Dice) -> Vec<(usize, Action)> {
 
 pub(super) fn action(dice: &mut Dice) -> Action {
     let reader = dice.below(READERS.len());
-    match dice.below(16) {
+    match dice.below(17) {
         0..=2 => Action::Take(reader),
         3..=8 => Action::Put(reader, dice.below(CARDS)),
         9 => Action::Trouble(reader, Some(dice.pick(&[Trouble::Mute, Trouble::Unavailable, Trouble::InUse]))),
@@ -94,6 +94,7 @@ pub(super) fn action(dice: &mut Dice) -> Action {
         12 => Action::Plug(reader),
         13 => Action::StopService,
         14 => Action::StartService,
+        15 => Action::Restart(reader, dice.below(CARDS)),
         _ => Action::GiveUp,
     }
 }

@@ -43,6 +43,8 @@ pub(super) enum Action {
     StopService,
     /// The PC/SC service is back.
     StartService,
+    /// The PC/SC service is restarted, and meanwhile a card is put on a reader.
+    Restart(usize, usize),
     /// Whoever waits for the daemon gives up.
     GiveUp,
 }
@@ -217,16 +219,11 @@ impl Floor {
                 readers.take(READERS[reader]);
                 hands.on[reader] = None;
             }
-            Action::Put(reader, card) => {
-                if hands.unplugged[reader] || !lock(&self.0.book).put(reader, card) {
-                    return false;
-                }
-                if let Some(other) = hands.on.iter().position(|on| *on == Some(card)) {
-                    readers.take(READERS[other]);
-                    hands.on[other] = None;
-                }
-                readers.insert(READERS[reader], &self.0.cards[card]);
-                hands.on[reader] = Some(card);
+            Action::Put(reader, card) => return self.put(&mut hands, &readers, reader, card),
+            Action::Restart(reader, card) => {
+                readers.stop_service();
+                self.put(&mut hands, &readers, reader, card);
+                readers.start_service();
             }
             Action::Trouble(reader, trouble) => {
                 if hands.unplugged[reader] {
@@ -249,6 +246,19 @@ impl Floor {
             Action::StartService => readers.start_service(),
             Action::GiveUp => return false,
         }
+        true
+    }
+
+    fn put(&self, hands: &mut Hands, readers: &SimReadersHandle, reader: usize, card: usize) -> bool {
+        if hands.unplugged[reader] || !lock(&self.0.book).put(reader, card) {
+            return false;
+        }
+        if let Some(other) = hands.on.iter().position(|on| *on == Some(card)) {
+            readers.take(READERS[other]);
+            hands.on[other] = None;
+        }
+        readers.insert(READERS[reader], &self.0.cards[card]);
+        hands.on[reader] = Some(card);
         true
     }
 

@@ -80,7 +80,7 @@ pub struct Report {
 }
 
 /// How many schedules run at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 12;
 
 /// How long one schedule may take before it counts as stuck; it takes milliseconds.
 const STUCK: Duration = Duration::from_secs(30);
