@@ -94,6 +94,10 @@ codes! {
     CardServiceUnavailable = "card_service_unavailable", SERVICE_UNAVAILABLE, Administrator,
         "カードリーダーのサービス（PC/SC）が動いていません。",
         other_ways!("管理者がPC/SCサービス（pcscd、Windowsでは Smart Card サービス）の起動を確認してください。復旧すると自動で再接続します。");
+    /// The PC/SC service refuses us.
+    CardServiceRefused = "card_service_refused", SERVICE_UNAVAILABLE, Administrator,
+        "カードリーダーのサービス（PC/SC）の使用が許可されていません。",
+        other_ways!("管理者が、このサービスを実行するユーザーにPC/SCの使用を許可してください（polkitの org.debian.pcsc-lite.access_pcsc と org.debian.pcsc-lite.access_card）。許可されると自動で再接続します。");
     /// The reader is gone or does not answer.
     ReaderUnavailable = "reader_unavailable", SERVICE_UNAVAILABLE, Staff, "カードリーダーが応答しません。",
         other_ways!("汎用カードリーダーを差し直して、もう一度資格確認を始めてください。");

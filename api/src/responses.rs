@@ -65,7 +65,8 @@ errors! {
     /// Of starting a check.
     NewCheckErrors = [ALWAYS, WORK, SESSION, BODY, &[
         Code::NoReader, Code::ReaderRequired, Code::ReaderBusy, Code::VisualNeedsTerminalMaterial,
-        Code::UnknownTerminal, Code::CardServiceUnavailable, Code::ReaderUnavailable,
+        Code::UnknownTerminal, Code::CardServiceUnavailable,
+        Code::CardServiceRefused, Code::ReaderUnavailable,
         Code::VisualWithoutPhoto, Code::PinOnFaceCard, Code::VisualDisabled, Code::VisualSwitchRefused,
     ]];
     /// Of operations without parameters but a body.

@@ -101,7 +101,7 @@ pub async fn add(
         let password = generate_password(&**random);
         (Secret::new(password.expose().to_owned()), Some(password))
     };
-    let credentials = Credentials::new(random.clone())?;
+    let credentials = Credentials::new(random.clone());
     let totp_secret: [u8; 20] = random_bytes(&**random);
     let otpauth = enrolment_uri(&totp_secret, name)?;
     let account = NewAccount {

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::accounts::{self, AccountError, RoleName};
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
+use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
 use crate::system::{OsRandom, SystemClock};
 
@@ -26,6 +27,17 @@ pub struct Arguments {
 enum Command {
     /// デーモンを動かす（SIGTERMまたはCtrl-Cで終了）
     Run(ConfigFile),
+    /// リーダー、PC/SC、カード、証明書、時計、ディスク、中央システムを調べ、直し方を示す（デーモンが動いていてもよい）
+    Doctor {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 機械が読む形（JSON）で出す
+        #[arg(long)]
+        json: bool,
+        /// カードに触れない（受付中はこれを付ける）
+        #[arg(long)]
+        no_card: bool,
+    },
     /// アカウントを管理する（デーモンを止めてから）
     #[command(subcommand)]
     Account(AccountCommand),
@@ -101,7 +113,7 @@ impl Failure {
 /// Runs the command; the exit code says how it went.
 pub fn run(arguments: Arguments) -> ExitCode {
     match dispatch(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             // If even this cannot be written, the exit code still tells.
             let _ = writeln!(std::io::stderr(), "shikakud: {failure}");
@@ -110,8 +122,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-fn dispatch(arguments: Arguments) -> Result<(), Failure> {
-    match arguments.command {
+fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let done: Result<(), Failure> = match arguments.command {
+        Command::Doctor { file, json, no_card } => return examine(&file, json, !no_card),
         Command::Run(file) => {
             let config = Config::load(&file.config)?;
             start_logs(&config);
@@ -136,7 +149,17 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
             writeln!(std::io::stdout(), "設定は正しく読めました")?;
             Ok(())
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// The report goes to standard output even if the configuration is unusable: it says so.
+fn examine(file: &ConfigFile, json: bool, touch_card: bool) -> Result<ExitCode, Failure> {
+    let asked = doctor::Asked { configuration: &file.config, touch_card };
+    let report = runtime()?.block_on(doctor::examine(&asked, Surroundings::of_this_machine()?));
+    let form = if json { doctor::Form::Json } else { doctor::Form::Text };
+    report.show(form, &mut std::io::stdout())?;
+    Ok(ExitCode::from(report.exit_code()))
 }
 
 fn ambient() -> (Arc<dyn Clock>, Arc<dyn Random>) {

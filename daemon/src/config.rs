@@ -229,3 +229,78 @@ impl Config {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../deploy/config.example.toml");
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("shikakud.toml"))
+    }
+
+    #[test]
+    fn the_example_is_a_whole_configuration_with_the_defaults_it_names() {
+        let config = parse(EXAMPLE).unwrap();
+        assert_eq!(config.api.listen, ApiConfig::default().listen);
+        assert_eq!(config.log.filter, LogSection::default().filter);
+        assert_eq!(config.upstream.institution_code, config.institution_code);
+        let (paths, defaults) = (&config.upstream.paths, crate::upstream::Paths::default());
+        assert_eq!(
+            (&paths.auth, &paths.challenge, &paths.confirm, &paths.results, &paths.inquiry_number),
+            (
+                &defaults.auth,
+                &defaults.challenge,
+                &defaults.confirm,
+                &defaults.results,
+                &defaults.inquiry_number
+            )
+        );
+        let (timeouts, defaults) = (config.upstream.timeouts, crate::upstream::Timeouts::default());
+        assert_eq!(
+            (timeouts.connect_ms, timeouts.total_ms, timeouts.results_ms),
+            (defaults.connect_ms, defaults.total_ms, defaults.results_ms)
+        );
+    }
+
+    #[test]
+    fn a_value_that_breaks_its_rule_is_refused_by_name() {
+        for (from, to, key) in [
+            ("1312345678", "131234567", "institution_code"),
+            ("127.0.0.1:8787", "0.0.0.0:8787", "api.listen"),
+            ("id = \"uketsuke-1\"", "id = \"受付\"", "terminals.id"),
+            (
+                "account = \"link-account\"",
+                "institution_code = \"9999999999\"\naccount = \"x\"",
+                "upstream.institution_code",
+            ),
+        ] {
+            let error = parse(&EXAMPLE.replace(from, to)).unwrap_err();
+            assert!(matches!(error, ConfigError::Value { key: named, .. } if named == key), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_wrong_type_are_refused_with_their_place() {
+        for (from, to, place) in [
+            ("filter = ", "fliter = ", "log"),
+            ("connect_ms = 5000", "connect_ms = \"5 s\"", "upstream.timeouts.connect_ms"),
+            ("mode = \"production\"", "mode = \"test\"", "mode"),
+        ] {
+            let error = parse(&EXAMPLE.replace(from, to)).unwrap_err();
+            assert!(
+                matches!(&error, ConfigError::Form { key, .. } if key.starts_with(place)),
+                "{place}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn relative_paths_are_relative_to_the_file() {
+        let mut config = parse(EXAMPLE).unwrap();
+        config.resolve_paths(Path::new("/etc/shikaku-bridge"));
+        assert_eq!(config.store.directory, Path::new("/etc/shikaku-bridge/data"));
+        assert_eq!(config.upstream.client_key_file, Path::new("/etc/shikaku-bridge/secrets/client-key.pem"));
+    }
+}

@@ -9,6 +9,7 @@ pub mod app;
 pub mod card;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod domain;
 pub mod service;
 pub mod start;

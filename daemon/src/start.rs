@@ -10,7 +10,7 @@ use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
 use crate::app::checks::{Checks, ChecksParts};
-use crate::app::credentials::{Credentials, CredentialsError};
+use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
@@ -71,9 +71,6 @@ pub enum StartError {
     /// The data directory belongs to the other mode.
     #[error("データの種類が違います: {0}")]
     Mode(#[from] ModeError),
-    /// Password hashing does not work.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
     /// The API's address is taken.
     #[error("APIの待ち受けができません: {0}")]
     Bind(#[from] BindError),
@@ -168,7 +165,7 @@ async fn use_cases(
             accounts: store.clone(),
             sessions: store.clone(),
             audit: store.clone(),
-            credentials: Arc::new(Credentials::new(random.clone())?),
+            credentials: Arc::new(Credentials::new(random.clone())),
             clock: clock.clone(),
             random: random.clone(),
         })
@@ -199,6 +196,16 @@ async fn use_cases(
     })
 }
 
+/// Where the configured store lies.
+pub(crate) fn store_paths(config: &Config) -> StoreConfig {
+    StoreConfig {
+        data_dir: config.store.directory.clone(),
+        keyring: config.store.directory.join("keyring"),
+        master_key: config.store.master_key_file.clone(),
+        readers: READERS,
+    }
+}
+
 /// Opens the configured store, after making sure that it holds the configured kind of data.
 pub(crate) async fn open_store(
     config: &Config,
@@ -206,13 +213,7 @@ pub(crate) async fn open_store(
     random: &Arc<dyn Random>,
     tasks: &Tasks,
 ) -> Result<Store, StartError> {
-    let paths = StoreConfig {
-        data_dir: config.store.directory.clone(),
-        keyring: config.store.directory.join("keyring"),
-        master_key: config.store.master_key_file.clone(),
-        readers: READERS,
-    };
-    let store = Store::open(&paths, clock.clone(), random.clone(), tasks).await?;
+    let store = Store::open(&store_paths(config), clock.clone(), random.clone(), tasks).await?;
     if let Err(error) = claim_mode(&config.store.directory, config.mode.word()) {
         store.close().await;
         return Err(error.into());
@@ -241,16 +242,23 @@ pub enum ModeError {
     Unreadable(#[from] std::io::Error),
 }
 
+/// The file that marks a data directory with its mode.
+const MODE_MARK: &str = "mode";
+
+/// The mode a data directory is marked with, if it is marked yet.
+pub(crate) fn marked_mode(directory: &Path) -> std::io::Result<Option<String>> {
+    match std::fs::read_to_string(directory.join(MODE_MARK)) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Marks a new data directory with its mode, for ever: sandbox data never mixes with real data.
 fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
-    let path = directory.join("mode");
-    let found = match std::fs::read_to_string(&path) {
-        Ok(text) => text.trim().to_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::write(&path, wanted)?;
-            return Ok(());
-        }
-        Err(error) => return Err(error.into()),
+    let Some(found) = marked_mode(directory)? else {
+        std::fs::write(directory.join(MODE_MARK), wanted)?;
+        return Ok(());
     };
     if found == wanted {
         Ok(())

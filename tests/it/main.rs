@@ -5,6 +5,7 @@
 mod card;
 mod clinic;
 mod contract;
+mod doctor;
 mod lane;
 mod opensc;
 mod pcsc_lane;

@@ -49,7 +49,9 @@ fn a_card_taken_out_is_gone_and_comes_back_without_its_session() {
         let card = connect();
         assert_eq!(transmit(&card, SELECT_JPKI), Ok(vec![0x90, 0x00]));
         link.remove();
-        assert!(transmit(&card, READ_CERTIFICATE).is_err(), "no card, no answer");
+        // An error, or success without a single byte: it depends on what vpcd notices first.
+        let answer = transmit(&card, READ_CERTIFICATE).unwrap_or_default();
+        assert!(answer.is_empty(), "no card, no answer: {answer:02X?}");
         lane.wait_for(State::EMPTY);
         // The old handle stays dead, and holds the reader for as long as it lives.
         drop(card);

@@ -27,14 +27,17 @@ pub enum CredentialsError {
 pub struct Credentials {
     gate: Semaphore,
     random: Arc<dyn Random>,
-    decoy: String,
 }
 
+/// What an unknown account's password is compared with, so that it costs the same work as a known one. Nobody's password:
+/// the answer is no whatever fits.
+const DECOY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c2hpa2FrdS1icmlkZ2UhIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 impl Credentials {
-    /// Prepares a decoy hash, so that an unknown account costs the same work as a known one.
-    pub fn new(random: Arc<dyn Random>) -> Result<Self, CredentialsError> {
-        let decoy = hash(&random_bytes::<16>(&*random), &random_bytes::<16>(&*random))?;
-        Ok(Self { gate: Semaphore::new(HASHES_AT_ONCE), random, decoy })
+    /// Takes its salts from `random`.
+    pub fn new(random: Arc<dyn Random>) -> Self {
+        Self { gate: Semaphore::new(HASHES_AT_ONCE), random }
     }
 
     /// Hashes a new password; the result is in PHC form with its own salt.
@@ -50,7 +53,7 @@ impl Credentials {
         hash: Option<String>,
     ) -> Result<bool, CredentialsError> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        let hash = hash.unwrap_or_else(|| DECOY.to_owned());
         let fits = self
             .on_blocking_pool(move || {
                 Argon2::default().verify_password(password.expose().as_bytes(), hash.as_str()).is_ok()
@@ -132,12 +135,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_fits_only_its_own_hash_and_nothing_fits_an_unknown_account() {
-        let credentials = Credentials::new(Arc::new(Counter(0.into()))).unwrap();
+        let credentials = Credentials::new(Arc::new(Counter(0.into())));
         let secret = |text: &str| Secret::new(text.to_owned());
         let hash = credentials.hash(secret("正しい合言葉12345")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(credentials.password_fits(secret("正しい合言葉12345"), Some(hash.clone())).await.unwrap());
         assert!(!credentials.password_fits(secret("正しい合言葉12346"), Some(hash)).await.unwrap());
         assert!(!credentials.password_fits(secret("正しい合言葉12345"), None).await.unwrap());
+    }
+
+    #[test]
+    fn the_decoy_costs_what_a_real_hash_costs() {
+        let real = hash(b"any password", &[7; 16]).unwrap();
+        let parameters = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(parameters(DECOY), parameters(&real));
+        assert_eq!(DECOY.len(), real.len());
+        // It must be well formed, or the comparison would end before the work begins.
+        let refused = Argon2::default().verify_password(b"any password", DECOY).unwrap_err();
+        assert_eq!(refused, argon2::password_hash::Error::PasswordInvalid);
     }
 }

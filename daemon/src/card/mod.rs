@@ -12,6 +12,7 @@ pub mod pcsc;
 pub mod protocol;
 pub mod readers;
 pub mod session;
+pub mod survey;
 pub mod tlv;
 pub mod x509;
 

@@ -135,6 +135,8 @@ pub enum Event {
 pub enum Failure {
     /// The PC/SC service is not running.
     CardServiceUnavailable,
+    /// The PC/SC service refuses us.
+    CardServiceRefused,
     /// The reader is gone or does not answer.
     ReaderUnavailable,
     /// Another program holds the card.
@@ -200,6 +202,7 @@ impl Failure {
     pub fn code(&self) -> &'static str {
         match self {
             Self::CardServiceUnavailable => "card_service_unavailable",
+            Self::CardServiceRefused => "card_service_refused",
             Self::ReaderUnavailable => "reader_unavailable",
             Self::CardInUse => "card_in_use",
             Self::CardRemoved => "card_removed",

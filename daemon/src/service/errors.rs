@@ -46,6 +46,7 @@ pub(super) fn create(error: CreateError) -> ServiceError {
         CreateError::Forbidden => Code::ForbiddenRole.into(),
         CreateError::UnknownTerminal => ServiceError::new(Code::UnknownTerminal).field("terminal"),
         CreateError::CardServiceUnavailable => Code::CardServiceUnavailable.into(),
+        CreateError::CardServiceRefused => Code::CardServiceRefused.into(),
         CreateError::NoReader => Code::NoReader.into(),
         CreateError::ReaderRequired => ServiceError::new(Code::ReaderRequired).field("reader"),
         CreateError::ReaderUnavailable => Code::ReaderUnavailable.into(),
@@ -108,6 +109,7 @@ fn upstream(error: UpstreamError) -> ServiceError {
 pub(super) fn failure(failure: &Failure) -> Code {
     match failure {
         Failure::CardServiceUnavailable => Code::CardServiceUnavailable,
+        Failure::CardServiceRefused => Code::CardServiceRefused,
         Failure::ReaderUnavailable => Code::ReaderUnavailable,
         Failure::CardInUse => Code::CardInUse,
         Failure::CardRemoved => Code::CardRemoved,
@@ -144,6 +146,7 @@ mod tests {
     fn the_audit_log_and_the_api_use_the_same_codes() {
         for example in [
             Failure::CardServiceUnavailable,
+            Failure::CardServiceRefused,
             Failure::ReaderUnavailable,
             Failure::CardInUse,
             Failure::CardRemoved,

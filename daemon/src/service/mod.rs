@@ -1,4 +1,4 @@
-//! The contract's [`api::Service`], spoken by the use cases: the only translator between wire and domain.
+//! The contract's [`Service`], spoken by the use cases: the only translator between wire and domain.
 //!
 //! Decides nothing: reads a request, calls one use case, writes the answer.
 

@@ -8,7 +8,9 @@ use jiff::civil::Date;
 use super::errors;
 use crate::app::checks::{CertificateView, CheckView, Offer};
 use crate::app::health::HealthView;
-use crate::app::ports::{DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth};
+use crate::app::ports::{
+    CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
+};
 use crate::domain::admission::{CardKind, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
@@ -247,7 +249,7 @@ fn warning(remark: Remark) -> w::Warning {
 
 pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
     w::Readers {
-        service_available: view.service_available,
+        service_available: view.service_available(),
         methods: offer.methods.iter().copied().map(method).collect(),
         visual_after_lock: offer.visual_after_lock,
         readers: view
@@ -292,8 +294,14 @@ pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
 }
 
 fn card_health(view: &DeskView) -> w::HealthPart {
-    if !view.service_available {
-        return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceUnavailable);
+    match view.service {
+        CardService::Available => {}
+        CardService::Gone => {
+            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceUnavailable);
+        }
+        CardService::Refused => {
+            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceRefused);
+        }
     }
     let dead = view.readers.iter().filter(|reader| reader.state == ReaderState::Unavailable).count();
     match (view.readers.len(), dead) {

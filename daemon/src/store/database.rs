@@ -85,6 +85,11 @@ async fn verify_settings(connection: &mut SqliteConnection) -> Result<(), OpenEr
     Ok(())
 }
 
+/// One connection that changes nothing: neither schema nor rows.
+pub(super) async fn open_reader(path: &Path) -> Result<SqliteConnection, OpenError> {
+    Ok(common(path).read_only(true).pragma("query_only", "ON").connect().await?)
+}
+
 /// The readers: read-only connections that stay open.
 pub(super) async fn open_readers(path: &Path, readers: u32) -> Result<SqlitePool, OpenError> {
     let options = common(path).read_only(true).pragma("query_only", "ON");

@@ -61,6 +61,11 @@ pub(super) fn private_directory(path: &Path) -> Result<(), FileError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io_error(path, error)),
     }
+    check_directory(path)
+}
+
+/// Makes sure that an existing directory has mode 0700 and belongs to us.
+pub(super) fn check_directory(path: &Path) -> Result<(), FileError> {
     let found = fs::symlink_metadata(path).map_err(|e| io_error(path, e))?;
     if found.is_symlink() {
         Err(refuse(path, SYMLINK))

@@ -279,6 +279,19 @@ fn open_file(file: &Path, master: &Path) -> Result<(Key, Zeroizing<Vec<u8>>), Ke
     Err(KeyringError::Unreadable(file.to_owned()))
 }
 
+/// Whether the master key opens the keyring as both lie there; changes nothing, not even what a crash left half done.
+pub(super) fn check(file: &Path, master: &Path) -> Result<(), KeyringError> {
+    let content = files::read_private(file)?.ok_or_else(|| KeyringError::KeyringMissing(file.to_owned()))?;
+    let keys = [read_key(master)?, read_key(&next(master))?];
+    if !files::exists(master)? && !files::exists(&next(master))? {
+        return Err(KeyringError::MasterKeyMissing(master.to_owned()));
+    }
+    match keys.iter().flatten().find_map(|key| open_with(key, &content)) {
+        Some(_) => Ok(()),
+        None => Err(KeyringError::Unreadable(file.to_owned())),
+    }
+}
+
 fn load(file: &Path, master: &Path) -> Result<(SystemKeys, BTreeMap<i32, Arc<MonthKeys>>), KeyringError> {
     let (_, plain) = open_file(file, master)?;
     parse(&plain)?.ok_or_else(|| KeyringError::Unreadable(file.to_owned()))

@@ -14,6 +14,7 @@ mod crypto;
 mod database;
 mod error;
 mod files;
+mod inspect;
 mod keyring;
 mod results;
 mod retention;
@@ -32,6 +33,7 @@ pub use audit::{ChainError, ChainHead};
 pub use database::check_version;
 pub use error::OpenError;
 pub use files::FileError;
+pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
 pub use retention::Purged;
 
 use crate::app::ports::{Clock, Random};
@@ -125,6 +127,11 @@ fn prepare_directories(config: &StoreConfig) -> Result<(), OpenError> {
     for directory in [&config.data_dir, &keyring, &master] {
         files::private_directory(directory)?;
     }
+    check_apart(config)
+}
+
+fn check_apart(config: &StoreConfig) -> Result<(), OpenError> {
+    let (keyring, master) = (files::directory_of(&config.keyring), files::directory_of(&config.master_key));
     let real =
         |path: &Path| path.canonicalize().map_err(|source| FileError::Io { path: path.to_owned(), source });
     let apart = real(&master)?;

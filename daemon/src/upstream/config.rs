@@ -227,6 +227,11 @@ impl UpstreamConfig {
 }
 
 impl Credentials {
+    /// Our client certificate, DER.
+    pub fn client_certificate(&self) -> &[u8] {
+        self.chain.first().map(AsRef::as_ref).unwrap_or_default()
+    }
+
     /// Checks the settings and reads the files they name.
     pub fn load(config: &UpstreamConfig) -> Result<Self, ConfigError> {
         check_settings(config)?;

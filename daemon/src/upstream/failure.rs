@@ -40,7 +40,7 @@ fn of_tls(error: &rustls::Error) -> UpstreamError {
 
 /// Alerts by which servers refuse a client certificate or the TLS settings. Servers that speak TLS 1.2 answer a missing
 /// certificate with a plain `handshake_failure`.
-fn concerns_trust(alert: AlertDescription) -> bool {
+pub(super) fn concerns_trust(alert: AlertDescription) -> bool {
     matches!(
         alert,
         AlertDescription::CertificateRequired
@@ -59,7 +59,7 @@ fn concerns_trust(alert: AlertDescription) -> bool {
     )
 }
 
-fn is_reset(kind: io::ErrorKind) -> bool {
+pub(super) fn is_reset(kind: io::ErrorKind) -> bool {
     matches!(
         kind,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
@@ -72,7 +72,9 @@ pub(super) fn root_cause(error: &reqwest::Error) -> String {
 }
 
 /// The error and everything below it. `io::Error` leaves out its own content in `source()`, so that is looked up.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
         match error.downcast_ref::<io::Error>() {
             Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),

@@ -14,6 +14,7 @@ mod check;
 mod config;
 mod failure;
 mod link;
+mod probe;
 mod session;
 mod tls;
 mod transport;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use config::{ConfigError, Credentials, Paths, Timeouts, TlsFloor, UpstreamConfig};
+pub use probe::{Probed, probe};
 
 use crate::app::ports::{Clock, RequestId, UpstreamError, UpstreamHealth, UpstreamStatus};
 use crate::domain::identifiers::InstitutionCode;

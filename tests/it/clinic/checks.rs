@@ -1,7 +1,20 @@
 //! Checks: from the tap to the stored result, and what staff and patient do on the way.
 
+use harness::card::readers::SharedCard;
 use harness::clinic::{OpenClinic, READER, TERMINAL};
 use serde_json::json;
+
+/// A check that waits for staff to confirm the last PIN try of the card on the reader.
+async fn at_the_last_try(open: &OpenClinic, pin: &str) -> (SharedCard, String) {
+    let card = open.clinic.card("taro");
+    card.lock().expect("the card").set_tries_left(1);
+    open.clinic.readers.insert(READER, &card);
+    let check = open.visitor.start_check("card_pin").await;
+    open.visitor.wait_for(&check, &["waiting_for_pin"]).await;
+    open.visitor.enter_pin(&check, pin).await;
+    open.visitor.wait_for(&check, &["confirming_last_try"]).await;
+    (card, check)
+}
 
 #[tokio::test]
 async fn from_tap_to_download() {
@@ -71,14 +84,7 @@ async fn a_wrong_pin_tells_the_tries_left_and_costs_exactly_one() {
 #[tokio::test]
 async fn the_last_try_is_used_only_after_staff_confirmed_it() {
     let open = OpenClinic::at_noon().await;
-    let card = open.clinic.card("taro");
-    card.lock().expect("the card").set_tries_left(1);
-    open.clinic.readers.insert(READER, &card);
-
-    let check = open.visitor.start_check("card_pin").await;
-    open.visitor.wait_for(&check, &["waiting_for_pin"]).await;
-    open.visitor.enter_pin(&check, "1234").await;
-    open.visitor.wait_for(&check, &["confirming_last_try"]).await;
+    let (card, check) = at_the_last_try(&open, "1234").await;
     assert_eq!(card.lock().expect("the card").verify_count(), 0);
 
     let confirmed =
@@ -91,13 +97,7 @@ async fn the_last_try_is_used_only_after_staff_confirmed_it() {
 #[tokio::test]
 async fn the_last_wrong_try_locks_and_a_locked_card_sees_no_verify() {
     let open = OpenClinic::at_noon().await;
-    let card = open.clinic.card("taro");
-    card.lock().expect("the card").set_tries_left(1);
-    open.clinic.readers.insert(READER, &card);
-    let check = open.visitor.start_check("card_pin").await;
-    open.visitor.wait_for(&check, &["waiting_for_pin"]).await;
-    open.visitor.enter_pin(&check, "9999").await;
-    open.visitor.wait_for(&check, &["confirming_last_try"]).await;
+    let (card, check) = at_the_last_try(&open, "9999").await;
     open.visitor.post(&format!("/v1/checks/{check}/confirm-last-try"), &serde_json::Value::Null).await;
     let failed = open.visitor.wait_for(&check, &["failed"]).await;
     assert_eq!(failed["failure"]["code"], "pin_locked");
@@ -143,13 +143,7 @@ async fn a_forgotten_card_never_meets_the_next_patients_pin() {
 #[tokio::test]
 async fn a_swapped_card_ends_the_check_before_its_pin_reaches_the_other_card() {
     let open = OpenClinic::at_noon().await;
-    let first = open.clinic.card("taro");
-    first.lock().expect("the card").set_tries_left(1);
-    open.clinic.readers.insert(READER, &first);
-    let check = open.visitor.start_check("card_pin").await;
-    open.visitor.wait_for(&check, &["waiting_for_pin"]).await;
-    open.visitor.enter_pin(&check, "1234").await;
-    open.visitor.wait_for(&check, &["confirming_last_try"]).await;
+    let (_first, check) = at_the_last_try(&open, "1234").await;
 
     let second = open.clinic.tap("hanako");
     let failed = open.visitor.wait_for(&check, &["failed"]).await;

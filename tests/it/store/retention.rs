@@ -74,7 +74,7 @@ async fn for_every_day_from_2024_to_2104_results_are_served_to_the_last_instant_
         days += inserted.len();
         let [_, newer] = months;
         months = [newer, inserted];
-        first = first + 1.month();
+        first += 1.month();
     }
     assert_eq!(days, 29_585);
     running.stop().await;

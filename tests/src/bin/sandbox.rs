@@ -147,17 +147,19 @@ fn introduce(clinic: &Clinic, credentials: &Credentials, arguments: &Arguments) 
   認証アプリ     {otpauth}
   カード         {persona}（暗証番号 {pin}）が {READER} にあります
 
-ログイン（oathtool と jq はDebianのパッケージです）:
-  TOKEN=$(curl -sS http://{api}/v1/sessions -H 'Content-Type: application/json' -d @- <<JSON | jq -r .token
-  {{\"institution_code\": \"{institution_code}\", \"account\": \"{account}\", \"password\": \"{password}\",
-   \"code\": \"$(oathtool --totp -b {totp_secret})\"}}
-  JSON
-  )
-資格確認:
-  CHECK=$(curl -sS http://{api}/v1/checks -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"method\": \"card_pin\"}}' | jq -r .id)
-  curl -sS -X PUT http://{api}/v1/checks/$CHECK/pin -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"pin\": \"{pin}\"}}'
-ダウンロード:
-  curl -sS http://{api}/v1/results -H \"Authorization: Bearer $TOKEN\" | jq .
+── 貼り付けて使えます（oathtool と jq はDebianのパッケージです）──
+# ログイン
+TOKEN=$(curl -sS http://{api}/v1/sessions -H 'Content-Type: application/json' -d @- <<JSON | jq -r .token
+{{\"institution_code\": \"{institution_code}\", \"account\": \"{account}\", \"password\": \"{password}\",
+ \"code\": \"$(oathtool --totp -b {totp_secret})\"}}
+JSON
+)
+# 資格確認
+CHECK=$(curl -sS http://{api}/v1/checks -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"method\": \"card_pin\"}}' | jq -r .id)
+curl -sS -X PUT http://{api}/v1/checks/$CHECK/pin -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{{\"pin\": \"{pin}\"}}' | jq -c .
+# ダウンロード
+curl -sS http://{api}/v1/results -H \"Authorization: Bearer $TOKEN\" | jq .
+──
 
 ここに入力できるコマンド:  tap 名前 ／ remove ／ list ／ quit"
     )

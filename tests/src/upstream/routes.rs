@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State as Extract};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -14,6 +14,7 @@ use daemon::domain::eligibility::parse_date;
 use daemon::domain::retention::JstMonth;
 use data_encoding::BASE64;
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +57,16 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         let layer = from_fn_with_state((Arc::clone(&shared), endpoint), disturb);
         router = router.route(&path, handler.layer(layer));
     }
-    router.with_state(shared)
+    router.layer(map_response_with_state(Arc::clone(&shared), dated)).with_state(shared)
+}
+
+/// Says the time by its own clock, as a server does whose clock may differ from the client's.
+async fn dated(Extract(sim): Sim, mut response: Response) -> Response {
+    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&sim.state.now());
+    if let Some(now) = now.ok().and_then(|now| HeaderValue::from_str(&now).ok()) {
+        response.headers_mut().insert(DATE, now);
+    }
+    response
 }
 
 /// Notes the request, then lets the scripted fault happen.

@@ -38,6 +38,7 @@ impl From<CardError> for End {
     fn from(error: CardError) -> Self {
         Self::Failed(match error {
             CardError::ServiceUnavailable => Failure::CardServiceUnavailable,
+            CardError::ServiceRefused => Failure::CardServiceRefused,
             CardError::ReaderUnavailable => Failure::ReaderUnavailable,
             CardError::InUse => Failure::CardInUse,
             CardError::Removed => Failure::CardRemoved,

@@ -1,9 +1,10 @@
 //! Checks (資格確認): creates them, finds them, passes on what staff and patient do.
 //!
-//! One task drives each check ([`drive`]); a reader serves one active check at a time. A check holds no personal data:
+//! One task drives each check (module `drive`); a reader serves one active check at a time. A check holds no personal data:
 //! only the number of the stored result.
 
 mod drive;
+mod reader_choice;
 mod registry;
 
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::registry::{Full, Registry};
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{
-    AuditEntry, AuditLog, CardCheck, CardDesk, Clock, DeskView, Origin, Random, ReaderName, ReaderState,
-    ResultStore, Settings, StoreError, TerminalAuthentication, TerminalId, random_bytes,
+    AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings,
+    StoreError, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
 use crate::domain::admission::{
@@ -64,6 +65,9 @@ pub enum CreateError {
     /// The PC/SC service is not running.
     #[error("the PC/SC service is not available")]
     CardServiceUnavailable,
+    /// The PC/SC service refuses us.
+    #[error("the PC/SC service refuses access")]
+    CardServiceRefused,
     /// No reader is connected.
     #[error("no reader")]
     NoReader,
@@ -268,7 +272,8 @@ impl Checks {
         let terminal = self.terminal(new.terminal.as_ref())?;
         self.admit(new, &terminal.id, self.parts.settings.security().await?)?;
         let wanted = new.reader.as_ref().or(terminal.reader.as_ref());
-        let reader = choose_reader(&self.parts.desk.watch().borrow(), wanted)?;
+        let others = self.readers_of_others(terminal);
+        let reader = reader_choice::choose(&self.parts.desk.watch().borrow(), wanted, &others)?;
         self.record_exceptions(actor, new, &terminal.id).await?;
         let facts = Arc::new(Facts {
             id: data_encoding::BASE32_NOPAD.encode(&random_bytes::<16>(&*self.parts.random)).to_lowercase(),
@@ -356,6 +361,12 @@ impl Checks {
         }
     }
 
+    /// The readers that stand beside other terminals.
+    fn readers_of_others(&self, own: &Terminal) -> Vec<&ReaderName> {
+        let others = self.parts.terminals.iter().filter(|terminal| terminal.id != own.id);
+        others.filter_map(|terminal| terminal.reader.as_ref()).collect()
+    }
+
     /// A check as it stands.
     pub fn view(&self, actor: &Actor, id: &str) -> Result<CheckView, InputError> {
         Ok(self.find(actor, id)?.view())
@@ -418,59 +429,5 @@ impl Checks {
 
     fn find(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, InputError> {
         self.registry.find(id).filter(|entry| entry.facts.owner == actor.account).ok_or(InputError::NotFound)
-    }
-}
-
-fn choose_reader(view: &DeskView, wanted: Option<&ReaderName>) -> Result<ReaderName, CreateError> {
-    if !view.service_available {
-        return Err(CreateError::CardServiceUnavailable);
-    }
-    let name = match (wanted, view.readers.as_slice()) {
-        (_, []) => return Err(CreateError::NoReader),
-        (Some(name), _) => name,
-        (None, [only]) => &only.name,
-        (None, _) => return Err(CreateError::ReaderRequired),
-    };
-    match view.state(name) {
-        Some(ReaderState::Empty | ReaderState::Card(_) | ReaderState::Mute) => Ok(name.clone()),
-        Some(ReaderState::Unavailable) | None => Err(CreateError::ReaderUnavailable),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::app::ports::ReaderView;
-
-    fn view(readers: &[(&str, ReaderState)]) -> DeskView {
-        DeskView {
-            service_available: true,
-            readers: readers
-                .iter()
-                .map(|(name, state)| ReaderView {
-                    name: ReaderName((*name).to_owned()),
-                    state: state.clone(),
-                })
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn the_reader_is_the_named_one_or_the_only_one() {
-        let named = |name: &str| Some(ReaderName(name.to_owned()));
-        let one = view(&[("a", ReaderState::Empty)]);
-        let two = view(&[("a", ReaderState::Empty), ("b", ReaderState::Unavailable)]);
-        for (view, wanted, expected) in [
-            (&DeskView::default(), None, Err(CreateError::CardServiceUnavailable)),
-            (&view(&[]), None, Err(CreateError::NoReader)),
-            (&one, None, Ok("a")),
-            (&two, None, Err(CreateError::ReaderRequired)),
-            (&two, named("a"), Ok("a")),
-            (&two, named("b"), Err(CreateError::ReaderUnavailable)),
-            (&two, named("c"), Err(CreateError::ReaderUnavailable)),
-        ] {
-            let expected = expected.map(|name| ReaderName(name.to_owned()));
-            assert_eq!(choose_reader(view, wanted.as_ref()), expected, "{wanted:?}");
-        }
     }
 }

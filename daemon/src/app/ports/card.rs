@@ -45,16 +45,33 @@ pub struct ReaderView {
     pub state: ReaderState,
 }
 
+/// How the PC/SC service stands to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CardService {
+    /// It answers.
+    Available,
+    /// It is not running, or does not answer.
+    #[default]
+    Gone,
+    /// It answers, but refuses us (a polkit rule is missing).
+    Refused,
+}
+
 /// Everything PC/SC shows now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeskView {
-    /// Whether the PC/SC service answers.
-    pub service_available: bool,
+    /// How the PC/SC service stands to us.
+    pub service: CardService,
     /// The readers, in PC/SC's order.
     pub readers: Vec<ReaderView>,
 }
 
 impl DeskView {
+    /// Whether the PC/SC service answers and lets us in.
+    pub fn service_available(&self) -> bool {
+        self.service == CardService::Available
+    }
+
     /// The state of one reader, if it is listed.
     pub fn state(&self, reader: &ReaderName) -> Option<&ReaderState> {
         self.readers.iter().find(|view| view.name == *reader).map(|view| &view.state)
@@ -146,6 +163,9 @@ pub enum CardError {
     /// The PC/SC service is not running.
     #[error("the PC/SC service is not available")]
     ServiceUnavailable,
+    /// The PC/SC service refuses us (polkit); an administrator must allow it.
+    #[error("the PC/SC service refuses access")]
+    ServiceRefused,
     /// The reader is gone or does not answer.
     #[error("the reader is not available")]
     ReaderUnavailable,

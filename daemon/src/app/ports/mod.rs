@@ -14,8 +14,8 @@ pub use accounts::{
 };
 pub use ambient::{Clock, Random, random_bytes};
 pub use card::{
-    CardCertificate, CardDesk, CardError, CardEvent, CardExchange, DeskView, Opening, ReaderName,
-    ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
+    CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
+    ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
     Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::app::ports::{CardEvent, DeskView, ReaderName, ReaderState, ReaderView};
+use crate::app::ports::{CardEvent, CardService, DeskView, ReaderName, ReaderState, ReaderView};
 use crate::card::readers::{Observed, Presence};
 
 /// Which insertion is on which reader.
@@ -23,12 +23,18 @@ impl Insertions {
     pub fn see(&mut self, observed: Vec<Observed>) -> DeskView {
         self.current.retain(|name, _| observed.iter().any(|reader| reader.name == *name));
         let readers = observed.into_iter().map(|reader| self.see_one(reader)).collect();
-        DeskView { service_available: true, readers }
+        DeskView { service: CardService::Available, readers }
     }
 
     /// Forgets all cards: after this, none of them is known to be the same as before.
     pub fn forget(&mut self) {
         self.current.clear();
+    }
+
+    /// The event count that goes with a card event, if this card is still the latest on its reader.
+    pub fn event_count(&self, card: &CardEvent) -> Option<u32> {
+        let insertion = self.current.get(&card.reader)?;
+        (insertion.number == card.insertion).then_some(insertion.event_count)
     }
 
     fn see_one(&mut self, observed: Observed) -> ReaderView {

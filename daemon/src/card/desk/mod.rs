@@ -1,18 +1,21 @@
-//! The desk: implements `CardDesk` with one OS thread that owns the readers.
+//! The desk: implements `CardDesk` with threads that own the readers.
 //!
 //! PC/SC calls block, sometimes for long (another program's transaction, a dead reader), so none of them runs on the async
-//! runtime. Callers put a job into a bounded mailbox, wake the thread and wait for the reply, at most [`DEADLINE`]. A job
-//! whose caller has gone is dropped before the card is touched: nobody's PIN is presented for a check that has ended.
+//! runtime: one thread looks at the readers ([`watcher`]), another notices if that hangs, and a few hold card sessions
+//! ([`lines`]). Callers hand a job to the lines and wait for the reply for a limited time. A job whose caller has gone is
+//! withdrawn: nobody's PIN is presented for a check that has ended.
 
 mod insertions;
-mod worker;
+mod job;
+mod lines;
+mod sight;
+mod watcher;
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -21,79 +24,149 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use self::worker::{Job, Reply, Work, Worker};
-use super::readers::{Readers, Wake};
+use self::job::{Claim, Job, Reply, Withdraw, Work};
+use self::lines::{LINES, Lines};
+use self::sight::Sight;
+use super::readers::Readers;
 use crate::app::ports::{CardCertificate, CardDesk, CardError, CardEvent, DeskView, Opening, Signing};
 
-/// The longest a caller waits for its card session. A slow contactless card needs two to three seconds.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-/// The longest [`Desk::stop`] waits for the thread: a card session under way may end, a hanging PC/SC call may not hold up
+/// The longest [`Desk::stop`] waits for the threads: card sessions under way may end, a hanging PC/SC call may not hold up
 /// the process.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(3);
 
-/// Jobs that may wait. A reader serves one check at a time, so more than a few mean that the thread hangs.
-const MAILBOX: usize = 16;
-
-/// The readers of this machine, owned by one thread.
-pub struct Desk {
-    jobs: SyncSender<Job>,
-    view: watch::Receiver<DeskView>,
-    waker: Arc<dyn Wake>,
-    stopping: Arc<AtomicBool>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+/// How long is waited for what may hang.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// For a look at the readers, which returns after a second even if nothing changes.
+    look: Duration,
+    /// For a connection to the card: powering on a slow card, and two seconds for another program to let go of it.
+    connect: Duration,
+    /// For the session that follows. A slow contactless card needs two to three seconds.
+    session: Duration,
 }
 
-/// The thread did not end in time and was left behind: a PC/SC call hangs.
+/// Long enough for every reader and card that works.
+const PATIENCE: Patience = Patience {
+    look: Duration::from_secs(4),
+    connect: Duration::from_secs(6),
+    session: Duration::from_secs(15),
+};
+
+/// The readers of this machine, owned by a few threads.
+pub struct Desk {
+    lines: Arc<Lines>,
+    sight: Arc<Sight>,
+    view: watch::Receiver<DeskView>,
+    patience: Patience,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Default)]
+struct Threads {
+    /// Closed to end the watching thread.
+    stop: Option<SyncSender<()>>,
+    /// Closed when all threads have ended.
+    ended: Option<watch::Receiver<()>>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+/// A thread did not end in time and was left behind: a PC/SC call hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the card thread did not end in time")]
+#[error("a card thread did not end in time")]
 pub struct DidNotStop;
 
 impl Desk {
-    /// Starts the thread. Fails only if the operating system has no thread to give.
+    /// Starts the threads. Fails only if the operating system has no thread to give.
     pub fn start(readers: Box<dyn Readers>) -> io::Result<Self> {
-        let (jobs, mailbox) = sync_channel(MAILBOX);
-        let (publisher, view) = watch::channel(DeskView::default());
-        let waker = readers.waker();
-        let stopping = Arc::new(AtomicBool::new(false));
-        let worker = Worker::new(readers, mailbox, publisher, Arc::clone(&stopping));
-        let thread = thread::Builder::new().name("card".to_owned()).spawn(move || worker.run())?;
-        Ok(Self { jobs, view, waker, stopping, thread: Mutex::new(Some(thread)) })
+        Self::with(readers, PATIENCE)
     }
 
-    /// Ends the thread after the session under way and waits for it. Jobs still waiting end with `ServiceUnavailable`.
+    fn with(readers: Box<dyn Readers>, patience: Patience) -> io::Result<Self> {
+        let sight = Arc::new(Sight::new(readers.waker()));
+        let lines = Arc::new(Lines::default());
+        let (stop, stopped) = sync_channel(0);
+        let (end, ended) = watch::channel(());
+        let end = Arc::new(end);
+        let desk = Self {
+            lines: Arc::clone(&lines),
+            view: sight.watch(),
+            sight: Arc::clone(&sight),
+            patience,
+            threads: Mutex::new(Threads { stop: Some(stop), ended: Some(ended), handles: Vec::new() }),
+        };
+        for _ in 0..LINES {
+            let (line, lines, sight) = (readers.line(), Arc::clone(&lines), Arc::clone(&sight));
+            desk.spawn("card-line", &end, move || lines.serve(line, &sight, patience.look))?;
+        }
+        let guarded = Arc::clone(&sight);
+        desk.spawn("card-guard", &end, move || guarded.guard(patience.look))?;
+        desk.spawn("card", &end, move || watcher::run(readers, &sight, &stopped))?;
+        Ok(desk)
+    }
+
+    fn spawn(
+        &self,
+        name: &str,
+        end: &Arc<watch::Sender<()>>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let end = Arc::clone(end);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            body();
+            drop(end);
+        })?;
+        self.threads().handles.push(thread);
+        Ok(())
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the threads after the sessions under way and waits for them. Jobs still waiting end with `ServiceUnavailable`.
     pub async fn stop(&self) -> Result<(), DidNotStop> {
         self.tell_to_stop();
-        let mut view = self.view.clone();
-        let ended = async { while view.changed().await.is_ok() {} };
-        if timeout(STOP_DEADLINE, ended).await.is_err() {
-            tracing::error!("the card thread hangs in PC/SC and is left behind");
+        let Some(mut ended) = self.threads().ended.take() else { return Ok(()) };
+        let all_ended = async { while ended.changed().await.is_ok() {} };
+        if timeout(STOP_DEADLINE, all_ended).await.is_err() {
+            tracing::error!("a card thread hangs in PC/SC and is left behind");
             return Err(DidNotStop);
         }
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The thread let go of the view as its last act: joining takes no time.
-        thread.map_or(Ok(()), JoinHandle::join).map_err(|_| DidNotStop)
+        let handles = std::mem::take(&mut self.threads().handles);
+        // Letting go of the end was each thread's last act: joining takes no time.
+        handles.into_iter().try_for_each(|thread| thread.join().map_err(|_| DidNotStop))
     }
 
     fn tell_to_stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        self.waker.wake();
+        self.lines.stop();
+        self.threads().stop = None;
+        self.sight.wake();
     }
 
     async fn submit<T>(&self, card: &CardEvent, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, CardError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job { card: card.clone(), work: work(reply) };
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => CardError::ReaderUnavailable,
-            TrySendError::Disconnected(_) => CardError::ServiceUnavailable,
-        })?;
-        self.waker.wake();
-        match timeout(DEADLINE, answer).await {
+        let (reply, mut answer) = oneshot::channel();
+        let claim = Claim::new(work(reply));
+        // Withdraws the work however this call ends, also if its future is dropped.
+        let withdraw = Withdraw(claim.clone());
+        self.lines.submit(Job { card: card.clone(), claim: claim.clone() })?;
+        let mut outcome = timeout(self.patience.connect, &mut answer).await;
+        let untouched = outcome.is_err() && claim.take().is_some();
+        if outcome.is_err() && !untouched {
+            outcome = timeout(self.patience.session, &mut answer).await;
+        }
+        drop(withdraw);
+        match outcome {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(CardError::ServiceUnavailable),
             Err(_) => {
-                tracing::error!(reader = card.reader.0, "the card thread did not answer in time");
-                Err(CardError::ReaderUnavailable)
+                tracing::error!(reader = card.reader.0, untouched, "a card session did not end in time");
+                let error = self.lines.give_up(card, &claim, untouched);
+                // If nothing can be seen, that is the reason.
+                Err(if self.view.borrow().service_available() {
+                    error
+                } else {
+                    CardError::ServiceUnavailable
+                })
             }
         }
     }

@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_in_result, reason = "a broken test bench is to panic")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, MutexGuard};
 
 use super::*;
-use crate::app::ports::{ReaderName, ReaderState};
+use crate::app::ports::{CardService, ReaderName, ReaderState};
 use crate::card::drive::{Transmit, TransmitError};
-use crate::card::readers::{CardConnection, ConnectError, Observed, Presence, ReadersError};
+use crate::card::readers::{CardConnection, ConnectError, Line, Observed, Presence, ReadersError, Wake};
 use crate::card::scripted::{CERTIFICATE_LENGTH, CHALLENGE, RIGHT_PIN, ScriptedCard};
 use crate::domain::personal::Pin;
 
@@ -22,6 +22,9 @@ struct Table {
     woken: bool,
     returned: Option<Result<Vec<Observed>, ReadersError>>,
     connect_error: Option<ConnectError>,
+    /// Readers whose connecting hangs, and whether looking at all readers does.
+    hanging: BTreeSet<String>,
+    looking_hangs: bool,
     swap_at_connect: bool,
     power_offs: usize,
     connects: usize,
@@ -83,6 +86,24 @@ impl Bench {
         look(self.table().readers[reader].card.as_ref().unwrap())
     }
 
+    fn hang(&self, reader: &str) {
+        self.change(|table| table.hanging.insert(reader.to_owned()));
+    }
+
+    fn go_on(&self, reader: &str) {
+        self.change(|table| table.hanging.remove(reader));
+    }
+
+    /// Waits until connections were ended so many times.
+    async fn power_offs(&self, count: usize) {
+        let reached = async {
+            while self.table().power_offs < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), reached).await.expect("the connections end");
+    }
+
     fn desk(&self) -> Desk {
         Desk::start(Box::new(self.clone())).unwrap()
     }
@@ -98,7 +119,8 @@ impl Readers for Bench {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Observed>, ReadersError> {
         let unchanged =
             |table: &mut Table| !table.woken && !table.panic_once && table.returned == Some(table.observe());
-        let (mut table, _) = self.0.1.wait_timeout_while(self.table(), timeout, unchanged).unwrap();
+        let (table, _) = self.0.1.wait_timeout_while(self.table(), timeout, unchanged).unwrap();
+        let mut table = self.0.1.wait_while(table, |table| table.looking_hangs).unwrap();
         table.woken = false;
         if std::mem::take(&mut table.panic_once) {
             drop(table);
@@ -109,10 +131,28 @@ impl Readers for Bench {
         observed
     }
 
-    fn connect(&mut self, reader: &ReaderName) -> Result<Box<dyn CardConnection>, ConnectError> {
-        let mut table = self.table();
+    fn line(&self) -> Box<dyn Line> {
+        Box::new(self.clone())
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Line for Bench {
+    fn connect(
+        &mut self,
+        reader: &ReaderName,
+        event_count: u32,
+    ) -> Result<Box<dyn CardConnection>, ConnectError> {
+        let mut table = self.0.1.wait_while(self.table(), |table| table.hanging.contains(&reader.0)).unwrap();
         if let Some(error) = table.connect_error {
             return Err(error);
+        }
+        let current = table.readers.get(&reader.0).map(|slot| slot.event_count);
+        if current.is_some_and(|current| current != event_count) {
+            return Err(ConnectError::NoCard);
         }
         table.connects += 1;
         if table.swap_at_connect {
@@ -124,10 +164,6 @@ impl Readers for Bench {
         let connection =
             Connection { bench: self.clone(), reader: reader.0.clone(), event_count: slot.event_count };
         Ok(Box::new(connection))
-    }
-
-    fn waker(&self) -> Arc<dyn Wake> {
-        Arc::new(self.clone())
     }
 }
 
@@ -320,6 +356,7 @@ async fn what_hinders_connecting_is_told_apart() {
         (ConnectError::Mute, CardError::Unusable { status: None }),
         (ConnectError::ReaderGone, CardError::ReaderUnavailable),
         (ConnectError::ServiceGone, CardError::ServiceUnavailable),
+        (ConnectError::Refused, CardError::ServiceRefused),
     ] {
         bench.change(|table| table.connect_error = Some(error));
         assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), expected);
@@ -329,20 +366,109 @@ async fn what_hinders_connecting_is_told_apart() {
 #[tokio::test]
 async fn a_caller_that_has_gone_gets_no_pin_presented() {
     let (bench, desk, card) = desk_with(ScriptedCard::new()).await;
-    let held = bench.table();
-    let (reply, answer) = oneshot::channel();
-    let pin = Pin::parse(RIGHT_PIN).unwrap();
-    let opening = Opening::CardPin { pin, last_try_confirmed: true };
-    let work = Work::Sign { opening, challenge: vec![], reply };
-    desk.jobs.try_send(Job { card: card.clone(), work }).ok().unwrap();
-    drop(answer);
-    // Only now can the thread look at the readers and take the job.
-    drop(held);
+    bench.hang(READER);
+    let gone = timeout(Duration::from_millis(20), sign(&desk, &card, RIGHT_PIN)).await;
+    assert!(gone.is_err(), "the caller has left while the line connects");
+    bench.go_on(READER);
     assert!(
         matches!(sign(&desk, &card, RIGHT_PIN).await, Ok(Signing::Signed(_))),
         "the next caller is served"
     );
     assert_eq!(bench.card(READER, ScriptedCard::verifies), 1, "only the PIN of the caller who stayed");
+}
+
+/// Short, so that a test sees what a caller sees after seconds.
+const SHORT: Patience = Patience {
+    look: Duration::from_millis(1_500),
+    connect: Duration::from_millis(50),
+    session: Duration::from_secs(10),
+};
+
+fn hasty_desk(bench: &Bench, readers: &[&str]) -> Desk {
+    for reader in readers {
+        bench.change(|table| table.insert(reader, ScriptedCard::new()));
+    }
+    Desk::with(Box::new(bench.clone()), SHORT).unwrap()
+}
+
+#[tokio::test]
+async fn a_reader_that_hangs_hinders_no_other_and_recovers() {
+    let bench = Bench::default();
+    let desk = hasty_desk(&bench, &[READER, "B"]);
+    let view = shown(&desk, |view| view.readers.len() == 2).await;
+    let (stuck, other) = (card_on(&view, READER).unwrap(), card_on(&view, "B").unwrap());
+    bench.hang(READER);
+    assert_eq!(sign(&desk, &stuck, RIGHT_PIN).await.unwrap_err(), CardError::InUse);
+    assert!(matches!(sign(&desk, &other, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+    // While it hangs nobody waits for it again, and it takes no further line.
+    for _ in 0..LINES {
+        assert_eq!(sign(&desk, &stuck, RIGHT_PIN).await.unwrap_err(), CardError::InUse);
+    }
+    assert!(matches!(sign(&desk, &other, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+    bench.go_on(READER);
+    bench.power_offs(3).await;
+    assert_eq!(bench.card(READER, |card| card.instructions().len()), 0, "nobody was left to talk for");
+    assert!(matches!(sign(&desk, &stuck, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+}
+
+#[tokio::test]
+async fn when_all_lines_hang_work_is_refused_at_once_and_the_desk_stops_all_the_same() {
+    let bench = Bench::default();
+    let readers = ["A", "B", "C", "D"];
+    let desk = hasty_desk(&bench, &readers);
+    let view = shown(&desk, |view| view.readers.len() == readers.len()).await;
+    for reader in &readers[..LINES] {
+        bench.hang(reader);
+        let card = card_on(&view, reader).unwrap();
+        assert_eq!(sign(&desk, &card, RIGHT_PIN).await.unwrap_err(), CardError::InUse);
+    }
+    let last = card_on(&view, "D").unwrap();
+    assert_eq!(sign(&desk, &last, RIGHT_PIN).await.unwrap_err(), CardError::ReaderUnavailable);
+    bench.go_on("B");
+    bench.power_offs(1).await;
+    assert!(matches!(sign(&desk, &last, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+    assert_eq!(desk.stop().await, Err(DidNotStop));
+    for reader in readers {
+        bench.go_on(reader);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_is_shown_as_gone_and_comes_back_with_new_card_events() {
+    let bench = Bench::default();
+    let desk = hasty_desk(&bench, &[READER]);
+    let before = card(&desk, None).await;
+    bench.change(|table| table.looking_hangs = true);
+    shown(&desk, |view| *view == DeskView::default()).await;
+    assert_eq!(sign(&desk, &before, RIGHT_PIN).await.unwrap_err(), CardError::ServiceUnavailable);
+    bench.change(|table| table.looking_hangs = false);
+    let after = card(&desk, Some(&before)).await;
+    assert_eq!(sign(&desk, &before, RIGHT_PIN).await.unwrap_err(), CardError::Removed);
+    assert!(matches!(sign(&desk, &after, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_us_is_told_from_one_that_is_gone() {
+    let (bench, desk, before) = desk_with(ScriptedCard::new()).await;
+    bench.change(|table| table.service_error = Some(ReadersError::Refused));
+    shown(&desk, |view| view.service == CardService::Refused).await;
+    assert_eq!(sign(&desk, &before, RIGHT_PIN).await.unwrap_err(), CardError::ServiceRefused);
+    bench.change(|table| table.service_error = None);
+    let after = card(&desk, Some(&before)).await;
+    assert!(matches!(sign(&desk, &after, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+}
+
+#[tokio::test]
+async fn sessions_on_different_readers_run_side_by_side() {
+    let bench = Bench::default();
+    let desk = hasty_desk(&bench, &["A", "B", "C"]);
+    let view = shown(&desk, |view| view.readers.len() == 3).await;
+    let sessions = ["A", "B", "C"].map(|reader| card_on(&view, reader).unwrap());
+    let [a, b, c] = &sessions;
+    let signed = tokio::join!(sign(&desk, a, RIGHT_PIN), sign(&desk, b, RIGHT_PIN), sign(&desk, c, "9999"));
+    assert!(matches!(signed.0, Ok(Signing::Signed(_))));
+    assert!(matches!(signed.1, Ok(Signing::Signed(_))));
+    assert_eq!(signed.2.unwrap_err(), CardError::WrongPin { tries_left: 2 });
 }
 
 #[tokio::test]

@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use pcsc::Context;
-
+use super::contexts::Counted;
 use crate::card::readers::Wake;
 
 /// The pause before ringing again.
@@ -20,7 +19,7 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// Rings until the waiting thread has heard it.
 pub struct Bell {
     ringing: AtomicBool,
-    context: Mutex<Option<Context>>,
+    context: Mutex<Option<Arc<Counted>>>,
     /// Tells the ringing thread that something changed; gone when the bell has ended.
     pull: Mutex<Option<SyncSender<()>>>,
 }
@@ -40,7 +39,7 @@ impl Bell {
     }
 
     /// Sets the context whose wait is to be interrupted.
-    pub fn belongs_to(&self, context: Option<Context>) {
+    pub fn belongs_to(&self, context: Option<Arc<Counted>>) {
         *self.context.lock().unwrap_or_else(PoisonError::into_inner) = context;
     }
 
@@ -66,7 +65,7 @@ impl Bell {
                 let context = self.context.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if let Some(context) = context {
                     // Errors are harmless: InvalidHandle when the wait has just ended (PCSC#160), or the service is gone.
-                    let _ = context.cancel();
+                    let _ = context.get().cancel();
                 }
                 if pulled.recv_timeout(AGAIN) == Err(RecvTimeoutError::Disconnected) {
                     return;

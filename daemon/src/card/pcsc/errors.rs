@@ -35,7 +35,7 @@ pub fn connect(error: Error) -> ConnectError {
     match error {
         error if is_service_gone(error) => ConnectError::ServiceGone,
         // polkit lets us see the readers but not use a card.
-        Error::SecurityViolation | Error::NoAccess => ConnectError::ServiceGone,
+        Error::SecurityViolation | Error::NoAccess => ConnectError::Refused,
         Error::SharingViolation => ConnectError::InUse,
         Error::NoSmartcard | Error::RemovedCard => ConnectError::NoCard,
         Error::UnresponsiveCard | Error::UnpoweredCard | Error::UnsupportedCard | Error::ProtoMismatch => {
@@ -93,7 +93,7 @@ mod tests {
             (Error::ReaderUnavailable, ConnectError::ReaderGone),
             (Error::UnknownReader, ConnectError::ReaderGone),
             (Error::CommError, ConnectError::ServiceGone),
-            (Error::SecurityViolation, ConnectError::ServiceGone),
+            (Error::SecurityViolation, ConnectError::Refused),
             (Error::InternalError, ConnectError::ReaderGone),
         ] {
             assert_eq!(connect(error), expected, "{error:?}");

@@ -1,23 +1,29 @@
 //! The readers over PC/SC (pcsc-lite on Linux, winscard on Windows).
 //!
 //! What each call returns in each situation was measured against a real pcscd; the rules that follow from it:
-//! a dead service kills its context for good, so the context is dropped and a new one established; a command is passed on
-//! once with the largest answer buffer, because a buffer too small is reported after the card executed the command; and
-//! every connection ends with power-off, because a reset leaves a presented PIN valid on some cards.
+//! a dead service kills its context for good, so the context is dropped and a new one established; one context serves one
+//! call at a time, so that every card session has its own; connecting blocks without limit while another program holds a
+//! transaction (PCSC#254), so a card that another program uses is not connected to; a command is passed on once with the
+//! largest answer buffer, because a buffer too small is reported after the card executed the command; and every connection
+//! ends with power-off, because a reset leaves a presented PIN valid on some cards.
 
 mod bell;
+mod contexts;
 mod errors;
+mod line;
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pcsc::{Card, Context, Disposition, Error, Protocols, ReaderState, Scope, ShareMode, State};
+use pcsc::{Context, Error, ReaderState, State};
 
 use self::bell::Bell;
-use super::drive::{Transmit, TransmitError};
-use super::readers::{CardConnection, ConnectError, Observed, Presence, Readers, ReadersError, Wake};
+pub use self::contexts::Contexts;
+use self::contexts::Counted;
+use self::line::PcscLine;
+use super::readers::{Line, Observed, Presence, Readers, ReadersError, Wake};
 use crate::app::ports::ReaderName;
 
 /// How often the reader list is read again when a reader vanishes between listing and looking.
@@ -25,7 +31,8 @@ const LISTINGS: usize = 3;
 
 /// The readers that the PC/SC service of this machine offers.
 pub struct PcscReaders {
-    context: Option<Context>,
+    contexts: Arc<Contexts>,
+    context: Option<Arc<Counted>>,
     /// The pseudo reader that reports changes of the list, then every listed reader with its last known state.
     states: Vec<ReaderState>,
     bell: Arc<Bell>,
@@ -34,14 +41,19 @@ pub struct PcscReaders {
 impl PcscReaders {
     /// Prepares; the service is first asked by [`Readers::wait`]. Fails only if no thread can be started.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { context: None, states: Vec::new(), bell: Bell::start()? })
+        Ok(Self { contexts: Arc::default(), context: None, states: Vec::new(), bell: Bell::start()? })
     }
 
-    fn context(&mut self) -> Result<Context, Error> {
+    /// Where the open contexts of these readers and their lines are counted.
+    pub fn contexts(&self) -> Arc<Contexts> {
+        Arc::clone(&self.contexts)
+    }
+
+    fn context(&mut self) -> Result<Arc<Counted>, Error> {
         if let Some(context) = &self.context {
             return Ok(context.clone());
         }
-        let context = Context::establish(Scope::System)?;
+        let context = self.contexts.establish()?;
         self.bell.belongs_to(Some(context.clone()));
         self.context = Some(context.clone());
         tracing::info!("connected to the PC/SC service");
@@ -56,9 +68,10 @@ impl PcscReaders {
     }
 
     fn look(&mut self, timeout: Duration) -> Result<Vec<Observed>, Error> {
-        let context = self.context()?;
+        let counted = self.context()?;
+        let context = counted.get();
         for _ in 0..LISTINGS {
-            let is_news = self.list(&context)?;
+            let is_news = self.list(context)?;
             let timeout = if is_news || self.bell.has_rung() { Duration::ZERO } else { timeout };
             match context.get_status_change(timeout, &mut self.states) {
                 Ok(()) | Err(Error::Timeout | Error::Cancelled) => {
@@ -111,22 +124,8 @@ impl Readers for PcscReaders {
         })
     }
 
-    fn connect(&mut self, reader: &ReaderName) -> Result<Box<dyn CardConnection>, ConnectError> {
-        let connect = |readers: &mut Self| {
-            let name = CString::new(reader.0.as_str()).map_err(|_| Error::UnknownReader)?;
-            readers.context()?.connect(&name, ShareMode::Exclusive, Protocols::ANY)
-        };
-        match connect(self) {
-            Ok(card) => Ok(Box::new(PcscCard::new(card))),
-            Err(error) => {
-                tracing::warn!(reader = reader.0, %error, "no connection to the card");
-                let reason = errors::connect(error);
-                if reason == ConnectError::ServiceGone {
-                    self.let_go();
-                }
-                Err(reason)
-            }
-        }
+    fn line(&self) -> Box<dyn Line> {
+        Box::new(PcscLine::new(Arc::clone(&self.contexts)))
     }
 
     fn waker(&self) -> Arc<dyn Wake> {
@@ -155,44 +154,6 @@ fn presence(state: State) -> Presence {
         Presence::Card
     } else {
         Presence::Unavailable
-    }
-}
-
-/// A connected card; powered off on drop.
-struct PcscCard {
-    card: Option<Card>,
-    buffer: Box<[u8]>,
-}
-
-impl PcscCard {
-    fn new(card: Card) -> Self {
-        Self { card: Some(card), buffer: vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED].into_boxed_slice() }
-    }
-}
-
-impl Transmit for PcscCard {
-    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransmitError> {
-        let card = self.card.as_ref().ok_or(TransmitError::Removed)?;
-        match card.transmit(command, &mut self.buffer) {
-            Ok(answer) => Ok(answer.to_vec()),
-            Err(error) => {
-                tracing::debug!(%error, "no answer from the card");
-                Err(errors::transmit(error))
-            }
-        }
-    }
-}
-
-impl CardConnection for PcscCard {}
-
-impl Drop for PcscCard {
-    fn drop(&mut self) {
-        let Some(card) = self.card.take() else { return };
-        if let Err((card, error)) = card.disconnect(Disposition::UnpowerCard) {
-            // Normal after a removal. Dropping the card asks for a reset, the best that is left.
-            tracing::debug!(%error, "the card could not be powered off");
-            drop(card);
-        }
     }
 }
 

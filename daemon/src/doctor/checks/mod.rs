@@ -1,0 +1,6 @@
+//! From what was seen to an outcome: pure, one small function a check.
+
+pub(super) mod desk;
+pub(super) mod link;
+pub(super) mod store;
+mod validity;
