@@ -304,7 +304,7 @@ async fn after_the_service_came_back_the_card_must_be_seen_anew() {
     let card = card_of("taro");
     let before = reception.tap(&card).await;
     reception.hand.stop_service();
-    reception.shows(|view| !view.service_available).await;
+    reception.shows(|view| !view.service_available()).await;
     assert_eq!(reception.sign(&before, "1234").await.err(), Some(CardError::ServiceUnavailable));
     reception.hand.start_service();
     reception.shows(|view| card_on(view).is_some()).await;

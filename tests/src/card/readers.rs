@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use daemon::app::ports::ReaderName;
 use daemon::card::drive::{Transmit, TransmitError};
-use daemon::card::readers::{CardConnection, ConnectError, Observed, Presence, Readers, ReadersError, Wake};
+use daemon::card::readers::{
+    CardConnection, ConnectError, Line, Observed, Presence, Readers, ReadersError, Wake,
+};
 
 use super::SimCard;
 
@@ -48,7 +50,7 @@ struct Shared {
 #[derive(Default)]
 struct Table {
     slots: Vec<Slot>,
-    service_stopped: bool,
+    service_error: Option<ReadersError>,
     woken: bool,
 }
 
@@ -124,7 +126,7 @@ impl SimReadersHandle {
     /// Stops the service (as when pcscd is killed); every connection is dead from then on.
     pub fn stop_service(&self) {
         self.change(|table| {
-            table.service_stopped = true;
+            table.service_error = Some(ReadersError::ServiceGone);
             // A new service counts from the start again, and cards have lost power.
             for slot in &mut table.slots {
                 slot.event_count = slot.card.is_some().into();
@@ -132,9 +134,14 @@ impl SimReadersHandle {
         });
     }
 
-    /// Starts the service again, with the cards where they are.
+    /// Lets the service refuse the daemon, as pcscd does where no polkit rule allows it.
+    pub fn refuse_service(&self) {
+        self.change(|table| table.service_error = Some(ReadersError::Refused));
+    }
+
+    /// Starts the service again, or lets it admit the daemon again, with the cards where they are.
     pub fn start_service(&self) {
-        self.change(|table| table.service_stopped = false);
+        self.change(|table| table.service_error = None);
     }
 
     fn with_slot(&self, name: &str, change: impl FnOnce(&mut Slot)) {
@@ -170,10 +177,10 @@ impl Table {
     }
 
     fn observe(&self) -> Result<Vec<Observed>, ReadersError> {
-        if self.service_stopped {
-            return Err(ReadersError::ServiceGone);
+        match self.service_error {
+            Some(error) => Err(error),
+            None => Ok(self.slots.iter().map(Slot::observe).collect()),
         }
-        Ok(self.slots.iter().map(Slot::observe).collect())
     }
 }
 
@@ -200,10 +207,29 @@ impl Readers for SimReaders {
         observed
     }
 
-    fn connect(&mut self, reader: &ReaderName) -> Result<Box<dyn CardConnection>, ConnectError> {
-        let table = lock(&self.shared.table);
-        if table.service_stopped {
-            return Err(ConnectError::ServiceGone);
+    fn line(&self) -> Box<dyn Line> {
+        Box::new(SimLine(Arc::clone(&self.shared)))
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        Arc::clone(&self.shared) as Arc<dyn Wake>
+    }
+}
+
+/// A line of the desk.
+struct SimLine(Arc<Shared>);
+
+impl Line for SimLine {
+    fn connect(
+        &mut self,
+        reader: &ReaderName,
+        event_count: u32,
+    ) -> Result<Box<dyn CardConnection>, ConnectError> {
+        let table = lock(&self.0.table);
+        match table.service_error {
+            None => {}
+            Some(ReadersError::ServiceGone) => return Err(ConnectError::ServiceGone),
+            Some(ReadersError::Refused) => return Err(ConnectError::Refused),
         }
         let slot = table.slot(reader).ok_or(ConnectError::ReaderGone)?;
         match slot.trouble {
@@ -213,15 +239,13 @@ impl Readers for SimReaders {
             Some(Trouble::InUse) => return Err(ConnectError::InUse),
         }
         let card = Arc::clone(slot.card.as_ref().ok_or(ConnectError::NoCard)?);
-        let event_count = slot.event_count;
+        if slot.event_count != event_count {
+            return Err(ConnectError::NoCard);
+        }
         drop(table);
         lock(&card).power_on();
         let reader = reader.clone();
-        Ok(Box::new(SimConnection { shared: Arc::clone(&self.shared), reader, event_count, card }))
-    }
-
-    fn waker(&self) -> Arc<dyn Wake> {
-        Arc::clone(&self.shared) as Arc<dyn Wake>
+        Ok(Box::new(SimConnection { shared: Arc::clone(&self.0), reader, event_count, card }))
     }
 }
 
@@ -236,7 +260,7 @@ struct SimConnection {
 impl SimConnection {
     fn still_connected(&self) -> Result<(), TransmitError> {
         let table = lock(&self.shared.table);
-        if table.service_stopped {
+        if table.service_error.is_some() {
             return Err(TransmitError::ServiceGone);
         }
         let slot = table.slot(&self.reader).ok_or(TransmitError::ReaderGone)?;
