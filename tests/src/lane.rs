@@ -79,9 +79,9 @@ pub struct Lane {
     pcscd: Option<Child>,
 }
 
-/// Where a reader of our own driver has its files.
+/// Where a reader of our own driver has its files. pcscd's configuration knows no blanks in paths.
 fn place(reader: &str) -> PathBuf {
-    Path::new(PLACES).join(reader)
+    Path::new(PLACES).join(reader.replace(' ', "-"))
 }
 
 impl Lane {
