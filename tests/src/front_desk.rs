@@ -52,10 +52,9 @@ impl FrontDesk {
     /// It does not after a while; the message holds what it shows.
     pub async fn shows(&self, wanted: impl Fn(&DeskView) -> bool) -> DeskView {
         let mut view = self.desk.watch();
-        match tokio::time::timeout(PATIENCE, view.wait_for(|view| wanted(view))).await {
-            Ok(seen) => seen.expect("the desk runs").clone(),
-            Err(_) => panic!("not shown in time; the desk shows {:?}", self.desk.watch().borrow()),
-        }
+        let seen = tokio::time::timeout(PATIENCE, view.wait_for(|view| wanted(view))).await;
+        let seen = seen.ok().map(|seen| seen.expect("the desk runs").clone());
+        seen.unwrap_or_else(|| panic!("not shown in time; the desk shows {:?}", self.desk.watch().borrow()))
     }
 
     /// Waits for a card on a reader, another one than `before`.
