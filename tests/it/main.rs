@@ -11,6 +11,7 @@ mod lane;
 mod opensc;
 mod pcsc_lane;
 mod properties;
+mod readers;
 mod readme;
 mod schedules;
 mod shikakud;

@@ -41,6 +41,16 @@ pub fn read_certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<Card
     plastic_certificate(card, rung)
 }
 
+/// Reads the certificate of whatever is there, as far as it is free of the PIN, and what it is. For the doctor, who does not
+/// mind what is in it.
+pub fn survey(card: &mut dyn Transmit, rung: &mut Rung) -> Result<(Vec<u8>, Token), CardError> {
+    drive(SelectJpki::default(), card)?;
+    let der = certificate(card, rung)?;
+    // What has no known label is taken for a card: the labels were added for the phones.
+    let token = drive(ReadTokenLabel::default(), card).unwrap_or(Token::Plastic);
+    Ok((der, token))
+}
+
 /// Reads the certificate, opens the key and signs SHA-256 of `challenge`.
 pub fn open_and_sign(
     card: &mut dyn Transmit,

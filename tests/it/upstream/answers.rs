@@ -11,6 +11,7 @@ use harness::personas::Personas;
 use harness::upstream::Endpoint;
 use jiff::civil::date;
 
+use super::facts;
 use super::{NOW, World, person, request};
 
 pub(super) fn refused(code: &str) -> UpstreamError {

@@ -10,6 +10,7 @@ use daemon::domain::personal::Pin;
 use super::dice::Dice;
 use super::floor::{Action, Entry, Floor, READERS, behaviour, faults};
 use super::steps::{SteppedReaders, Steps};
+use crate::card::Faults;
 use crate::card::readers::{SimReaders, Trouble};
 
 /// The cards of the floor.
@@ -61,7 +62,7 @@ impl Bench {
         self.steps.play(Vec::new());
         self.floor.tidy();
         let tries = dice.pick(&[3, 3, 3, 2, 1, 1, 0]);
-        let faults = if dice.percent(60) { faults(dice) } else { Default::default() };
+        let faults = if dice.percent(60) { faults(dice) } else { Faults::default() };
         self.floor.act(Action::Take(reader));
         self.floor.prepare(card, tries, behaviour(dice), faults);
         self.floor.act(Action::Put(reader, card));
@@ -134,7 +135,7 @@ async fn round_of(bench: &Bench, dice: &mut Dice, round: usize, last: &mut Optio
     let entry = Entry { last_try_confirmed: dice.percent(30), ..Entry::new(pin.clone(), meant) };
     let mut confirmed = entry.last_try_confirmed;
     floor.enter(reader, entry);
-    let mut pin = Pin::parse(&pin).ok().expect("four digits");
+    let mut pin = Pin::parse(&pin).expect("four digits");
     loop {
         bench.steps.play(script(dice));
         let signing = tokio::select! {

@@ -78,17 +78,17 @@ impl Steps {
     /// Blocks until a look that began after this call has been published, which it is when the next one begins.
     pub(super) fn seen(&self, waker: &dyn Wake) -> bool {
         let mut looks = lock(&self.0.looks);
-        let wanted = *looks + 2;
+        let enough = *looks + 2;
         for _ in 0..TIMES {
-            if *looks >= wanted {
+            if *looks >= enough {
                 return true;
             }
             drop(looks);
             waker.wake();
             looks = lock(&self.0.looks);
-            if *looks < wanted {
-                let waited = self.0.looked.wait_timeout(looks, GOING);
-                (looks, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if *looks < enough {
+                let waiting = self.0.looked.wait_timeout(looks, GOING);
+                (looks, _) = waiting.unwrap_or_else(PoisonError::into_inner);
             }
         }
         false
