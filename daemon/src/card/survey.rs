@@ -107,25 +107,108 @@ fn read(readers: &mut dyn Readers, name: &ReaderName) -> Result<SurveyedCard, Ca
     let mut card = readers.connect(name).map_err(|error| match error {
         ConnectError::InUse => CardTrouble::InUse,
         ConnectError::Mute => CardTrouble::Mute,
-        ConnectError::NoCard | ConnectError::ReaderGone => CardTrouble::Gone,
         // A service that shows its readers again right after it broke off has not ended: it does not want us at the card.
         ConnectError::ServiceGone if readers.wait(Duration::ZERO).is_ok() => CardTrouble::Refused,
-        ConnectError::ServiceGone => CardTrouble::Gone,
+        ConnectError::NoCard | ConnectError::ReaderGone | ConnectError::ServiceGone => CardTrouble::Gone,
     })?;
-    let certificate = session::read_certificate(card.as_mut(), &mut Rung::default()).map_err(trouble)?;
+    let certificate =
+        session::read_certificate(card.as_mut(), &mut Rung::default()).map_err(|error| trouble(&error))?;
     // A card without a label is taken for a card: the label was added for the phones.
     let label = drive(ReadTokenLabel::default(), card.as_mut()).unwrap_or_default();
     let is_phone = matches!(label.as_str(), "JPKIAPGPSETOKEN" | "JPKIAPIOSTOKEN");
     Ok(SurveyedCard { certificate: certificate.der, is_phone })
 }
 
-fn trouble(error: CardError) -> CardTrouble {
+fn trouble(error: &CardError) -> CardTrouble {
     const SECURITY_STATUS: u16 = 0x6982;
     match error {
         CardError::NotJpki => CardTrouble::Foreign,
         CardError::InUse => CardTrouble::InUse,
         CardError::Unusable { status: Some(SECURITY_STATUS) } => CardTrouble::Protected,
-        CardError::Unusable { status } => CardTrouble::Unusable { status },
+        CardError::Unusable { status } => CardTrouble::Unusable { status: *status },
         _ => CardTrouble::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::super::readers::{CardConnection, Wake};
+    use super::*;
+
+    /// One reader with a card that cannot be connected to, behind a service in some state.
+    struct Unwilling {
+        connect: ConnectError,
+        /// What the service says after the connection failed.
+        afterwards: Result<(), ReadersError>,
+        asked: usize,
+        /// The service answers only when this does.
+        hangs: Option<Receiver<()>>,
+    }
+
+    struct Silent;
+
+    impl Wake for Silent {
+        fn wake(&self) {}
+    }
+
+    impl Readers for Unwilling {
+        fn wait(&mut self, _: Duration) -> Result<Vec<Observed>, ReadersError> {
+            if let Some(hangs) = &self.hangs {
+                // Ends with the test, which drops the other side.
+                let _ = hangs.recv();
+            }
+            self.asked += 1;
+            if self.asked > 1 {
+                self.afterwards?;
+            }
+            let name = ReaderName("A".to_owned());
+            Ok(vec![Observed { name, presence: Presence::Card, event_count: 1 }])
+        }
+
+        fn connect(&mut self, _: &ReaderName) -> Result<Box<dyn CardConnection>, ConnectError> {
+            Err(self.connect)
+        }
+
+        fn waker(&self) -> Arc<dyn Wake> {
+            Arc::new(Silent)
+        }
+    }
+
+    fn unwilling(connect: ConnectError, afterwards: Result<(), ReadersError>) -> Unwilling {
+        Unwilling { connect, afterwards, asked: 0, hangs: None }
+    }
+
+    #[test]
+    fn a_service_that_breaks_off_and_goes_on_refuses_the_card() {
+        let gone = Err(ReadersError::ServiceGone);
+        for (connect, afterwards, expected) in [
+            (ConnectError::ServiceGone, Ok(()), CardTrouble::Refused),
+            (ConnectError::ServiceGone, gone, CardTrouble::Gone),
+            (ConnectError::InUse, Ok(()), CardTrouble::InUse),
+            (ConnectError::Mute, Ok(()), CardTrouble::Mute),
+            (ConnectError::NoCard, Ok(()), CardTrouble::Gone),
+            (ConnectError::ReaderGone, Ok(()), CardTrouble::Gone),
+        ] {
+            let seen = survey(&mut unwilling(connect, afterwards), true).unwrap();
+            assert_eq!(seen[0].card, Some(Err(expected)), "{connect:?} {afterwards:?}");
+        }
+    }
+
+    #[test]
+    fn a_card_that_is_not_to_be_touched_is_not_connected_to() {
+        let seen = survey(&mut unwilling(ConnectError::InUse, Ok(())), false).unwrap();
+        assert_eq!(seen[0].card, None);
+    }
+
+    #[test]
+    fn a_service_that_hangs_is_given_up() {
+        let (answer, hangs) = channel();
+        let readers = Unwilling { hangs: Some(hangs), ..unwilling(ConnectError::InUse, Ok(())) };
+        let seen = survey_within(Duration::from_millis(20), Box::new(readers), true);
+        assert!(matches!(seen, Err(SurveyError::Hangs)), "{seen:?}");
+        drop(answer);
     }
 }
