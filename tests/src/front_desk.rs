@@ -49,12 +49,15 @@ impl FrontDesk {
     /// Waits until the desk shows what is wanted.
     ///
     /// # Panics
-    /// It does not after a while; the message holds what it shows.
+    /// It does not after a while; the message holds what it shows, and pcscd's log.
     pub async fn shows(&self, wanted: impl Fn(&DeskView) -> bool) -> DeskView {
         let mut view = self.desk.watch();
         match tokio::time::timeout(PATIENCE, view.wait_for(|view| wanted(view))).await {
             Ok(seen) => seen.expect("the desk runs").clone(),
-            Err(_) => panic!("not shown in time; the desk shows {:?}", self.desk.watch().borrow()),
+            Err(_) => {
+                let shown = self.desk.watch().borrow().clone();
+                panic!("not shown in time; the desk shows {shown:?}\npcscd says:\n{}", crate::lane::log())
+            }
         }
     }
 
