@@ -119,6 +119,18 @@ codes! {
     /// The PIN is locked, or the card is a 顔認証カード.
     PinLocked = "pin_locked", UNPROCESSABLE_ENTITY, Staff, "暗証番号がロックされているか、顔認証マイナンバーカードです。",
         other_ways!("目視による確認ができる場合は、目視に切り替えてください（顔写真なしマイナンバーカードを除きます）。ロックの解除は住民票がある市区町村の窓口で行います。スマートフォンアプリとコンビニのキオスク端末による暗証番号の初期化でも解除できます。施術所等では解除できません。");
+    /// The PIN of a phone's certificate was wrong; tries are left.
+    WrongPinPhone = "wrong_pin_phone", UNPROCESSABLE_ENTITY, Staff, "スマートフォンの暗証番号が違います。",
+        "残りの入力回数を患者に伝え、マイナンバーカードをスマートフォンに追加したときに設定した、スマホ用利用者証明用電子証明書の数字4桁の暗証番号か確かめてから、もう一度資格確認を始めてください。連続で3回間違えるとロックされます。実物のマイナンバーカードをお持ちであれば、そちらでも確認できます。";
+    /// The PIN of a phone's certificate is locked.
+    PinLockedPhone = "pin_locked_phone", UNPROCESSABLE_ENTITY, Staff, "スマートフォンの暗証番号がロックされています。",
+        other_ways!("実物のマイナンバーカードをお持ちであれば、実物のカードで資格確認をしてください。患者が生体認証などでマイナポータルにログインできるときは、資格情報画面で確認してください。ロックの解除と暗証番号の初期化は、患者がマイナポータルアプリのマイページで行えます。");
+    /// The phone did not sign because its owner was not recognised.
+    PhoneNotUnlocked = "phone_not_unlocked", UNPROCESSABLE_ENTITY, Staff, "iPhoneで本人の認証が済んでいません。",
+        "患者のiPhoneでAppleウォレットのマイナンバーカードを表示し、生体認証（Face IDまたはTouch ID）をしてからかざすようご案内のうえ、もう一度資格確認を始めてください。";
+    /// Something else was held on the reader than the method is for.
+    WrongToken = "wrong_token", UNPROCESSABLE_ENTITY, Staff, "選んだ方法と、かざされたものが違います。",
+        "実物のマイナンバーカードは目視または暗証番号、iPhoneはiPhone、AndroidのスマートフォンはAndroidの方法を選び、もう一度資格確認を始めてください。暗証番号の照合は行っていません。";
     /// One try was left and nobody confirmed its use.
     LastTryUnconfirmed = "last_try_unconfirmed", CONFLICT, Staff, "暗証番号の最後の1回が確認されませんでした。",
         "次に間違えるとロックされます。患者に確認してからもう一度始めるか、目視による確認に切り替えてください。カードへの照合は行っていません。";
@@ -126,14 +138,36 @@ codes! {
     VisualNeedsTerminalMaterial = "visual_needs_terminal_material", CONFLICT, Staff,
         "この端末では目視による確認を使えません。",
         other_ways!("暗証番号による確認をご利用ください。目視による確認には端末の認証情報が必要です。");
+    /// A card without a photo cannot be confirmed by sight.
+    VisualWithoutPhoto = "visual_without_photo", UNPROCESSABLE_ENTITY, Staff,
+        "顔写真なしマイナンバーカードは目視で確認できません。",
+        other_ways!("暗証番号による確認に切り替えてください。乳幼児または成年被後見人の場合は、法定代理人が患者に代わって暗証番号を入力できます。");
+    /// A 顔認証カード has no usable PIN.
+    PinOnFaceCard = "pin_on_face_card", UNPROCESSABLE_ENTITY, Staff,
+        "顔認証マイナンバーカードでは暗証番号を使えません。",
+        other_ways!("目視による確認ができる場合は、目視を選んでください。");
+    /// The security setting asks for the PIN.
+    VisualDisabled = "visual_disabled", CONFLICT, Staff, "目視による確認は、設定で無効になっています。",
+        other_ways!("暗証番号による確認をご利用ください。暗証番号がロックされたときは、その資格確認に続けて目視に切り替えられます。設定は管理者が「目視確認で本人認証」で変更できます。");
+    /// The named check does not allow the switch to visual.
+    VisualSwitchRefused = "visual_switch_refused", CONFLICT, Staff, "この資格確認からは目視に切り替えられません。",
+        "目視への切り替えは、同じ端末で暗証番号のロックにより終わった資格確認から15分以内に、1回だけ行えます。";
     /// The card is not registered as a health insurance card.
     CardUseNotRegistered = "card_use_not_registered", UNPROCESSABLE_ENTITY, Staff,
         "健康保険証としての利用登録がされていません。",
         other_ways!("患者の同意を得て、マイナポータルなどで健康保険証利用の申込みを行ってください。登録の完了まで数分かかることがあり、毎日午前3時から午前6時は利用できません。");
+    /// The person of the phone's certificate is not registered.
+    CardUseNotRegisteredPhone = "card_use_not_registered_phone", UNPROCESSABLE_ENTITY, Staff,
+        "健康保険証としての利用登録がされていません（スマートフォン）。",
+        other_ways!("患者のスマートフォンからマイナポータルにアクセスし、健康保険証利用の申込みを行うようご案内ください。登録の完了まで5分ほどかかることがあります。");
     /// The certificate is past its grace period.
     CertificateExpired = "certificate_expired", UNPROCESSABLE_ENTITY, Staff,
         "カードの電子証明書の有効期限が切れています。",
-        other_ways!("電子証明書の更新は市区町村の窓口で行えます。実物のカードの猶予期間（有効期間満了日の属する月の末日から3か月間）を過ぎると利用登録が解除され、資格確認書が交付されます。スマートフォンの電子証明書が切れている場合は、まず実物のカードで資格確認をしてください。");
+        other_ways!("電子証明書の更新は市区町村の窓口で行えます。実物のカードの猶予期間（有効期間満了日の属する月の末日から3か月間）を過ぎると利用登録が解除され、資格確認書が交付されます。");
+    /// The phone's certificate has ended.
+    CertificateExpiredPhone = "certificate_expired_phone", UNPROCESSABLE_ENTITY, Staff,
+        "スマートフォンの電子証明書の有効期限が切れています。",
+        other_ways!("スマートフォンの電子証明書には猶予期間がありません。まず実物のマイナンバーカードをお持ちか確認し、お持ちであれば実物のカードで資格確認をしてください。");
 
     // --- Central system ---
     /// The central system cannot be reached.

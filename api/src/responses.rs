@@ -67,7 +67,10 @@ errors! {
         Code::NoReader, Code::ReaderRequired, Code::ReaderBusy, Code::VisualNeedsTerminalMaterial,
         Code::UnknownTerminal, Code::CardServiceUnavailable,
         Code::CardServiceRefused, Code::ReaderUnavailable,
+        Code::VisualWithoutPhoto, Code::PinOnFaceCard, Code::VisualDisabled, Code::VisualSwitchRefused,
     ]];
+    /// Of operations without parameters but a body.
+    BodyErrors = [ALWAYS, WORK, SESSION, BODY];
     /// Of reading a check.
     CheckErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound]];
     /// Of moving a check on.

@@ -46,7 +46,14 @@ impl Rules for wire::NewCheck {
         first_broken([
             ("terminal", optional(self.terminal.as_ref(), 64)),
             ("reader", optional(self.reader.as_ref(), 255)),
+            ("visual_after_lock_of", optional(self.visual_after_lock_of.as_ref(), 64)),
         ])
+    }
+}
+
+impl Rules for wire::SecuritySettings {
+    fn broken(&self) -> Option<&'static str> {
+        None
     }
 }
 

@@ -155,6 +155,16 @@ pub trait Service: Send + Sync + 'static {
     /// The readers as they are now.
     async fn readers(&self, caller: &Caller) -> Answer<wire::Readers>;
 
+    /// The security settings; for any role.
+    async fn security_settings(&self, caller: &Caller) -> Answer<wire::SecuritySettings>;
+
+    /// Changes the security settings and answers with them; administrators only, audited.
+    async fn set_security_settings(
+        &self,
+        caller: &Caller,
+        settings: wire::SecuritySettings,
+    ) -> Answer<wire::SecuritySettings>;
+
     /// The health of the program's parts.
     async fn health(&self, caller: &Caller) -> Answer<wire::Health>;
 }

@@ -12,8 +12,9 @@ use tokio::sync::oneshot;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
-use crate::app::ports::{CardCheck as _, Clock, Random, StoreError};
+use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
+use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
 use crate::card::desk::Desk;
@@ -33,6 +34,8 @@ pub struct Surroundings {
     pub random: Arc<dyn Random>,
     /// The readers.
     pub readers: Box<dyn Readers>,
+    /// Opens a card's key without its PIN; this machine has no material for it (see the port).
+    pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// The limits of the API's listener.
     pub limits: Limits,
 }
@@ -44,6 +47,7 @@ impl Surroundings {
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             readers: Box::new(PcscReaders::new()?),
+            terminal_authentication: None,
             limits: Limits::default(),
         })
     }
@@ -98,7 +102,12 @@ impl Daemon {
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let desk = Arc::new(Desk::start(around.readers)?);
-        let parts = Parts { clock: around.clock, random: around.random, tasks: tasks.clone() };
+        let parts = Parts {
+            clock: around.clock,
+            random: around.random,
+            terminal_authentication: around.terminal_authentication,
+            tasks: tasks.clone(),
+        };
         let service = use_cases(config, &parts, &store, &desk, &central).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
@@ -137,6 +146,7 @@ impl Daemon {
 struct Parts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     tasks: Tasks,
 }
 
@@ -147,7 +157,7 @@ async fn use_cases(
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, tasks } = parts;
+    let Parts { clock, random, terminal_authentication, tasks } = parts;
     let origin = config.mode.origin();
     Ok(UseCases {
         sign_in: SignIn::open(SignInParts {
@@ -168,6 +178,8 @@ async fn use_cases(
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
+            settings: store.clone(),
+            terminal_authentication: terminal_authentication.clone(),
             terminals: config.terminals(),
             origin,
         }),
@@ -179,8 +191,8 @@ async fn use_cases(
             tasks: tasks.clone(),
         },
         health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        settings: ChangeSettings { store: store.clone() },
         origin,
-        visual: central.accepts_unsigned_visual(),
     })
 }
 

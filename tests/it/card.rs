@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use daemon::app::ports::{CardDesk as _, CardError, CardEvent, DeskView, ReaderName, ReaderState, Signing};
+use daemon::app::ports::{
+    CardDesk as _, CardError, CardEvent, DeskView, Opening, ReaderName, ReaderState, Signing,
+};
 use daemon::card::desk::Desk;
 use daemon::card::drive::{Transmit, TransmitError};
 use daemon::card::protocol::Rung;
@@ -139,6 +141,50 @@ async fn the_first_command_after_power_on_may_fail_once() {
     on(&card, |card| card.set_faults(Faults { status: [(0, 0x6F00)].into(), ..Faults::default() }));
     let event = reception.tap(&card).await;
     assert_signed_by(reception.sign(&event, "1234").await, "taro");
+}
+
+/// Sends a phone's session with extended length and without, and counts its commands.
+async fn commands_of(persona: &str, opening: impl Fn() -> Opening) -> [usize; 3] {
+    let reception = Reception::open();
+    let mut counted = [0; 3];
+    for (count, extended) in counted.iter_mut().zip([true, false, false]) {
+        let phone = card_of(persona);
+        on(&phone, |phone| phone.behaviour.extended = extended);
+        let event = reception.tap(&phone).await;
+        assert_signed_by(reception.desk.open_and_sign(&event, opening(), CHALLENGE).await, persona);
+        *count = on(&phone, |phone| phone.apdu_count());
+    }
+    counted
+}
+
+#[tokio::test]
+async fn phones_take_seven_and_six_commands_and_six_more_without_extended_length() {
+    let pin = || Pin::parse("1234").map_err(|_| "four digits").expect("a PIN");
+    let android = || Opening::AndroidPin { pin: pin(), last_try_confirmed: false };
+    // The middle number is the first contact with a reader that refuses extended length.
+    assert_eq!(commands_of("android", android).await, [7, 14, 13]);
+    assert_eq!(commands_of("iphone", || Opening::Iphone).await, [6, 13, 12]);
+}
+
+#[tokio::test]
+async fn a_read_that_fails_twice_is_repeated_and_a_verify_never() {
+    let reception = Reception::open();
+    let card = card_of("taro");
+    let script =
+        |status: &[(usize, u16)]| Faults { status: status.iter().copied().collect(), ..Faults::default() };
+    on(&card, |card| card.set_faults(script(&[(1, 0x6581), (2, 0x6400)])));
+    let event = reception.tap(&card).await;
+    assert_signed_by(reception.sign(&event, "1234").await, "taro");
+    assert_eq!(on(&card, |card| (card.apdu_count(), card.verify_count())), (7, 1));
+
+    for (index, status) in [(3, 0x6581), (3, 0x6F00), (4, 0x6400), (4, 0x6F00)] {
+        on(&card, SimCard::clear_log);
+        on(&card, |card| card.set_faults(script(&[(index, status)])));
+        let event = reception.tap(&card).await;
+        let error = reception.sign(&event, "1234").await.expect_err("refused");
+        assert_eq!(error, CardError::Unusable { status: Some(status) });
+        assert_eq!(on(&card, |card| card.apdu_count()), index + 1, "nothing follows");
+    }
 }
 
 //------------ PIN ----------------------------------------------------------------------------------------------------
@@ -287,6 +333,11 @@ impl Transmit for Dealt {
     }
 }
 
+/// A certificate that the session understands.
+fn certificate() -> Vec<u8> {
+    on(&card_of("taro"), |card| card.identity().certificate_der.clone())
+}
+
 /// Answers that lead deep into a session, and any others.
 fn answer() -> impl Strategy<Value = Vec<u8>> {
     let status = prop_oneof![
@@ -298,7 +349,8 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
     ];
     let data = prop_oneof![
         2 => Just(Vec::new()),
-        2 => Just(b"\x30\x03\x02\x01\x00".to_vec()),
+        2 => Just(certificate()),
+        1 => Just(b"\x30\x03\x02\x01\x00".to_vec()),
         1 => Just(vec![0x5A; 256]),
         1 => proptest::collection::vec(any::<u8>(), 0..300),
     ];

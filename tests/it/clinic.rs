@@ -2,6 +2,7 @@
 
 mod checks;
 mod download;
+mod methods;
 mod people;
 mod sign_in;
 mod snapshots;

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use daemon::app::ports::{
     Answer, CardCheck as _, Challenge, Proof, RequestId, SignedChallenge, UpstreamError,
 };
+use daemon::domain::certificate::CertificateFacts;
 use daemon::domain::eligibility::Confirmation;
 use daemon::upstream::{Credentials, Upstream, UpstreamConfig};
 use harness::ambient::{HeldClock, SeededRandom};
@@ -86,7 +87,11 @@ impl World {
         let signature = sign_padded(&identity.key, &digest_info(&challenge.bytes)).unwrap();
         Proof::Signed {
             challenge_id: challenge.id.clone(),
-            signed: SignedChallenge { certificate: identity.certificate_der, signature },
+            signed: SignedChallenge {
+                facts: facts(&identity.certificate_der),
+                certificate: identity.certificate_der,
+                signature,
+            },
         }
     }
 
@@ -106,6 +111,11 @@ impl World {
 
 fn person(name: &str) -> &'static Persona {
     Personas::builtin().by_name(name).unwrap()
+}
+
+/// What a certificate says about itself; the central system is not told.
+fn facts(der: &[u8]) -> CertificateFacts {
+    daemon::card::x509::read(der).unwrap().facts
 }
 
 /// A request id that no other request has.

@@ -22,7 +22,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
 use sha2::{Digest as _, Sha256};
 
-use crate::personas::{CertificateState, Persona, Personas};
+use crate::personas::{CertificateState, Persona, Personas, Token};
 pub use profile::Side;
 use profile::Subject;
 pub use verify::{CardholderCertificate, VerifyError};
@@ -61,6 +61,7 @@ impl CardPki {
             serial: side.root_serial(),
             not_before: DateTime::constant(2023, 7, 16, 0, 0, 0, 0),
             not_after: DateTime::constant(2049, 7, 15, 14, 59, 59, 0),
+            on_phone: false,
         };
         signed(&profile::root(side, &subject, &key.to_public_key()), &key)
     }
@@ -84,7 +85,8 @@ impl CardPki {
         let (not_before, not_after) = validity(persona, now);
         let digest = Sha256::digest(format!("serial {side:?} {}", persona.name));
         let serial = [0x01 | digest[0] & 0x07, digest[1], digest[2], digest[3]];
-        let subject = Subject { common_name: &subject_cn, serial: &serial, not_before, not_after };
+        let on_phone = persona.card.token != Token::Plastic;
+        let subject = Subject { common_name: &subject_cn, serial: &serial, not_before, not_after, on_phone };
         let tbs = profile::leaf(side, &subject, &key.to_public_key(), &issuer.to_public_key());
         CardIdentity { certificate_der: signed(&tbs, &issuer), key, subject_cn }
     }

@@ -3,6 +3,7 @@
 mod checks;
 mod results;
 mod sessions;
+mod settings;
 mod system;
 
 use std::any::Any;
@@ -27,6 +28,7 @@ use crate::service::Service;
 const TAG_SESSIONS: &str = "セッション";
 const TAG_CHECKS: &str = "資格確認";
 const TAG_RESULTS: &str = "資格確認結果";
+const TAG_SETTINGS: &str = "設定";
 const TAG_SYSTEM: &str = "稼働";
 
 type Reply<T> = Result<T, Refusal>;
@@ -48,6 +50,7 @@ type Reply<T> = Result<T, Refusal>;
         (name = TAG_SESSIONS, description = "ログインとログアウト"),
         (name = TAG_CHECKS, description = "カードによる資格確認の開始から終わりまで"),
         (name = TAG_RESULTS, description = "資格確認結果の取得と照会番号の登録"),
+        (name = TAG_SETTINGS, description = "施設の設定"),
         (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、この定義書"),
     ),
     components(schemas(Problem, Code, Who)),
@@ -66,6 +69,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(results::count_results))
         .routes(routes!(results::get_result))
         .routes(routes!(results::set_inquiry_number))
+        .routes(routes!(settings::get_security_settings, settings::set_security_settings))
         .routes(routes!(system::list_readers))
         .routes(routes!(system::get_health))
         .routes(routes!(system::get_liveness))

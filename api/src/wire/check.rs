@@ -14,6 +14,54 @@ words! {
         Visual = "visual",
         /// 【B】数字4桁の暗証番号。
         CardPin = "card_pin",
+        /// 【C】iPhone。患者がiPhoneで生体認証をしてからかざします。暗証番号は使いません。
+        Iphone = "iphone",
+        /// 【D】Androidスマートフォン。スマホ用利用者証明用電子証明書の数字4桁の暗証番号。
+        AndroidPin = "android_pin",
+    }
+
+    /// 実物のマイナンバーカードの種類。ICチップからは分からないため、担当者が見て伝えます。
+    CardKind {
+        /// 顔写真があります。
+        WithPhoto = "with_photo",
+        /// 顔写真がありません（申請時に1歳未満）。目視では確認できません。
+        WithoutPhoto = "without_photo",
+        /// 顔認証マイナンバーカード。暗証番号は使えません。
+        FaceAuthentication = "face_authentication",
+    }
+
+    /// 暗証番号を入力する人、またはカードやスマートフォンをかざす人。
+    EnteredBy {
+        /// 患者本人（原則）。
+        Patient = "patient",
+        /// 法定代理人。乳幼児または成年被後見人の場合です。
+        LegalRepresentative = "legal_representative",
+        /// 本人の希望により動作を補助する家族、介助者、資格確認担当者など。
+        Helper = "helper",
+    }
+
+    /// かざされたもの。
+    Token {
+        /// 実物のマイナンバーカード。
+        Plastic = "plastic",
+        /// Androidスマートフォンのマイナンバーカード。
+        Android = "android",
+        /// iPhoneのマイナンバーカード。
+        Iphone = "iphone",
+    }
+
+    /// 読み取ったときの電子証明書の状態。使えるかどうかは、オンライン資格確認等システムが判断します。
+    CertificateState {
+        /// 有効期間がまだ始まっていません。このパソコンの日時を確認してください。
+        NotYetValid = "not_yet_valid",
+        /// 有効です。
+        Valid = "valid",
+        /// 3か月以内に有効期限が切れます。
+        ExpiresSoon = "expires_soon",
+        /// 有効期限が切れ、猶予期間内です（実物のカードのみ）。
+        InGrace = "in_grace",
+        /// 有効期限と、実物のカードでは猶予期間が過ぎています。
+        PastGrace = "past_grace",
     }
 }
 
@@ -29,6 +77,16 @@ pub struct NewCheck {
     /// 使用するカードリーダーの名前（GET /v1/readers）。1台だけ接続されていれば省略できます。
     #[schema(nullable = false, example = "Sony RC-S300/P 00 00", min_length = 1, max_length = 255)]
     pub reader: Option<String>,
+    /// カードの種類。method が visual か card_pin のときに指定できます。
+    #[schema(nullable = false)]
+    pub card_kind: Option<CardKind>,
+    /// 暗証番号を入力する人、またはかざす人。省略は患者本人を意味します。
+    #[schema(nullable = false)]
+    pub entered_by: Option<EnteredBy>,
+    /// 暗証番号のロック（pin_locked）で終わった資格確認の番号。method が visual のときだけ指定でき、「目視確認で本人認証」が無効でも、
+    /// 同じ端末で15分以内に1回、目視で確認できます。監査ログに記録されます。
+    #[schema(nullable = false, example = "01J2ZK3M9Q4R8T6V7W5X1Y0ABC", min_length = 1, max_length = 64)]
+    pub visual_after_lock_of: Option<String>,
 }
 
 /// 患者が入力した暗証番号。この資格確認で1回だけカードに照合し、すぐに消去します。
@@ -101,6 +159,22 @@ pub struct Check {
     /// 開始した日時（日本時間、RFC 3339）。
     #[schema(format = DateTime, example = "2026-07-08T12:00:00+09:00")]
     pub created_at: String,
+    /// 伝えられたカードの種類。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub card_kind: Option<CardKind>,
+    /// 伝えられた、暗証番号を入力する人、またはかざす人。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub entered_by: Option<EnteredBy>,
+    /// 暗証番号のロックで終わり、この目視の前に行われた資格確認の番号。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "01J2ZK3M9Q4R8T6V7W5X1Y0ABC")]
+    pub visual_after_lock_of: Option<String>,
+    /// 読み取った電子証明書。資格確認の結果には保存されません。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub certificate: Option<Certificate>,
     /// 保存された結果の番号。phase が done のときだけあります。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 42)]
@@ -109,6 +183,22 @@ pub struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<CheckFailure>,
+}
+
+/// 利用者証明用電子証明書について、担当者と患者が知っておくとよいこと。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Certificate {
+    /// 有効期限（日本時間、RFC 3339）。
+    #[schema(format = DateTime, example = "2028-02-17T23:59:59+09:00")]
+    pub not_after: String,
+    /// 状態。
+    pub state: CertificateState,
+    /// 発行元が、本ソフトウェアの知る世代の認証局か。
+    pub issuer_known: bool,
+    /// 知っておくこと、患者に伝えること。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "電子証明書の有効期限が3か月以内に切れます。")]
+    pub warning: Option<String>,
 }
 
 /// 資格確認ができなかった理由と対応。
@@ -124,7 +214,11 @@ pub struct CheckFailure {
     pub guidance: String,
     /// 対応できる人。
     pub who: Who,
-    /// 暗証番号の残りの入力回数。code が wrong_pin のときにあります。
+    /// かざされたもの。code が wrong_token のときにあります。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub token: Option<Token>,
+    /// 暗証番号の残りの入力回数。code が wrong_pin か wrong_pin_phone のときにあります。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 2, minimum = 0, maximum = 3)]
     pub tries_left: Option<u8>,
@@ -142,6 +236,7 @@ impl CheckFailure {
             title: code.title().to_owned(),
             guidance: code.guidance().to_owned(),
             who: code.who(),
+            token: None,
             tries_left: None,
             upstream_code: None,
         }

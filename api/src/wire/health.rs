@@ -12,8 +12,10 @@ use crate::words::words;
 pub struct Readers {
     /// PC/SCサービスが応答しているか。
     pub service_available: bool,
-    /// この環境で選べる本人確認の方法。
+    /// この環境と設定で選べる本人確認の方法。最初のものが既定です。
     pub methods: Vec<Method>,
+    /// 暗証番号がロックされたとき、続けて目視で確認できるか（visual_after_lock_of）。
+    pub visual_after_lock: bool,
     /// カードリーダー。
     pub readers: Vec<Reader>,
 }

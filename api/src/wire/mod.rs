@@ -9,8 +9,12 @@ mod health;
 mod result;
 mod secret;
 mod session;
+mod settings;
 
-pub use check::{Check, CheckFailure, CheckPhase, CheckWait, Method, NewCheck, PinEntry};
+pub use check::{
+    CardKind, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait, EnteredBy, Method,
+    NewCheck, PinEntry, Token,
+};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};
 pub use result::{
@@ -19,3 +23,4 @@ pub use result::{
 };
 pub use secret::SecretText;
 pub use session::{Role, Session, SessionInfo, SignIn};
+pub use settings::SecuritySettings;

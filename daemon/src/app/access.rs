@@ -22,6 +22,10 @@ pub enum Action {
     SetInquiryNumbers,
     /// See readers and health.
     SeeHealth,
+    /// See settings.
+    SeeSettings,
+    /// Change settings.
+    ChangeSettings,
 }
 
 /// The role does not include the action.
@@ -31,11 +35,12 @@ pub struct Forbidden;
 impl Actor {
     /// Whether the actor may do it. An administrator manages the installation and does not see patients.
     pub fn may(&self, action: Action) -> Result<(), Forbidden> {
-        let allowed = match (self.role, action) {
-            (Role::Operator | Role::ReceiptComputer, _) | (Role::Administrator, Action::SeeHealth) => true,
-            (Role::Administrator, Action::RunChecks | Action::ReadResults | Action::SetInquiryNumbers) => {
-                false
+        let allowed = match action {
+            Action::RunChecks | Action::ReadResults | Action::SetInquiryNumbers => {
+                self.role != Role::Administrator
             }
+            Action::SeeHealth | Action::SeeSettings => true,
+            Action::ChangeSettings => self.role == Role::Administrator,
         };
         if allowed { Ok(()) } else { Err(Forbidden) }
     }

@@ -8,5 +8,6 @@ pub mod credentials;
 pub mod health;
 pub mod ports;
 pub mod results;
+pub mod settings;
 pub mod sign_in;
 pub mod tasks;

@@ -99,6 +99,10 @@ impl Status {
     pub const OK: Self = Self(0x9000);
     /// Done, but the file ended before the length asked for.
     pub const END_OF_FILE: Self = Self(0x6282);
+    /// The command was not carried out, for a reason that may pass.
+    pub const EXECUTION_ERROR: Self = Self(0x6400);
+    /// The memory could not be read or written.
+    pub const MEMORY_FAILURE: Self = Self(0x6581);
     /// Wrong Lc or Le.
     pub const WRONG_LENGTH: Self = Self(0x6700);
     /// The current file has the wrong type.

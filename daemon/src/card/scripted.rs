@@ -3,14 +3,23 @@
 //! The faithful card (keys, certificates, file rules) is the harness's; this one only counts and answers.
 
 use super::drive::{Transmit, TransmitError};
+use crate::domain::check::Token;
 
 pub const RIGHT_PIN: &str = "0123";
 pub const CHALLENGE: &[u8] = b"sixteen bytes ..";
-pub const CERTIFICATE_LENGTH: usize = 1590;
+
+/// A certificate of the harness's synthetic authority; a test there makes sure that it is.
+pub const CERTIFICATE: &[u8] = include_bytes!("scripted.der");
+pub const CERTIFICATE_LENGTH: usize = CERTIFICATE.len();
 
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a script")]
 pub struct ScriptedCard {
     jpki: bool,
+    token: Token,
+    certificate: Vec<u8>,
+    /// Opens the key without a PIN: the phone's own recognition, or terminal authentication.
+    unlocked: bool,
     extended: Option<Result<Vec<u8>, TransmitError>>,
     tear: Option<(usize, Result<Vec<u8>, TransmitError>)>,
     torn: bool,
@@ -23,6 +32,9 @@ impl ScriptedCard {
     pub fn new() -> Self {
         Self {
             jpki: true,
+            token: Token::Plastic,
+            certificate: CERTIFICATE.to_vec(),
+            unlocked: false,
             extended: None,
             tear: None,
             torn: false,
@@ -34,6 +46,16 @@ impl ScriptedCard {
 
     pub fn without_jpki(mut self) -> Self {
         self.jpki = false;
+        self
+    }
+
+    /// A phone; whether it has recognised its owner matters to an iPhone.
+    pub fn phone(token: Token, unlocked: bool) -> Self {
+        Self { token, unlocked, ..Self::new() }
+    }
+
+    pub fn with_certificate(mut self, certificate: &[u8]) -> Self {
+        self.certificate = certificate.to_vec();
         self
     }
 
@@ -81,24 +103,34 @@ impl ScriptedCard {
         vec![0x5A; 256]
     }
 
-    fn file() -> Vec<u8> {
-        let length = u16::try_from(CERTIFICATE_LENGTH - 4).unwrap().to_be_bytes();
-        let mut file = vec![0x30, 0x82, length[0], length[1]];
-        file.resize(CERTIFICATE_LENGTH, 0xA5);
+    fn file(&self) -> Vec<u8> {
+        let mut file = self.certificate.clone();
         file.resize(2000, 0xFF);
         file
+    }
+
+    fn label(&self) -> Vec<u8> {
+        let label = match self.token {
+            Token::Plastic => "JPKIAPICCTOKEN2",
+            Token::Android => "JPKIAPGPSETOKEN",
+            Token::Iphone => "JPKIAPIOSTOKEN",
+        };
+        format!("{label:<32}").into_bytes()
     }
 
     fn answer(&mut self, command: &[u8]) -> Vec<u8> {
         let ok = |data: &[u8]| [data, &[0x90, 0x00]].concat();
         match *command {
             [0x00, 0xA4, 0x04, ..] if self.jpki => ok(&[]),
+            [0x00, 0xA4, 0x02, 0x0C, 0x02, 0x00, 0x06] => ok(&[]),
             [0x00, 0xA4, ..] => vec![0x6A, 0x82],
-            [0x00, 0xB0, 0x8A, 0x00, 0x00, 0x00, 0x00] => ok(&Self::file()),
-            [0x00, 0xB0, 0x8A, 0x00, 0x00] => ok(&Self::file()[..256]),
+            [0x00, 0xB0, 0x00, 0x00, 0x20] => ok(&self.label()),
+            [0x00, 0xB0, ..] if self.token == Token::Android && !self.verified => vec![0x69, 0x82],
+            [0x00, 0xB0, 0x8A, 0x00, 0x00, 0x00, 0x00] => ok(&self.file()),
+            [0x00, 0xB0, 0x8A, 0x00, 0x00] => ok(&self.file()[..256]),
             [0x00, 0xB0, high, low, 0x00] => {
                 let offset = usize::from(u16::from_be_bytes([high, low]));
-                ok(Self::file()[offset..].chunks(256).next().unwrap())
+                ok(self.file()[offset..].chunks(256).next().unwrap())
             }
             [0x00, 0x20, 0x00, 0x98] => vec![0x63, 0xC0 | self.tries],
             [0x00, 0x20, 0x00, 0x98, 0x04, ref pin @ ..] => {
@@ -109,8 +141,14 @@ impl ScriptedCard {
                 self.tries = if self.verified { 3 } else { self.tries - 1 };
                 if self.verified { ok(&[]) } else { vec![0x63, 0xC0 | self.tries] }
             }
-            [0x80, 0x2A, 0x00, 0x97, 0x33, ..] if self.verified => ok(&Self::signature()),
+            [0x80, 0x2A, 0x00, 0x97, 0x33, ..] if self.verified || self.unlocked => ok(&Self::signature()),
             [0x80, 0x2A, ..] => vec![0x69, 0x82],
+            // Stands for terminal authentication, whose commands are not public.
+            [0x80, 0xA2, ..] => {
+                self.unlocked = true;
+                ok(&[])
+            }
+            [0x80, 0xFC, 0x00, 0x00] if self.token == Token::Iphone => ok(&[]),
             _ => vec![0x6D, 0x00],
         }
     }

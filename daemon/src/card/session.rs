@@ -1,25 +1,79 @@
 //! What happens in one card session, in order. Each session is given a freshly connected card and ends with it.
 //!
-//! Command budget, the tries query included: certificate and signature take 5 commands with extended length and 11 without
-//! (for a certificate of 1,537 to 1,792 bytes), one more when a reader is found not to support extended length; the
-//! certificate alone takes 2 and 8. VERIFY and the signature are sent at most once.
+//! Commands on the wire, the tries query included, with extended length and without (for a certificate of 1,537 to 1,792
+//! bytes; one more when a reader is found not to support extended length):
+//!
+//! | session | extended | short | in order |
+//! |---|---|---|---|
+//! | certificate alone | 2 | 8 | SELECT, READ |
+//! | plastic card, PIN | 5 | 11 | SELECT, READ, tries, VERIFY, SIGN |
+//! | Android, PIN | 7 | 13 | SELECT, label (2), tries, VERIFY, READ, SIGN |
+//! | iPhone | 6 | 12 | SELECT, label (2), READ, SIGN, last command |
+//!
+//! VERIFY and the signature are sent at most once. SELECT is repeated once after the `6F00` that some cards answer to their
+//! first command, a READ at most twice.
+//!
+//! The plastic card follows public observations of real cards. That an Android phone gives its certificate only after the
+//! PIN, the labels, and the iPhone's last command were observed by the authors of jpki/myna and myna-card. Inferred, and
+//! proven by the simulator alone: that phones know the short file ids of VERIFY, READ and SIGN, that an Android phone answers
+//! the tries query, and that an iPhone whose owner was not recognised refuses the signature with `6982`.
 
 use super::apdu::Status;
 use super::drive::{DriveError, Transmit, TransmitError, drive};
-use super::protocol::{ProtocolError, ReadCertificate, Rung, SelectJpki, Sign, Tries, TriesLeft, VerifyPin};
-use crate::app::ports::{CardCertificate, CardError, SignedChallenge, Signing};
+use super::protocol::{
+    LastCommand, ProtocolError, ReadCertificate, ReadTokenLabel, Rung, SelectJpki, Sign, Tries, TriesLeft,
+    VerifyPin,
+};
+use super::x509::{self, Malformed};
+use crate::app::ports::{
+    CardCertificate, CardError, CardExchange, Opening, SignedChallenge, Signing, TerminalAuthentication,
+};
+use crate::domain::check::Token;
 use crate::domain::personal::Pin;
 
-/// Reads the user-authentication certificate; no PIN. `rung` is what the reader is known to support, and is updated.
+/// How often a READ is begun again after the reader failed to carry it.
+const READ_AGAIN: usize = 2;
+
+/// Reads the user-authentication certificate of a plastic card; no PIN. `rung` is what the reader is known to support, and is
+/// updated.
 pub fn read_certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<CardCertificate, CardError> {
     drive(SelectJpki::default(), card)?;
-    Ok(CardCertificate { der: certificate(card, rung)? })
+    plastic_certificate(card, rung)
 }
 
-/// Reads the certificate, asks for the tries left, presents the PIN and signs SHA-256 of `challenge`.
+/// Reads the certificate of whatever is there, as far as it is free of the PIN, and what it is. For the doctor, who does not
+/// mind what is in it.
+pub fn survey(card: &mut dyn Transmit, rung: &mut Rung) -> Result<(Vec<u8>, Token), CardError> {
+    drive(SelectJpki::default(), card)?;
+    let der = certificate(card, rung)?;
+    // What has no known label is taken for a card: the labels were added for the phones.
+    let token = drive(ReadTokenLabel::default(), card).unwrap_or(Token::Plastic);
+    Ok((der, token))
+}
+
+/// Reads the certificate, opens the key and signs SHA-256 of `challenge`.
+pub fn open_and_sign(
+    card: &mut dyn Transmit,
+    rung: &mut Rung,
+    opening: Opening,
+    challenge: &[u8],
+) -> Result<Signing, CardError> {
+    match opening {
+        Opening::CardPin { pin, last_try_confirmed } => {
+            sign_with_pin(card, rung, pin, challenge, last_try_confirmed)
+        }
+        Opening::AndroidPin { pin, last_try_confirmed } => {
+            sign_on_android(card, rung, pin, challenge, last_try_confirmed)
+        }
+        Opening::Iphone => sign_on_iphone(card, rung, challenge),
+        Opening::Terminal(terminal) => sign_as_terminal(card, rung, &*terminal, challenge),
+    }
+}
+
+/// Plastic card: reads the certificate, asks for the tries left, presents the PIN and signs SHA-256 of `challenge`.
 ///
-/// A locked PIN, and one try left without `last_try_confirmed`, end the session before VERIFY. The PIN is presented even if
-/// the card says that it still holds: who presented it before is unknown.
+/// A locked PIN, and one try left without `last_try_confirmed`, end the session before VERIFY. So does a certificate that
+/// cannot be read: the PIN would be spent for nothing.
 pub fn sign_with_pin(
     card: &mut dyn Transmit,
     rung: &mut Rung,
@@ -28,30 +82,140 @@ pub fn sign_with_pin(
     last_try_confirmed: bool,
 ) -> Result<Signing, CardError> {
     drive(SelectJpki::default(), card)?;
-    let certificate = certificate(card, rung)?;
+    let certificate = plastic_certificate(card, rung)?;
+    if let Some(pin) = present(card, pin, last_try_confirmed)? {
+        return Ok(Signing::OneTryLeft(pin));
+    }
+    Ok(signed(certificate, drive(Sign::new(challenge), card)?))
+}
+
+/// Android phone: as the plastic card, but its certificate can be read only after the PIN, so the label tells beforehand
+/// that the PIN goes to a phone.
+pub fn sign_on_android(
+    card: &mut dyn Transmit,
+    rung: &mut Rung,
+    pin: Pin,
+    challenge: &[u8],
+    last_try_confirmed: bool,
+) -> Result<Signing, CardError> {
+    drive(SelectJpki::default(), card)?;
+    expect(card, Token::Android)?;
+    if let Some(pin) = present(card, pin, last_try_confirmed)? {
+        return Ok(Signing::OneTryLeft(pin));
+    }
+    let certificate = understood(certificate(card, rung)?)?.0;
+    Ok(signed(certificate, drive(Sign::new(challenge), card)?))
+}
+
+/// iPhone: no PIN; the phone has recognised its owner before it was held on the reader, or refuses to sign.
+pub fn sign_on_iphone(
+    card: &mut dyn Transmit,
+    rung: &mut Rung,
+    challenge: &[u8],
+) -> Result<Signing, CardError> {
+    drive(SelectJpki::default(), card)?;
+    expect(card, Token::Iphone)?;
+    let certificate = understood(certificate(card, rung)?)?.0;
+    let signature = match drive(Sign::new(challenge), card) {
+        Err(DriveError::Protocol(ProtocolError::Unusable(Status::SECURITY_STATUS))) => {
+            Err(CardError::NotUnlocked)
+        }
+        other => other.map_err(CardError::from),
+    };
+    if matches!(signature, Ok(_) | Err(CardError::NotUnlocked)) {
+        // The signature is what counts: a phone that is gone by now has done its part.
+        let _ = drive(LastCommand, card);
+    }
+    Ok(signed(certificate, signature?))
+}
+
+/// Plastic card, compared by sight: the terminal opens the key.
+pub fn sign_as_terminal(
+    card: &mut dyn Transmit,
+    rung: &mut Rung,
+    terminal: &dyn TerminalAuthentication,
+    challenge: &[u8],
+) -> Result<Signing, CardError> {
+    drive(SelectJpki::default(), card)?;
+    let certificate = plastic_certificate(card, rung)?;
+    terminal.open_key(&mut Wire(card))?;
+    Ok(signed(certificate, drive(Sign::new(challenge), card)?))
+}
+
+fn signed(certificate: CardCertificate, signature: Vec<u8>) -> Signing {
+    let CardCertificate { der, facts } = certificate;
+    Signing::Signed(SignedChallenge { certificate: der, facts, signature })
+}
+
+/// Asks for the tries left and presents the PIN, once; gives it back if it is the last try and nobody confirmed that.
+///
+/// It is presented even if the card says that one still holds: who presented that one is unknown.
+fn present(card: &mut dyn Transmit, pin: Pin, last_try_confirmed: bool) -> Result<Option<Pin>, CardError> {
     match drive(TriesLeft, card)? {
         Tries::Locked => return Err(CardError::PinLocked),
-        Tries::Left(1) if !last_try_confirmed => return Ok(Signing::OneTryLeft(pin)),
+        Tries::Left(1) if !last_try_confirmed => return Ok(Some(pin)),
         Tries::Left(_) | Tries::Verified => {}
     }
     drive(VerifyPin::new(pin), card)?;
-    let signature = drive(Sign::new(challenge), card)?;
-    Ok(Signing::Signed(SignedChallenge { certificate, signature }))
+    Ok(None)
 }
 
-fn certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<Vec<u8>, CardError> {
-    let read = match drive(ReadCertificate::new(*rung), card) {
+/// Makes sure by the label what is on the reader.
+fn expect(card: &mut dyn Transmit, wanted: Token) -> Result<(), CardError> {
+    let found = drive(ReadTokenLabel::default(), card)?;
+    if found == wanted { Ok(()) } else { Err(CardError::WrongToken { found }) }
+}
+
+/// The certificate of a plastic card. The label is asked for only where the certificate could be a phone's: where it is
+/// protected, or has another policy than cards have.
+fn plastic_certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<CardCertificate, CardError> {
+    let der = match certificate(card, rung) {
+        Err(DriveError::Protocol(ProtocolError::Unusable(Status::SECURITY_STATUS))) => {
+            expect(card, Token::Plastic)?;
+            return Err(CardError::Unusable { status: Some(Status::SECURITY_STATUS.0) });
+        }
+        other => other?,
+    };
+    let (certificate, is_plastic) = understood(der)?;
+    if !is_plastic {
+        expect(card, Token::Plastic)?;
+    }
+    Ok(certificate)
+}
+
+/// The certificate with its facts, and whether it is surely one of a plastic card.
+fn understood(der: Vec<u8>) -> Result<(CardCertificate, bool), CardError> {
+    let reading = x509::read(&der).map_err(|Malformed| CardError::Unusable { status: None })?;
+    Ok((CardCertificate { der, facts: reading.facts }, reading.is_plastic))
+}
+
+fn certificate(card: &mut dyn Transmit, rung: &mut Rung) -> Result<Vec<u8>, DriveError> {
+    let mut from = *rung;
+    let mut result = drive(ReadCertificate::new(from), card);
+    for _ in 0..READ_AGAIN {
+        let Err(DriveError::Transmit(TransmitError::NotTransacted | TransmitError::Other)) = result else {
+            break;
+        };
         // Some readers fail the exchange instead of passing a command of extended length on. Reading again is harmless,
         // and fails at once if the card was pulled.
-        Err(DriveError::Transmit(TransmitError::NotTransacted | TransmitError::Other))
-            if *rung == Rung::ExtendedSfi =>
-        {
-            drive(ReadCertificate::new(Rung::ShortSfi), card)
+        if from == Rung::ExtendedSfi {
+            from = Rung::ShortSfi;
         }
-        other => other,
-    }?;
+        result = drive(ReadCertificate::new(from), card);
+    }
+    let read = result?;
     *rung = read.rung;
     Ok(read.der)
+}
+
+/// The card as terminal authentication sees it.
+struct Wire<'c>(&'c mut dyn Transmit);
+
+impl CardExchange for Wire<'_> {
+    fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
+        let answer = self.0.transmit(command).map_err(DriveError::Transmit)?;
+        if answer.len() < 2 { Err(CardError::Removed) } else { Ok(answer) }
+    }
 }
 
 impl From<DriveError> for CardError {
@@ -75,7 +239,9 @@ impl From<DriveError> for CardError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scripted::{CERTIFICATE_LENGTH, CHALLENGE, RIGHT_PIN, ScriptedCard};
+    use std::sync::Arc;
+
+    use super::super::scripted::{CERTIFICATE, CERTIFICATE_LENGTH, CHALLENGE, RIGHT_PIN, ScriptedCard};
     use super::*;
 
     #[expect(clippy::unwrap_in_result, reason = "a PIN of the test itself")]
@@ -210,5 +376,132 @@ mod tests {
         let mut card = ScriptedCard::new().with_tries(1);
         assert_eq!(sign(&mut card, &mut Rung::default(), "9999", true).unwrap_err(), CardError::PinLocked);
         assert_eq!((card.tries(), card.verifies()), (0, 1));
+    }
+
+    //------------ Phones and terminals -------------------------------------------------------------------------------
+
+    const ANY: [Token; 3] = [Token::Plastic, Token::Android, Token::Iphone];
+
+    fn token_card(token: Token) -> ScriptedCard {
+        if token == Token::Plastic { ScriptedCard::new() } else { ScriptedCard::phone(token, true) }
+    }
+
+    fn open(card: &mut ScriptedCard, opening: Opening) -> Result<Signing, CardError> {
+        open_and_sign(card, &mut Rung::default(), opening, CHALLENGE)
+    }
+
+    fn android(pin: &str, last_try_confirmed: bool) -> Opening {
+        Opening::AndroidPin { pin: Pin::parse(pin).unwrap(), last_try_confirmed }
+    }
+
+    fn card_pin() -> Opening {
+        Opening::CardPin { pin: Pin::parse(RIGHT_PIN).unwrap(), last_try_confirmed: false }
+    }
+
+    #[test]
+    fn an_android_phone_gives_its_certificate_after_the_pin_in_seven_commands() {
+        let mut card = ScriptedCard::phone(Token::Android, false);
+        assert!(matches!(open(&mut card, android(RIGHT_PIN, false)), Ok(Signing::Signed(_))));
+        assert_eq!(card.instructions(), [0xA4, 0xA4, 0xB0, 0x20, 0x20, 0xB0, 0x2A]);
+        let mut card = ScriptedCard::phone(Token::Android, false).refusing_extended_length();
+        let mut rung = Rung::ShortSfi;
+        let signed = open_and_sign(&mut card, &mut rung, android(RIGHT_PIN, false), CHALLENGE);
+        assert!(matches!(signed, Ok(Signing::Signed(_))));
+        assert_eq!(card.instructions().len(), 13);
+    }
+
+    #[test]
+    fn the_rules_of_the_pin_hold_for_a_phone() {
+        let mut card = ScriptedCard::phone(Token::Android, false);
+        let wrong = open(&mut card, android("9999", false)).unwrap_err();
+        assert_eq!((wrong, card.tries()), (CardError::WrongPin { tries_left: 2 }, 2));
+        let mut card = ScriptedCard::phone(Token::Android, false).with_tries(1);
+        assert!(matches!(open(&mut card, android(RIGHT_PIN, false)), Ok(Signing::OneTryLeft(_))));
+        assert_eq!(card.verifies(), 0);
+        assert!(matches!(open(&mut card, android(RIGHT_PIN, true)), Ok(Signing::Signed(_))));
+        let mut card = ScriptedCard::phone(Token::Android, false).with_tries(0);
+        assert_eq!(open(&mut card, android(RIGHT_PIN, true)).unwrap_err(), CardError::PinLocked);
+        assert_eq!(card.verifies(), 0);
+    }
+
+    #[test]
+    fn an_iphone_signs_without_a_pin_and_is_told_the_last_command() {
+        let mut card = ScriptedCard::phone(Token::Iphone, true);
+        assert!(matches!(open(&mut card, Opening::Iphone), Ok(Signing::Signed(_))));
+        assert_eq!(card.instructions(), [0xA4, 0xA4, 0xB0, 0xB0, 0x2A, 0xFC]);
+
+        let mut card = ScriptedCard::phone(Token::Iphone, false);
+        assert_eq!(open(&mut card, Opening::Iphone).unwrap_err(), CardError::NotUnlocked);
+        assert_eq!(card.instructions().last(), Some(&0xFC));
+    }
+
+    #[test]
+    fn an_iphone_torn_away_after_its_signature_has_done_its_part() {
+        let mut card = ScriptedCard::phone(Token::Iphone, true).torn_at(5, Err(TransmitError::Removed));
+        assert!(matches!(open(&mut card, Opening::Iphone), Ok(Signing::Signed(_))));
+        for index in 0..5 {
+            let mut card =
+                ScriptedCard::phone(Token::Iphone, true).torn_at(index, Err(TransmitError::Removed));
+            assert_eq!(open(&mut card, Opening::Iphone).unwrap_err(), CardError::Removed);
+            assert_eq!(card.instructions().len(), index + 1, "nothing is sent after the loss");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_kind_is_named_and_never_sees_a_pin() {
+        // The certificate of a phone has another policy; this one's is changed in place (…0.30 → …0.93).
+        let policy = [0x08, 0x05, 0x01, 0x00, 0x1E];
+        let place = CERTIFICATE.windows(5).position(|window| window == policy).unwrap();
+        let mut phones = CERTIFICATE.to_vec();
+        phones[place + 4] = 0x5D;
+        for (wanted, opening) in [
+            (Token::Plastic, card_pin as fn() -> Opening),
+            (Token::Android, || android(RIGHT_PIN, false)),
+            (Token::Iphone, || Opening::Iphone),
+        ] {
+            for found in ANY.into_iter().filter(|found| *found != wanted) {
+                let certificate = if found == Token::Plastic { CERTIFICATE } else { &phones };
+                let mut card = token_card(found).with_certificate(certificate);
+                assert_eq!(open(&mut card, opening()).unwrap_err(), CardError::WrongToken { found });
+                assert_eq!(card.verifies(), 0, "{found:?} for {wanted:?}");
+            }
+        }
+        let mut phone = ScriptedCard::phone(Token::Android, false);
+        let refused = read_certificate(&mut phone, &mut Rung::default()).unwrap_err();
+        assert_eq!(refused, CardError::WrongToken { found: Token::Android });
+        // A plastic card with a policy that nobody knows yet is still a card.
+        let mut card = ScriptedCard::new().with_certificate(&phones);
+        assert!(matches!(open(&mut card, card_pin()), Ok(Signing::Signed(_))));
+        assert_eq!(card.instructions().len(), 7);
+    }
+
+    #[test]
+    fn a_certificate_that_is_none_is_found_before_the_pin_is_spent() {
+        let mut garbage = CERTIFICATE.to_vec();
+        garbage[4..].fill(0xA5);
+        let mut card = ScriptedCard::new().with_certificate(&garbage);
+        assert_eq!(open(&mut card, card_pin()).unwrap_err(), CardError::Unusable { status: None });
+        assert_eq!(card.verifies(), 0);
+    }
+
+    /// Sends one command that the scripted card takes for terminal authentication.
+    struct Terminal;
+
+    impl TerminalAuthentication for Terminal {
+        fn open_key(&self, card: &mut dyn CardExchange) -> Result<(), CardError> {
+            card.exchange(&[0x80, 0xA2, 0x00, 0x00]).map(drop)
+        }
+    }
+
+    #[test]
+    fn a_terminal_opens_the_key_without_a_pin_or_ends_the_session() {
+        let mut card = ScriptedCard::new().with_tries(0);
+        assert!(matches!(open(&mut card, Opening::Terminal(Arc::new(Terminal))), Ok(Signing::Signed(_))));
+        assert_eq!(card.instructions(), [0xA4, 0xB0, 0xA2, 0x2A]);
+        for answer in [Ok(vec![]), Err(TransmitError::Removed)] {
+            let mut card = ScriptedCard::new().torn_at(2, answer);
+            let torn = open(&mut card, Opening::Terminal(Arc::new(Terminal))).unwrap_err();
+            assert_eq!((torn, card.instructions().len()), (CardError::Removed, 3));
+        }
     }
 }

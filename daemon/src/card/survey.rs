@@ -7,8 +7,7 @@ use std::io;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use super::drive::drive;
-use super::protocol::{ReadTokenLabel, Rung};
+use super::protocol::Rung;
 use super::readers::{ConnectError, Line, Observed, Presence, Readers, ReadersError};
 use super::session;
 use crate::app::ports::{CardError, ReaderName};
@@ -112,12 +111,9 @@ fn read(line: &mut dyn Line, name: &ReaderName, event_count: u32) -> Result<Surv
         ConnectError::Refused => CardTrouble::Refused,
         ConnectError::NoCard | ConnectError::ReaderGone | ConnectError::ServiceGone => CardTrouble::Gone,
     })?;
-    let certificate =
-        session::read_certificate(card.as_mut(), &mut Rung::default()).map_err(|error| trouble(&error))?;
-    // A card without a label is taken for a card: the label was added for the phones.
-    let label = drive(ReadTokenLabel::default(), card.as_mut()).unwrap_or_default();
-    let is_phone = matches!(label.as_str(), "JPKIAPGPSETOKEN" | "JPKIAPIOSTOKEN");
-    Ok(SurveyedCard { certificate: certificate.der, is_phone })
+    let (certificate, token) =
+        session::survey(card.as_mut(), &mut Rung::default()).map_err(|error| trouble(&error))?;
+    Ok(SurveyedCard { certificate, is_phone: token.is_phone() })
 }
 
 fn trouble(error: &CardError) -> CardTrouble {

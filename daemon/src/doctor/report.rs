@@ -180,10 +180,10 @@ mod tests {
         ]);
         let text = shown.text();
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines[0], "[ OK ] ディスク        空きは十分です（空き 12 GiB）");
+        assert_eq!(lines[0], "[ OK ] ディスク       空きは十分です（空き 12 GiB）");
         assert!(lines[1].starts_with("[問題] PC/SCサービス  "), "{text}");
         assert!(lines[2].starts_with("       → "), "{text}");
-        assert!(lines[3].starts_with("[省略] カード          "), "{text}");
+        assert!(lines[3].starts_with("[省略] カード         "), "{text}");
         assert_eq!(lines.last(), Some(&"問題が1件あります。→ のとおりに直してください。"));
     }
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! FetchingChallenge ─→ WaitingForPin ─→ WaitingForCard ─→ Reading ─→ AskingUpstream ─→ Done
-//!                 └────── visual ─────────↗      ↑           │
-//!                                                └ ConfirmingLastTry (one PIN try left)
+//!          └── without a PIN (iPhone) ──↗    ↑       ↑       │
+//!                    unsigned (visual) ──────┘       └ ConfirmingLastTry (one PIN try left)
 //! ```
 //! Every phase that is not an end can also become `Failed`, `Cancelled` or `TimedOut`; an end never changes again.
 
@@ -14,6 +14,63 @@ pub enum Method {
     Visual,
     /// \[B\] 暗証番号: the patient enters the four-digit PIN.
     CardPin,
+    /// \[C\] iPhone: the phone has recognised its owner by Face ID or Touch ID; no PIN.
+    Iphone,
+    /// \[D\] Android: the patient enters the four-digit PIN of the phone's certificate.
+    AndroidPin,
+}
+
+/// How much the patient's card or phone takes part in a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// It is read and signs nothing.
+    Unsigned,
+    /// It signs a challenge without a PIN.
+    WithoutPin,
+    /// It signs a challenge after the PIN.
+    WithPin,
+}
+
+impl Method {
+    /// The course a check by this method takes. By sight a card signs only where the terminal can open its key.
+    pub fn course(self, terminal_authentication: bool) -> Course {
+        match self {
+            Self::Visual if terminal_authentication => Course::WithoutPin,
+            Self::Visual => Course::Unsigned,
+            Self::CardPin | Self::AndroidPin => Course::WithPin,
+            Self::Iphone => Course::WithoutPin,
+        }
+    }
+
+    /// What is to be held on the reader.
+    pub fn token(self) -> Token {
+        match self {
+            Self::Visual | Self::CardPin => Token::Plastic,
+            Self::Iphone => Token::Iphone,
+            Self::AndroidPin => Token::Android,
+        }
+    }
+}
+
+/// Where a user-authentication certificate lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Token {
+    /// 実物のマイナンバーカード.
+    Plastic,
+    /// スマートフォンのマイナンバーカード on Android.
+    Android,
+    /// スマートフォンのマイナンバーカード on iPhone.
+    Iphone,
+}
+
+impl Token {
+    /// Whether it is a phone.
+    pub fn is_phone(self) -> bool {
+        match self {
+            Self::Plastic => false,
+            Self::Android | Self::Iphone => true,
+        }
+    }
 }
 
 /// Number of a stored result: grows with every insert, never reused.
@@ -48,8 +105,11 @@ pub enum Phase {
 /// What moves a check on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The challenge has arrived.
-    ChallengeReady,
+    /// The challenge has arrived; whether a PIN comes next.
+    ChallengeReady {
+        /// A PIN is needed before the card.
+        pin_needed: bool,
+    },
     /// A PIN was entered.
     PinEntered,
     /// A card is on the check's reader.
@@ -92,14 +152,32 @@ pub enum Failure {
         /// Tries left, at least one.
         tries_left: u8,
     },
-    /// The PIN is locked, or the card is a 顔認証カード; the chip does not tell which.
+    /// The PIN of a plastic card is locked, or the card is a 顔認証カード; the chip does not tell which.
     PinLocked,
+    /// The PIN of a phone's certificate was wrong; this many tries are left.
+    PhoneWrongPin {
+        /// Tries left, at least one.
+        tries_left: u8,
+    },
+    /// The PIN of a phone's certificate is locked.
+    PhonePinLocked,
+    /// The phone refused to sign: its owner was not recognised before (inferred, see `card::session`).
+    PhoneNotUnlocked,
+    /// Something else was held on the reader than the method is for; no PIN was presented to it.
+    WrongToken {
+        /// What it is.
+        found: Token,
+    },
     /// `visual` needs terminal material from J-LIS, which this installation does not have.
     VisualNeedsTerminalMaterial,
     /// The card is not registered for use as a health insurance card (利用登録).
     NotRegistered,
+    /// The person of the phone's certificate is not registered (利用登録).
+    PhoneNotRegistered,
     /// The certificate is past its grace period.
     CertificateExpired,
+    /// The phone's certificate has ended; there is no grace for phones.
+    PhoneCertificateExpired,
     /// The central system cannot be reached.
     UpstreamUnreachable,
     /// The central system did not answer in time; whether it processed the request is unknown.
@@ -132,9 +210,15 @@ impl Failure {
             Self::CardUnreadable => "card_unreadable",
             Self::WrongPin { .. } => "wrong_pin",
             Self::PinLocked => "pin_locked",
+            Self::PhoneWrongPin { .. } => "wrong_pin_phone",
+            Self::PhonePinLocked => "pin_locked_phone",
+            Self::PhoneNotUnlocked => "phone_not_unlocked",
+            Self::WrongToken { .. } => "wrong_token",
             Self::VisualNeedsTerminalMaterial => "visual_needs_terminal_material",
             Self::NotRegistered => "card_use_not_registered",
+            Self::PhoneNotRegistered => "card_use_not_registered_phone",
             Self::CertificateExpired => "certificate_expired",
+            Self::PhoneCertificateExpired => "certificate_expired_phone",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamMaintenance => "upstream_maintenance",
@@ -142,6 +226,20 @@ impl Failure {
             Self::UpstreamMalformed => "upstream_malformed",
             Self::UpstreamRefused { .. } => "upstream_refused",
             Self::NotStored => "not_stored",
+        }
+    }
+
+    /// The same failure in what it means for who holds this token: a phone's PIN is unlocked elsewhere, its certificate has
+    /// no grace, and it cannot be confirmed by sight (manual chapter 2, and chapter 3, questions 4 and 6).
+    #[must_use]
+    pub fn on(self, token: Token) -> Self {
+        match self {
+            other if !token.is_phone() => other,
+            Self::WrongPin { tries_left } => Self::PhoneWrongPin { tries_left },
+            Self::PinLocked => Self::PhonePinLocked,
+            Self::NotRegistered => Self::PhoneNotRegistered,
+            Self::CertificateExpired => Self::PhoneCertificateExpired,
+            other => other,
         }
     }
 }
@@ -152,10 +250,10 @@ pub struct NotNow;
 
 impl Phase {
     /// The phase a new check starts in.
-    pub fn first(method: Method) -> Self {
-        match method {
-            Method::CardPin => Self::FetchingChallenge,
-            Method::Visual => Self::WaitingForCard,
+    pub fn first(course: Course) -> Self {
+        match course {
+            Course::WithPin | Course::WithoutPin => Self::FetchingChallenge,
+            Course::Unsigned => Self::WaitingForCard,
         }
     }
 
@@ -175,8 +273,9 @@ impl Phase {
             (Self::AskingUpstream, Event::Cancel | Event::Expire) => Err(NotNow),
             (_, Event::Cancel) => Ok(Self::Cancelled),
             (_, Event::Expire) => Ok(Self::TimedOut),
-            (Self::FetchingChallenge, Event::ChallengeReady) => Ok(Self::WaitingForPin),
-            (Self::WaitingForPin, Event::PinEntered) => Ok(Self::WaitingForCard),
+            (Self::FetchingChallenge, Event::ChallengeReady { pin_needed: true }) => Ok(Self::WaitingForPin),
+            (Self::FetchingChallenge, Event::ChallengeReady { pin_needed: false })
+            | (Self::WaitingForPin, Event::PinEntered) => Ok(Self::WaitingForCard),
             (Self::WaitingForCard, Event::CardPresented)
             | (Self::ConfirmingLastTry, Event::LastTryConfirmed) => Ok(Self::Reading),
             (Self::Reading, Event::OneTryLeft) => Ok(Self::ConfirmingLastTry),
@@ -204,19 +303,62 @@ mod tests {
     use super::*;
 
     fn run(method: Method, events: impl IntoIterator<Item = Event>) -> Result<Phase, NotNow> {
-        events.into_iter().try_fold(Phase::first(method), |phase, event| phase.after(event))
+        events.into_iter().try_fold(Phase::first(method.course(false)), |phase, event| phase.after(event))
     }
 
     #[test]
     fn a_pin_check_runs_from_challenge_to_stored_result() {
         let path = [
-            Event::ChallengeReady,
+            Event::ChallengeReady { pin_needed: true },
             Event::PinEntered,
             Event::CardPresented,
             Event::CardRead,
             Event::Stored(ResultId(7)),
         ];
-        assert_eq!(run(Method::CardPin, path), Ok(Phase::Done(ResultId(7))));
+        assert_eq!(run(Method::CardPin, path.clone()), Ok(Phase::Done(ResultId(7))));
+        assert_eq!(run(Method::AndroidPin, path), Ok(Phase::Done(ResultId(7))));
+    }
+
+    #[test]
+    fn an_iphone_signs_without_a_pin() {
+        let path = [
+            Event::ChallengeReady { pin_needed: false },
+            Event::CardPresented,
+            Event::CardRead,
+            Event::Stored(ResultId(7)),
+        ];
+        assert_eq!(run(Method::Iphone, path), Ok(Phase::Done(ResultId(7))));
+        let asked_for_a_pin = [Event::ChallengeReady { pin_needed: false }, Event::PinEntered];
+        assert_eq!(run(Method::Iphone, asked_for_a_pin), Err(NotNow));
+    }
+
+    #[test]
+    fn each_method_has_its_course_and_its_token() {
+        for (method, without, with, token) in [
+            (Method::Visual, Course::Unsigned, Course::WithoutPin, Token::Plastic),
+            (Method::CardPin, Course::WithPin, Course::WithPin, Token::Plastic),
+            (Method::Iphone, Course::WithoutPin, Course::WithoutPin, Token::Iphone),
+            (Method::AndroidPin, Course::WithPin, Course::WithPin, Token::Android),
+        ] {
+            assert_eq!((method.course(false), method.course(true)), (without, with), "{method:?}");
+            assert_eq!(method.token(), token, "{method:?}");
+        }
+        assert_eq!(Phase::first(Course::WithoutPin), Phase::FetchingChallenge);
+    }
+
+    #[test]
+    fn what_a_failure_means_depends_on_card_or_phone() {
+        for (failure, phone) in [
+            (Failure::WrongPin { tries_left: 2 }, Failure::PhoneWrongPin { tries_left: 2 }),
+            (Failure::PinLocked, Failure::PhonePinLocked),
+            (Failure::NotRegistered, Failure::PhoneNotRegistered),
+            (Failure::CertificateExpired, Failure::PhoneCertificateExpired),
+            (Failure::CardRemoved, Failure::CardRemoved),
+        ] {
+            assert_eq!(failure.clone().on(Token::Plastic), failure);
+            assert_eq!(failure.clone().on(Token::Android), phone);
+            assert_eq!(failure.on(Token::Iphone), phone);
+        }
     }
 
     #[test]
@@ -228,7 +370,12 @@ mod tests {
 
     #[test]
     fn the_last_try_is_read_again_only_after_confirmation() {
-        let to_question = [Event::ChallengeReady, Event::PinEntered, Event::CardPresented, Event::OneTryLeft];
+        let to_question = [
+            Event::ChallengeReady { pin_needed: true },
+            Event::PinEntered,
+            Event::CardPresented,
+            Event::OneTryLeft,
+        ];
         let asked = run(Method::CardPin, to_question).unwrap();
         assert_eq!(asked, Phase::ConfirmingLastTry);
         assert_eq!(asked.after(Event::CardRead), Err(NotNow));

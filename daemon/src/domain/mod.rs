@@ -3,6 +3,8 @@
 //! Knows nothing of async, IO, clocks, serialisation or logging: time is always an argument, and nothing here can
 //! fail for a reason outside its input.
 
+pub mod admission;
+pub mod certificate;
 pub mod check;
 pub mod eligibility;
 pub mod identifiers;

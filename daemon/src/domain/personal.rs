@@ -52,9 +52,10 @@ impl fmt::Debug for Secret {
 
 /// PIN of the user-authentication key (利用者証明用電子証明書の暗証番号): four digits, kept as text because leading zeros count.
 ///
-/// Not `Clone`: it moves to the one place that presents it and is wiped there.
+/// Not `Clone`: it moves to the one place that presents it and is wiped there. Boxed, because a move copies what lies on the
+/// stack and leaves it behind: so there is one copy, however often the PIN is handed on.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Pin([u8; 4]);
+pub struct Pin(Box<[u8; 4]>);
 
 /// The text is not a PIN: it must be exactly four ASCII digits (manual chapter 2, section 2 \[B\]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +64,13 @@ pub struct NotAPin;
 impl Pin {
     /// Reads a PIN from text and wipes nothing: the caller owns the text.
     pub fn parse(text: &str) -> Result<Self, NotAPin> {
-        let digits: [u8; 4] = text.as_bytes().try_into().map_err(|_| NotAPin)?;
-        if digits.iter().all(u8::is_ascii_digit) { Ok(Self(digits)) } else { Err(NotAPin) }
+        let text = text.as_bytes();
+        if text.len() != 4 || !text.iter().all(u8::is_ascii_digit) {
+            return Err(NotAPin);
+        }
+        let mut pin = Self(Box::new([0; 4]));
+        pin.0.copy_from_slice(text);
+        Ok(pin)
     }
 
     /// The digits as the card expects them (ASCII).

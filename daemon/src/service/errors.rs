@@ -7,7 +7,9 @@ use crate::app::access::Forbidden;
 use crate::app::checks::{CreateError, InputError};
 use crate::app::ports::{StoreError, UpstreamError};
 use crate::app::results::ResultsError;
+use crate::app::settings::SettingsError;
 use crate::app::sign_in::SignInError;
+use crate::domain::admission::Refusal;
 use crate::domain::check::Failure;
 
 pub(super) fn sign_in(error: SignInError) -> ServiceError {
@@ -38,7 +40,6 @@ pub(super) fn forbidden(_: Forbidden) -> ServiceError {
     Code::ForbiddenRole.into()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the last holder of the error: passed to map_err as it is")]
 pub(super) fn create(error: CreateError) -> ServiceError {
     match error {
         CreateError::Forbidden => Code::ForbiddenRole.into(),
@@ -49,7 +50,28 @@ pub(super) fn create(error: CreateError) -> ServiceError {
         CreateError::ReaderRequired => ServiceError::new(Code::ReaderRequired).field("reader"),
         CreateError::ReaderUnavailable => Code::ReaderUnavailable.into(),
         CreateError::ReaderBusy | CreateError::TooMany => Code::ReaderBusy.into(),
-        CreateError::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial.into(),
+        CreateError::NotAdmitted(refusal) => not_admitted(refusal),
+        CreateError::Store(error) => store(error),
+    }
+}
+
+fn not_admitted(refusal: Refusal) -> ServiceError {
+    match refusal {
+        Refusal::Contradiction => ServiceError::new(Code::InvalidRequest)
+            .field("method")
+            .detail("card_kind は visual と card_pin、visual_after_lock_of は visual のときだけ指定できます"),
+        Refusal::NoPhoto => ServiceError::new(Code::VisualWithoutPhoto).field("card_kind"),
+        Refusal::NoPin => ServiceError::new(Code::PinOnFaceCard).field("card_kind"),
+        Refusal::NoLock => ServiceError::new(Code::VisualSwitchRefused).field("visual_after_lock_of"),
+        Refusal::VisualDisabled => ServiceError::new(Code::VisualDisabled).field("method"),
+        Refusal::VisualImpossible => Code::VisualNeedsTerminalMaterial.into(),
+    }
+}
+
+pub(super) fn settings(error: SettingsError) -> ServiceError {
+    match error {
+        SettingsError::Forbidden => Code::ForbiddenRole.into(),
+        SettingsError::Store(error) => store(error),
     }
 }
 
@@ -94,9 +116,15 @@ pub(super) fn failure(failure: &Failure) -> Code {
         Failure::CardUnreadable => Code::CardUnreadable,
         Failure::WrongPin { .. } => Code::WrongPin,
         Failure::PinLocked => Code::PinLocked,
+        Failure::PhoneWrongPin { .. } => Code::WrongPinPhone,
+        Failure::PhonePinLocked => Code::PinLockedPhone,
+        Failure::PhoneNotUnlocked => Code::PhoneNotUnlocked,
+        Failure::WrongToken { .. } => Code::WrongToken,
         Failure::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial,
         Failure::NotRegistered => Code::CardUseNotRegistered,
+        Failure::PhoneNotRegistered => Code::CardUseNotRegisteredPhone,
         Failure::CertificateExpired => Code::CertificateExpired,
+        Failure::PhoneCertificateExpired => Code::CertificateExpiredPhone,
         Failure::UpstreamUnreachable => Code::UpstreamUnreachable,
         Failure::UpstreamTimeout => Code::UpstreamTimeout,
         Failure::UpstreamMaintenance => Code::UpstreamMaintenance,
@@ -110,6 +138,7 @@ pub(super) fn failure(failure: &Failure) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::check::Token;
 
     /// The audit log writes `Failure::code`, the API `Code::as_str`: they must be the same words.
     #[test]
@@ -124,6 +153,12 @@ mod tests {
             Failure::CardUnreadable,
             Failure::WrongPin { tries_left: 2 },
             Failure::PinLocked,
+            Failure::PhoneWrongPin { tries_left: 2 },
+            Failure::PhonePinLocked,
+            Failure::PhoneNotUnlocked,
+            Failure::WrongToken { found: Token::Plastic },
+            Failure::PhoneNotRegistered,
+            Failure::PhoneCertificateExpired,
             Failure::VisualNeedsTerminalMaterial,
             Failure::NotRegistered,
             Failure::CertificateExpired,

@@ -19,7 +19,9 @@ use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::health::Health;
 use crate::app::ports::{Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
+use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{IDLE_LIMIT, Session, SignIn, SignInRequest};
+use crate::domain::admission::SecuritySettings;
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::InquiryNumber;
 use crate::domain::personal::{Pin, Secret};
@@ -32,12 +34,12 @@ pub struct UseCases {
     pub checks: Checks,
     /// Results and inquiry numbers.
     pub results: Results,
+    /// Settings.
+    pub settings: ChangeSettings,
     /// Health.
     pub health: Health,
     /// Real or sandbox.
     pub origin: Origin,
-    /// Whether the method `visual` is possible here.
-    pub visual: bool,
 }
 
 #[async_trait]
@@ -92,8 +94,11 @@ impl Service for UseCases {
             method: wire::method_from(request.method),
             terminal: request.terminal.map(TerminalId),
             reader: request.reader.map(ReaderName),
+            card_kind: request.card_kind.map(wire::card_kind_from),
+            entered_by: request.entered_by.map(wire::entered_by_from),
+            visual_after_lock_of: request.visual_after_lock_of,
         };
-        self.checks.create(&actor(caller), &new).map(wire::check).map_err(errors::create)
+        self.checks.create(&actor(caller), &new).await.map(wire::check).map_err(errors::create)
     }
 
     async fn check(
@@ -170,11 +175,27 @@ impl Service for UseCases {
 
     async fn readers(&self, caller: &Caller) -> Answer<w::Readers> {
         let view = self.health.desk(&actor(caller)).map_err(errors::forbidden)?;
-        let mut readers = wire::readers(&view, self.visual);
+        let offer = self.checks.offer(&actor(caller)).await.map_err(errors::create)?;
+        let mut readers = wire::readers(&view, &offer);
         for reader in &mut readers.readers {
             reader.check_id = self.checks.on_reader(&ReaderName(reader.name.clone()));
         }
         Ok(readers)
+    }
+
+    async fn security_settings(&self, caller: &Caller) -> Answer<w::SecuritySettings> {
+        let settings = self.settings.security(&actor(caller)).await.map_err(errors::settings)?;
+        Ok(w::SecuritySettings { visual_confirmation: settings.visual_confirmation })
+    }
+
+    async fn set_security_settings(
+        &self,
+        caller: &Caller,
+        settings: w::SecuritySettings,
+    ) -> Answer<w::SecuritySettings> {
+        let wanted = SecuritySettings { visual_confirmation: settings.visual_confirmation };
+        self.settings.set_security(&actor(caller), wanted).await.map_err(errors::settings)?;
+        Ok(settings)
     }
 
     async fn health(&self, caller: &Caller) -> Answer<w::Health> {

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::errors;
-use crate::app::checks::CheckView;
+use crate::app::checks::{CertificateView, CheckView, Offer};
 use crate::app::health::HealthView;
 use crate::app::ports::{
     CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
 };
-use crate::domain::check::{Failure, Method, Phase};
+use crate::domain::admission::{CardKind, EnteredBy};
+use crate::domain::certificate::{Standing, advice};
+use crate::domain::check::{Failure, Method, Phase, Token};
 use crate::domain::eligibility::{Eligibility, Field, Validity};
 use crate::domain::remarks::{Disclosure, Remark, disclosure, remarks};
 use crate::domain::retention::jst_datetime;
@@ -41,21 +43,32 @@ pub(super) fn role_from(role: w::Role) -> Role {
     }
 }
 
-fn method(method: Method) -> w::Method {
-    match method {
-        Method::Visual => w::Method::Visual,
-        Method::CardPin => w::Method::CardPin,
-    }
-}
-
-pub(super) fn method_from(method: w::Method) -> Method {
-    match method {
-        w::Method::Visual => Method::Visual,
-        w::Method::CardPin => Method::CardPin,
-    }
-}
-
 //------------ Checks -------------------------------------------------------------------------------------------------
+
+/// Both directions of two enums that differ only in where they are declared.
+macro_rules! same_words {
+    ($to_wire:ident, $from_wire:ident, $name:ident { $($variant:ident),+ }) => {
+        pub(super) fn $to_wire(value: $name) -> w::$name {
+            match value { $($name::$variant => w::$name::$variant,)+ }
+        }
+
+        pub(super) fn $from_wire(value: w::$name) -> $name {
+            match value { $(w::$name::$variant => $name::$variant,)+ }
+        }
+    };
+}
+
+same_words!(method, method_from, Method { Visual, CardPin, Iphone, AndroidPin });
+same_words!(card_kind, card_kind_from, CardKind { WithPhoto, WithoutPhoto, FaceAuthentication });
+same_words!(entered_by, entered_by_from, EnteredBy { Patient, LegalRepresentative, Helper });
+
+fn token(token: Token) -> w::Token {
+    match token {
+        Token::Plastic => w::Token::Plastic,
+        Token::Android => w::Token::Android,
+        Token::Iphone => w::Token::Iphone,
+    }
+}
 
 pub(super) fn check(view: CheckView) -> w::Check {
     let (phase, result_id, failure) = match &view.phase {
@@ -78,15 +91,37 @@ pub(super) fn check(view: CheckView) -> w::Check {
         terminal: view.terminal.0,
         reader: view.reader.0,
         created_at: jst(view.created_at),
+        card_kind: view.card_kind.map(card_kind),
+        entered_by: view.entered_by.map(entered_by),
+        visual_after_lock_of: view.visual_after_lock_of,
+        certificate: view.certificate.as_ref().map(certificate),
         result_id,
         failure,
     }
 }
 
+fn certificate(view: &CertificateView) -> w::Certificate {
+    w::Certificate {
+        not_after: jst(view.not_after),
+        state: match view.standing {
+            Standing::NotYetValid => w::CertificateState::NotYetValid,
+            Standing::Valid => w::CertificateState::Valid,
+            Standing::ExpiresSoon => w::CertificateState::ExpiresSoon,
+            Standing::InGrace => w::CertificateState::InGrace,
+            Standing::PastGrace => w::CertificateState::PastGrace,
+        },
+        issuer_known: view.issuer.is_some(),
+        warning: advice(view.standing, view.token, view.issuer),
+    }
+}
+
 fn failure(failure: &Failure) -> w::CheckFailure {
     let mut wire = w::CheckFailure::new(errors::failure(failure));
-    if let Failure::WrongPin { tries_left } = failure {
+    if let Failure::WrongPin { tries_left } | Failure::PhoneWrongPin { tries_left } = failure {
         wire.tries_left = Some(*tries_left);
+    }
+    if let Failure::WrongToken { found } = failure {
+        wire.token = Some(token(*found));
     }
     if let Failure::UpstreamRefused { code } = failure {
         wire.upstream_code = Some(code.clone());
@@ -212,14 +247,11 @@ fn warning(remark: Remark) -> w::Warning {
 
 //------------ Readers and health -------------------------------------------------------------------------------------
 
-pub(super) fn readers(view: &DeskView, visual: bool) -> w::Readers {
-    let mut methods = vec![w::Method::CardPin];
-    if visual {
-        methods.insert(0, w::Method::Visual);
-    }
+pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
     w::Readers {
         service_available: view.service_available(),
-        methods,
+        methods: offer.methods.iter().copied().map(method).collect(),
+        visual_after_lock: offer.visual_after_lock,
         readers: view
             .readers
             .iter()

@@ -19,6 +19,7 @@ mod keyring;
 mod results;
 mod retention;
 mod row;
+mod settings;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -61,7 +62,7 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `AuditLog`, `Accounts` and `SessionStore`.
+/// The open store; implements `ResultStore`, `AuditLog`, `Accounts`, `SessionStore` and `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

@@ -47,6 +47,8 @@ struct Note<'r> {
 enum MethodCode {
     Visual,
     CardPin,
+    Iphone,
+    AndroidPin,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -100,6 +102,8 @@ pub(super) fn seal(
         method: match content.method {
             Method::Visual => MethodCode::Visual,
             Method::CardPin => MethodCode::CardPin,
+            Method::Iphone => MethodCode::Iphone,
+            Method::AndroidPin => MethodCode::AndroidPin,
         },
         origin: match content.origin {
             Origin::Production => OriginCode::Production,
@@ -156,6 +160,8 @@ pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<Stor
         method: match row.method {
             MethodCode::Visual => Method::Visual,
             MethodCode::CardPin => Method::CardPin,
+            MethodCode::Iphone => Method::Iphone,
+            MethodCode::AndroidPin => Method::AndroidPin,
         },
         origin: match row.origin {
             OriginCode::Production => Origin::Production,

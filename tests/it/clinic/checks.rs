@@ -65,7 +65,7 @@ async fn by_sight_is_refused_where_terminal_material_would_be_needed() {
     let refused = open.visitor.post("/v1/checks", &json!({ "method": "visual" })).await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "visual_needs_terminal_material"));
     let readers = open.visitor.get("/v1/readers").await.json();
-    assert_eq!(readers["methods"], json!(["card_pin"]));
+    assert_eq!(readers["methods"], json!(["card_pin", "iphone", "android_pin"]));
 }
 
 #[tokio::test]

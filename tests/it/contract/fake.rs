@@ -141,6 +141,18 @@ impl Service for Scripted {
         self.play(sample::readers()).await
     }
 
+    async fn security_settings(&self, _: &Caller) -> Answer<wire::SecuritySettings> {
+        self.play(wire::SecuritySettings { visual_confirmation: true }).await
+    }
+
+    async fn set_security_settings(
+        &self,
+        _: &Caller,
+        settings: wire::SecuritySettings,
+    ) -> Answer<wire::SecuritySettings> {
+        self.play(settings).await
+    }
+
     async fn health(&self, _: &Caller) -> Answer<wire::Health> {
         self.play(sample::health()).await
     }
@@ -217,6 +229,15 @@ mod sample {
             terminal: "uketsuke-1".to_owned(),
             reader: "Reader 00 00".to_owned(),
             created_at: "2026-07-08T12:00:00+09:00".to_owned(),
+            card_kind: Some(wire::CardKind::WithoutPhoto),
+            entered_by: Some(wire::EnteredBy::LegalRepresentative),
+            visual_after_lock_of: Some("c0".to_owned()),
+            certificate: Some(wire::Certificate {
+                not_after: "2028-02-17T23:59:59+09:00".to_owned(),
+                state: wire::CertificateState::ExpiresSoon,
+                issuer_known: true,
+                warning: Some("電子証明書の有効期限が3か月以内に切れます。".to_owned()),
+            }),
             result_id: None,
             failure: None,
         }
@@ -312,7 +333,8 @@ mod sample {
         };
         wire::Readers {
             service_available: true,
-            methods: vec![wire::Method::CardPin, wire::Method::Visual],
+            methods: vec![wire::Method::Visual, wire::Method::CardPin],
+            visual_after_lock: true,
             readers: vec![reader("Reader 00 00", Some("c1".into())), reader("Reader 01 00", None)],
         }
     }

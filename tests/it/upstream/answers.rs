@@ -11,6 +11,7 @@ use harness::personas::Personas;
 use harness::upstream::Endpoint;
 use jiff::civil::date;
 
+use super::facts;
 use super::{NOW, World, person, request};
 
 pub(super) fn refused(code: &str) -> UpstreamError {
@@ -142,7 +143,7 @@ async fn a_certificate_that_the_authority_did_not_issue_is_refused() {
     let upstream = world.upstream();
     let mut der = world.certificate("taro");
     *der.last_mut().unwrap() ^= 1;
-    let proof = Proof::Visual(CardCertificate { der });
+    let proof = Proof::Visual(CardCertificate { facts: facts(&der), der });
     assert_eq!(upstream.confirm(&request(), &proof).await, Err(refused("CERTIFICATE_UNTRUSTED")));
 }
 
@@ -151,7 +152,8 @@ async fn a_certificate_alone_is_enough_only_where_the_profile_says_so() {
     let world = World::new().await;
     let upstream = world.upstream();
     assert!(upstream.accepts_unsigned_visual());
-    let proof = Proof::Visual(CardCertificate { der: world.certificate("infant") });
+    let der = world.certificate("infant");
+    let proof = Proof::Visual(CardCertificate { facts: facts(&der), der });
     assert!(matches!(upstream.confirm(&request(), &proof).await, Ok(Answer::Confirmed(_))));
 
     let strict = World::with(|options| options.accepts_unsigned_visual = false).await;

@@ -39,6 +39,7 @@ impl SimCard {
             (0x00, 0xB0) => self.read_binary(&command),
             (0x00, 0x20) => self.verify(&command),
             (0x00, 0x84) => self.get_challenge(&command),
+            (0x00, 0x82) if self.behaviour.terminal_key.is_some() => self.external_authenticate(&command),
             (0x00, 0xCA) => Err(sw::NO_DATA_OBJECT),
             (0x80, 0x2A) => self.sign(&command),
             // Secure messaging and terminal authentication exist on real cards, but their protocols are not public.
@@ -128,7 +129,7 @@ impl SimCard {
         if input.is_empty() || command.le.is_none_or(|le| le < SIGNATURE_LENGTH) {
             return Err(sw::WRONG_LENGTH);
         }
-        if !self.pin(id).is_verified() {
+        if !self.is_open(id) {
             return Err(sw::SECURITY_STATUS);
         }
         let began = monotonic_now();
@@ -147,7 +148,26 @@ impl SimCard {
         let length = command.le.filter(|le| *le <= 256 && command.data.is_empty()).ok_or(sw::WRONG_LENGTH)?;
         let mut challenge = vec![0; length];
         self.random.fill_bytes(&mut challenge);
+        self.challenge.clone_from(&challenge);
         Ok(challenge)
+    }
+
+    /// The invented terminal authentication of [`super::terminal`]. A challenge is answered once.
+    fn external_authenticate(&mut self, command: &Command<'_>) -> Answer {
+        let challenge = std::mem::take(&mut self.challenge);
+        let expected = self.behaviour.terminal_key.map(|key| super::terminal::response(&key, &challenge));
+        self.terminal_accepted = !challenge.is_empty() && expected.as_deref() == Some(command.data);
+        if self.terminal_accepted { Ok(Vec::new()) } else { Err(sw::SECURITY_STATUS) }
+    }
+
+    /// Whether a key may be used: after its PIN, or, for user authentication, by an iPhone's owner or a terminal.
+    fn is_open(&self, id: PinId) -> bool {
+        let without_pin = match self.persona.card.token {
+            Token::Iphone => self.behaviour.owner_recognised,
+            Token::Plastic => self.terminal_accepted,
+            Token::Android => false,
+        };
+        self.pin(id).is_verified() || (id == PinId::UserAuthentication && without_pin)
     }
 
     /// The file that P2 of VERIFY and SIGN means: 80 is the current one, 80 + n the one with short identifier n,

@@ -14,6 +14,7 @@ mod log;
 mod pin;
 pub mod readers;
 mod sim;
+pub mod terminal;
 pub mod vpcd;
 
 pub use faults::Faults;

@@ -24,6 +24,7 @@ const SIGNATURE_PIN: &str = "ABC123";
 
 /// What differs between cards and readers, or is not known of real ones.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a simulated card")]
 pub struct Behaviour {
     /// Answer to reset.
     pub atr: Vec<u8>,
@@ -33,6 +34,10 @@ pub struct Behaviour {
     pub filler: usize,
     /// Whether selecting the JPKI application again forgets a verified PIN (observed: it does not).
     pub reselect_clears: bool,
+    /// iPhone: whether it has recognised its owner. That it refuses to sign otherwise is inferred.
+    pub owner_recognised: bool,
+    /// The key of a terminal that the card accepts instead of the PIN, in the invented exchange of [`super::terminal`].
+    pub terminal_key: Option<[u8; 32]>,
     /// Whether a warm reset forgets PIN and selection (observed: it does not).
     pub warm_reset_clears: bool,
 }
@@ -43,6 +48,8 @@ impl Default for Behaviour {
             atr: ATR_CURRENT.to_vec(),
             extended: true,
             filler: 0,
+            owner_recognised: true,
+            terminal_key: None,
             reselect_clears: false,
             warm_reset_clears: false,
         }
@@ -63,6 +70,9 @@ pub struct SimCard {
     /// The current application; `None` without power.
     pub(super) application: Option<Application>,
     pub(super) current: Option<ElementaryFile>,
+    /// The challenge given last, and whether a terminal answered one.
+    pub(super) challenge: Vec<u8>,
+    pub(super) terminal_accepted: bool,
     faults: Faults,
     since_script: usize,
     torn: bool,
@@ -83,6 +93,8 @@ impl SimCard {
             signature_pin: PinObject::new(SIGNATURE_PIN, SIGNATURE_TRIES, SIGNATURE_TRIES),
             application: None,
             current: None,
+            challenge: Vec::new(),
+            terminal_accepted: false,
             faults: Faults::default(),
             since_script: 0,
             torn: false,
@@ -283,5 +295,7 @@ impl SimCard {
     pub(super) fn clear_pins(&mut self) {
         self.authentication_pin.clear();
         self.signature_pin.clear();
+        self.challenge.clear();
+        self.terminal_accepted = false;
     }
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
 use daemon::accounts;
-use daemon::app::ports::{Clock, Random, Role};
+use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::config::{ApiConfig, Config, LogSection, Mode, StoreSection, TerminalSection};
 use daemon::start::{Daemon, StartError, Surroundings};
 use jiff::Timestamp;
@@ -55,6 +55,8 @@ pub struct Plan {
     pub accepts_unsigned_visual: bool,
     /// Whole-operation deadline towards the central system, in milliseconds.
     pub upstream_total_ms: u64,
+    /// Opens cards without their PIN.
+    pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// The limits of the API's listener.
     pub limits: Limits,
     /// Accounts that exist from the start.
@@ -72,6 +74,7 @@ impl Plan {
             readers: vec![READER],
             accepts_unsigned_visual: true,
             upstream_total_ms: 10_000,
+            terminal_authentication: None,
             limits: Limits::default(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
@@ -89,6 +92,7 @@ pub struct Clinic {
     /// The daemon's configuration.
     pub config: Config,
     readers_plugged: Vec<&'static str>,
+    terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -112,6 +116,7 @@ impl Clinic {
             readers: SimReaders::new(&[]).1,
             config,
             readers_plugged: plan.readers,
+            terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
             clock: plan.clock,
             random: plan.random,
@@ -135,6 +140,7 @@ impl Clinic {
             clock: self.clock.clone(),
             random: self.random.clone(),
             readers: Box::new(readers),
+            terminal_authentication: self.terminal_authentication.clone(),
             limits: self.limits,
         };
         let daemon = Daemon::start(&self.config, around).await?;

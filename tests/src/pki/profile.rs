@@ -40,11 +40,14 @@ impl Side {
         &[0x06, 0xD1, 0x80, 0x5A]
     }
 
-    /// Last two arcs of the policy OID `1.2.392.200149.8.5.1.0.…` of the test system.
-    fn policy(self) -> u32 {
-        match self {
-            Self::UserAuthentication => 30,
-            Self::DigitalSignature => 20,
+    /// Last arc of the policy OID `1.2.392.200149.8.5.1.0.…` of the test system. The policies of phones are not public:
+    /// theirs here are invented.
+    fn policy(self, on_phone: bool) -> u32 {
+        match (self, on_phone) {
+            (Self::UserAuthentication, false) => 30,
+            (Self::DigitalSignature, false) => 20,
+            (Self::UserAuthentication, true) => 93,
+            (Self::DigitalSignature, true) => 92,
         }
     }
 }
@@ -59,6 +62,8 @@ pub struct Subject<'a> {
     pub not_before: DateTime,
     /// End of validity, UTC.
     pub not_after: DateTime,
+    /// Whether the certificate lives on a phone.
+    pub on_phone: bool,
 }
 
 /// Key identifier: the first 160 bits of SHA-256 of the key (RFC 7093, method 1).
@@ -80,7 +85,7 @@ pub fn sha256_with_rsa() -> Vec<u8> {
 /// The part to be signed of a person's certificate.
 pub fn leaf(side: Side, subject: &Subject<'_>, key: &RsaPublicKey, issuer_key: &RsaPublicKey) -> Vec<u8> {
     let common_name = der::name(&[(Attribute::Country, "JP"), (Attribute::CommonName, subject.common_name)]);
-    tbs(side, subject, &common_name, key, &leaf_extensions(side, key, issuer_key))
+    tbs(side, subject, &common_name, key, &leaf_extensions(side, subject, key, issuer_key))
 }
 
 /// The part to be signed of a self-signed certification authority.
@@ -113,7 +118,12 @@ fn extension(oid: &[u32], critical: bool, value: &[u8]) -> Vec<u8> {
 }
 
 /// The extensions in the order of real certificates; there is no basicConstraints.
-fn leaf_extensions(side: Side, key: &RsaPublicKey, issuer_key: &RsaPublicKey) -> Vec<u8> {
+fn leaf_extensions(
+    side: Side,
+    subject: &Subject<'_>,
+    key: &RsaPublicKey,
+    issuer_key: &RsaPublicKey,
+) -> Vec<u8> {
     // digitalSignature; the signature side also promises contentCommitment.
     let usage_bits: &[u8] = if side == Side::UserAuthentication { &[7, 0x80] } else { &[6, 0xC0] };
     let usage = extension(&[2, 5, 29, 15], true, &tlv(0x03, &[usage_bits]));
@@ -125,7 +135,7 @@ fn leaf_extensions(side: Side, key: &RsaPublicKey, issuer_key: &RsaPublicKey) ->
     [
         usage,
         extended,
-        extension(&[2, 5, 29, 32], true, &policies(side)),
+        extension(&[2, 5, 29, 32], true, &policies(side, subject.on_phone)),
         extension(&[2, 5, 29, 18], false, &sequence(&[&directory_name(&issuer_alternative_name())])),
         extension(&[2, 5, 29, 31], false, &distribution_points(side)),
         extension(&[1, 3, 6, 1, 5, 5, 7, 1, 1], false, &ocsp_access()),
@@ -147,12 +157,12 @@ fn issuer_alternative_name() -> Vec<u8> {
     ])
 }
 
-fn policies(side: Side) -> Vec<u8> {
+fn policies(side: Side, on_phone: bool) -> Vec<u8> {
     let practice_statement = sequence(&[
         &der::oid(&[1, 3, 6, 1, 5, 5, 7, 2, 1]),
         &tlv(0x16, &[b"http://www.jpki-sim.invalid/cps.html"]),
     ]);
-    let policy = der::oid(&[1, 2, 392, 200_149, 8, 5, 1, 0, side.policy()]);
+    let policy = der::oid(&[1, 2, 392, 200_149, 8, 5, 1, 0, side.policy(on_phone)]);
     sequence(&[&sequence(&[&policy, &sequence(&[&practice_statement])])])
 }
 

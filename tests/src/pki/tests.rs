@@ -61,6 +61,13 @@ fn a_user_authentication_certificate_has_the_real_profile() {
     assert!((3..=4).contains(&tbs.serial_number().as_bytes().len()));
 }
 
+/// The daemon's unit tests cannot reach this package: they carry a copy of one synthetic certificate.
+#[test]
+fn the_daemons_unit_tests_use_the_certificate_of_taro() {
+    let copy = include_bytes!("../../../daemon/src/card/scripted.der");
+    assert_eq!(CardPki::new().identity(persona("taro"), now()).certificate_der, copy);
+}
+
 #[test]
 fn every_certificate_needs_seven_short_reads() {
     // Real ones are 1573 to 1590 bytes: six reads of 256 bytes are not enough, seven are.

@@ -11,13 +11,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Reservation;
-use super::{ChecksParts, Facts, Input, Reply};
+use super::{CertificateView, ChecksParts, Facts, Input, Reply, Stand};
 use crate::app::ports::{
-    Answer, AuditEntry, CardError, CardEvent, Challenge, NewResult, Proof, ReaderState, Signing,
-    UpstreamError,
+    Answer, AuditEntry, CardError, CardEvent, Challenge, NewResult, Opening, Proof, ReaderState,
+    SignedChallenge, Signing, UpstreamError,
 };
 use crate::app::results::request_id;
-use crate::domain::check::{Event, Failure, Method, NotNow, Phase, ResultId};
+use crate::domain::certificate::CertificateFacts;
+use crate::domain::check::{Course, Event, Failure, Method, NotNow, ResultId, Token};
 use crate::domain::eligibility::Confirmation;
 use crate::domain::personal::Pin;
 
@@ -42,6 +43,8 @@ impl From<CardError> for End {
             CardError::InUse => Failure::CardInUse,
             CardError::Removed => Failure::CardRemoved,
             CardError::NotJpki => Failure::NotJpkiCard,
+            CardError::WrongToken { found } => Failure::WrongToken { found },
+            CardError::NotUnlocked => Failure::PhoneNotUnlocked,
             CardError::WrongPin { tries_left } => Failure::WrongPin { tries_left },
             CardError::PinLocked => Failure::PinLocked,
             CardError::Unusable { .. } => Failure::CardUnreadable,
@@ -66,19 +69,22 @@ impl From<UpstreamError> for End {
 pub(super) async fn run(
     parts: ChecksParts,
     facts: Arc<Facts>,
-    stand: watch::Sender<(i64, Phase)>,
+    course: Course,
+    stand: watch::Sender<Stand>,
     inputs: mpsc::Receiver<Input>,
     reservation: Reservation,
 ) {
-    let mut drive = Drive { stopping: parts.tasks.stopping(), parts, facts, stand, inputs, reservation };
+    let stopping = parts.tasks.stopping();
+    let mut drive = Drive { parts, facts, course, stand, inputs, reservation, stopping };
     let (event, reply) = match drive.until_result().await {
         Ok(id) => (Event::Stored(id), None),
         Err(end) => drive.end(end).await,
     };
-    let Drive { facts, stand, reservation, .. } = drive;
+    let Drive { parts, facts, stand, reservation, .. } = drive;
     // The reader is free before anyone can see the end, so that the next check is never refused for this one.
     drop(reservation);
-    publish(&facts, &stand, event);
+    let ended_at = parts.clock.now();
+    publish(&facts, &stand, event, |stand| stand.ended_at = Some(ended_at));
     if let Some(reply) = reply {
         accept(reply);
     }
@@ -87,7 +93,8 @@ pub(super) async fn run(
 struct Drive {
     parts: ChecksParts,
     facts: Arc<Facts>,
-    stand: watch::Sender<(i64, Phase)>,
+    course: Course,
+    stand: watch::Sender<Stand>,
     inputs: mpsc::Receiver<Input>,
     reservation: Reservation,
     stopping: CancellationToken,
@@ -95,49 +102,96 @@ struct Drive {
 
 impl Drive {
     async fn until_result(&mut self) -> Result<ResultId, End> {
-        let (card, proof) = match self.facts.method {
-            Method::Visual => {
+        let (card, proof, facts) = match self.course {
+            Course::Unsigned => {
                 let card = self.wait_for_card(None).await?;
                 self.step(Event::CardPresented);
                 let certificate = self.parts.desk.read_certificate(&card).await?;
-                (card, Proof::Visual(certificate))
+                let facts = certificate.facts;
+                (card, Proof::Visual(certificate), facts)
             }
-            Method::CardPin => self.sign_with_pin().await?,
+            Course::WithoutPin => {
+                let challenge = self.fetch_challenge().await?;
+                self.step(Event::ChallengeReady { pin_needed: false });
+                let card = self.wait_for_card(None).await?;
+                self.step(Event::CardPresented);
+                let signed = self.sign_without_pin(&card, &challenge).await?;
+                let facts = signed.facts;
+                (card, Proof::Signed { challenge_id: challenge.id, signed }, facts)
+            }
+            Course::WithPin => {
+                let challenge = self.fetch_challenge().await?;
+                self.step(Event::ChallengeReady { pin_needed: true });
+                let (card, signed) = self.sign_with_pin(&challenge).await?;
+                let facts = signed.facts;
+                (card, Proof::Signed { challenge_id: challenge.id, signed }, facts)
+            }
         };
         // Whatever was pressed while the card was being read counts before anything leaves the building.
         self.take_cancel()?;
-        self.step(Event::CardRead);
+        self.show(facts);
         let confirmation = self.ask(&proof).await?;
         let id = self.store(confirmation).await?;
         self.reservation.mark_served(&card);
         Ok(id)
     }
 
-    async fn sign_with_pin(&mut self) -> Result<(CardEvent, Proof), End> {
-        let challenge = self.fetch_challenge().await?;
-        self.step(Event::ChallengeReady);
+    async fn sign_without_pin(
+        &self,
+        card: &CardEvent,
+        challenge: &Challenge,
+    ) -> Result<SignedChallenge, End> {
+        let opening = match (self.facts.method, &self.parts.terminal_authentication) {
+            (Method::Visual, Some(terminal)) => Opening::Terminal(terminal.clone()),
+            (Method::Iphone, _) => Opening::Iphone,
+            (Method::Visual | Method::CardPin | Method::AndroidPin, _) => {
+                return Err(End::Failed(Failure::VisualNeedsTerminalMaterial));
+            }
+        };
+        match self.parts.desk.open_and_sign(card, opening, &challenge.bytes).await? {
+            Signing::Signed(signed) => Ok(signed),
+            // There is no PIN that it could come back with.
+            Signing::OneTryLeft(_) => Err(End::Failed(Failure::CardUnreadable)),
+        }
+    }
+
+    async fn sign_with_pin(&mut self, challenge: &Challenge) -> Result<(CardEvent, SignedChallenge), End> {
         let (mut pin, entered) = self.wait_for_pin().await?;
         let lying = self.lying_card();
         self.step(Event::PinEntered);
         accept(entered);
         let card = self.wait_for_card(lying).await?;
         self.step(Event::CardPresented);
-        let mut confirmed = false;
+        let mut last_try_confirmed = false;
         loop {
-            match self.parts.desk.sign(&card, pin, &challenge.bytes, confirmed).await? {
-                Signing::Signed(signed) => {
-                    return Ok((card, Proof::Signed { challenge_id: challenge.id, signed }));
-                }
+            let opening = match self.facts.method.token() {
+                Token::Android => Opening::AndroidPin { pin, last_try_confirmed },
+                Token::Plastic | Token::Iphone => Opening::CardPin { pin, last_try_confirmed },
+            };
+            match self.parts.desk.open_and_sign(&card, opening, &challenge.bytes).await? {
+                Signing::Signed(signed) => return Ok((card, signed)),
                 Signing::OneTryLeft(back) => {
                     pin = back;
                     self.step(Event::OneTryLeft);
                     let reply = self.wait_for_last_try(&card).await?;
-                    confirmed = true;
+                    last_try_confirmed = true;
                     self.step(Event::LastTryConfirmed);
                     accept(reply);
                 }
             }
         }
+    }
+
+    /// Moves on with what the certificate says; the central system decides what it is worth.
+    fn show(&self, facts: CertificateFacts) {
+        let token = self.facts.method.token();
+        let view = CertificateView {
+            not_after: facts.not_after,
+            standing: facts.standing(token, self.parts.clock.now()),
+            issuer: facts.issuer,
+            token,
+        };
+        publish(&self.facts, &self.stand, Event::CardRead, |stand| stand.certificate = Some(view));
     }
 
     async fn fetch_challenge(&mut self) -> Result<Challenge, End> {
@@ -260,6 +314,7 @@ impl Drive {
     async fn end(&self, end: End) -> (Event, Option<Reply>) {
         let (event, outcome, reply) = match end {
             End::Failed(failure) => {
+                let failure = failure.on(self.facts.method.token());
                 let code = failure.code();
                 (Event::Fail(failure), code, None)
             }
@@ -284,19 +339,20 @@ impl Drive {
     }
 
     fn step(&self, event: Event) {
-        publish(&self.facts, &self.stand, event);
+        publish(&self.facts, &self.stand, event, |_| {});
     }
 }
 
-/// Moves the check on and lets everyone who waits for it know.
-fn publish(facts: &Facts, stand: &watch::Sender<(i64, Phase)>, event: Event) {
-    stand.send_if_modified(|(revision, phase)| {
-        if let Ok(next) = phase.after(event) {
-            *phase = next;
-            *revision += 1;
+/// Moves the check on and lets everyone who waits for it know; what else changes with it is seen at the same instant.
+fn publish(facts: &Facts, stand: &watch::Sender<Stand>, event: Event, along: impl FnOnce(&mut Stand)) {
+    stand.send_if_modified(|stand| {
+        if let Ok(next) = stand.phase.after(event) {
+            stand.phase = next;
+            stand.revision += 1;
+            along(stand);
             true
         } else {
-            tracing::error!(check = %facts.id, ?phase, "an event did not fit the phase");
+            tracing::error!(check = %facts.id, phase = ?stand.phase, "an event did not fit the phase");
             false
         }
     });

@@ -16,10 +16,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::registry::{Full, Registry};
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{
-    AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, TerminalId, random_bytes,
+    AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings,
+    StoreError, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
-use crate::domain::check::{Method, NotNow, Phase};
+use crate::domain::admission::{
+    CardKind, EnteredBy, Refusal, Request, SecuritySettings, admit, allows_switch, offered,
+};
+use crate::domain::certificate::{Generation, Standing};
+use crate::domain::check::{Method, NotNow, Phase, Token};
 use crate::domain::personal::Pin;
 
 /// A terminal of the facility and the reader that stands beside it.
@@ -40,6 +45,12 @@ pub struct NewCheck {
     pub terminal: Option<TerminalId>,
     /// Which reader to use; otherwise the terminal's.
     pub reader: Option<ReaderName>,
+    /// What staff see on the card, if they said so.
+    pub card_kind: Option<CardKind>,
+    /// Who enters the PIN or holds the card, if they said so.
+    pub entered_by: Option<EnteredBy>,
+    /// The check that ended with a locked PIN and goes on by sight.
+    pub visual_after_lock_of: Option<String>,
 }
 
 /// Why a check was not created. Nothing was sent anywhere.
@@ -69,9 +80,12 @@ pub enum CreateError {
     /// The reader serves another check.
     #[error("the reader serves another check")]
     ReaderBusy,
-    /// `visual` is not possible here.
-    #[error("visual needs terminal material")]
-    VisualNeedsTerminalMaterial,
+    /// Setting, card and method do not go together.
+    #[error("not admitted: {0:?}")]
+    NotAdmitted(Refusal),
+    /// The settings could not be read, or the audit log not written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Too many checks at once.
     #[error("too many checks")]
     TooMany,
@@ -111,6 +125,27 @@ pub struct CheckView {
     pub reader: ReaderName,
     /// When it was created.
     pub created_at: Timestamp,
+    /// What staff said about the card.
+    pub card_kind: Option<CardKind>,
+    /// Who enters the PIN or holds the card, as staff said.
+    pub entered_by: Option<EnteredBy>,
+    /// The check with the locked PIN that it follows.
+    pub visual_after_lock_of: Option<String>,
+    /// What the certificate says, once it was read.
+    pub certificate: Option<CertificateView>,
+}
+
+/// What staff are shown of a certificate while the check lives. Nothing of it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateView {
+    /// Last instant of validity.
+    pub not_after: Timestamp,
+    /// Where it stood when it was read.
+    pub standing: Standing,
+    /// Who issued it, if that is a known generation.
+    pub issuer: Option<Generation>,
+    /// Where it lives.
+    pub token: Token,
 }
 
 /// What staff or patient do to a running check; answered when it is taken or refused.
@@ -131,18 +166,30 @@ struct Facts {
     terminal: TerminalId,
     reader: ReaderName,
     created_at: Timestamp,
+    card_kind: Option<CardKind>,
+    entered_by: Option<EnteredBy>,
+    visual_after_lock_of: Option<String>,
+}
+
+/// What changes in the life of a check.
+#[derive(Debug, Clone)]
+struct Stand {
+    revision: i64,
+    phase: Phase,
+    certificate: Option<CertificateView>,
+    ended_at: Option<Timestamp>,
 }
 
 /// One check as the registry keeps it.
 struct Entry {
     facts: Arc<Facts>,
-    stand: watch::Receiver<(i64, Phase)>,
+    stand: watch::Receiver<Stand>,
     inputs: mpsc::Sender<Input>,
 }
 
 impl Entry {
     fn view(&self) -> CheckView {
-        let (revision, phase) = self.stand.borrow().clone();
+        let Stand { revision, phase, certificate, ended_at: _ } = self.stand.borrow().clone();
         CheckView {
             id: self.facts.id.clone(),
             revision,
@@ -151,6 +198,10 @@ impl Entry {
             terminal: self.facts.terminal.clone(),
             reader: self.facts.reader.clone(),
             created_at: self.facts.created_at,
+            card_kind: self.facts.card_kind,
+            entered_by: self.facts.entered_by,
+            visual_after_lock_of: self.facts.visual_after_lock_of.clone(),
+            certificate,
         }
     }
 }
@@ -166,6 +217,10 @@ pub struct ChecksParts {
     pub store: Arc<dyn ResultStore>,
     /// Where failures are recorded.
     pub audit: Arc<dyn AuditLog>,
+    /// The security settings.
+    pub settings: Arc<dyn Settings>,
+    /// Opens a card's key without its PIN, where this installation has the material for it.
+    pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids.
@@ -176,6 +231,15 @@ pub struct ChecksParts {
     pub terminals: Vec<Terminal>,
     /// Real or sandbox.
     pub origin: Origin,
+}
+
+/// What a terminal may offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The methods, the default first.
+    pub methods: Vec<Method>,
+    /// Whether a check whose card was locked may be followed by one by sight.
+    pub visual_after_lock: bool,
 }
 
 /// All checks of this daemon.
@@ -190,16 +254,27 @@ impl Checks {
         Self { parts, registry: Arc::new(Registry::default()) }
     }
 
+    /// The methods to offer, the default first, and whether a locked card may go on by sight.
+    pub async fn offer(&self, actor: &Actor) -> Result<Offer, CreateError> {
+        actor.may(Action::SeeHealth)?;
+        let settings = self.parts.settings.security().await?;
+        let possible = self.visual_possible();
+        Ok(Offer { methods: offered(settings, possible), visual_after_lock: possible })
+    }
+
+    fn visual_possible(&self) -> bool {
+        self.parts.terminal_authentication.is_some() || self.parts.central.accepts_unsigned_visual()
+    }
+
     /// Starts a check and reserves its reader.
-    pub fn create(&self, actor: &Actor, new: &NewCheck) -> Result<CheckView, CreateError> {
+    pub async fn create(&self, actor: &Actor, new: &NewCheck) -> Result<CheckView, CreateError> {
         actor.may(Action::RunChecks)?;
-        if new.method == Method::Visual && !self.parts.central.accepts_unsigned_visual() {
-            return Err(CreateError::VisualNeedsTerminalMaterial);
-        }
         let terminal = self.terminal(new.terminal.as_ref())?;
+        self.admit(new, &terminal.id, self.parts.settings.security().await?)?;
         let wanted = new.reader.as_ref().or(terminal.reader.as_ref());
         let others = self.readers_of_others(terminal);
         let reader = reader_choice::choose(&self.parts.desk.watch().borrow(), wanted, &others)?;
+        self.record_exceptions(actor, new, &terminal.id).await?;
         let facts = Arc::new(Facts {
             id: data_encoding::BASE32_NOPAD.encode(&random_bytes::<16>(&*self.parts.random)).to_lowercase(),
             owner: actor.account.clone(),
@@ -207,8 +282,13 @@ impl Checks {
             terminal: terminal.id.clone(),
             reader,
             created_at: self.parts.clock.now(),
+            card_kind: new.card_kind,
+            entered_by: new.entered_by,
+            visual_after_lock_of: new.visual_after_lock_of.clone(),
         });
-        let (stand, watched) = watch::channel((1, Phase::first(new.method)));
+        let course = new.method.course(self.parts.terminal_authentication.is_some());
+        let begin = Stand { revision: 1, phase: Phase::first(course), certificate: None, ended_at: None };
+        let (stand, watched) = watch::channel(begin);
         let (sender, inputs) = mpsc::channel(4);
         let entry = Arc::new(Entry { facts: facts.clone(), stand: watched, inputs: sender });
         let reservation = self.registry.admit(entry.clone()).map_err(|full| match full {
@@ -216,8 +296,59 @@ impl Checks {
             Full::Checks => CreateError::TooMany,
         })?;
         let view = entry.view();
-        self.parts.tasks.start(drive::run(self.parts.clone(), facts, stand, inputs, reservation));
+        self.parts.tasks.start(drive::run(self.parts.clone(), facts, course, stand, inputs, reservation));
         Ok(view)
+    }
+
+    fn admit(
+        &self,
+        new: &NewCheck,
+        terminal: &TerminalId,
+        settings: SecuritySettings,
+    ) -> Result<(), CreateError> {
+        let switch = new.visual_after_lock_of.as_deref().map(|lock| self.is_open_lock(lock, terminal));
+        let request = Request { method: new.method, card_kind: new.card_kind, switch };
+        admit(request, settings, self.visual_possible()).map_err(CreateError::NotAdmitted)
+    }
+
+    /// Whether a check ended with a lock at this terminal a short while ago, and no check by sight has followed it to a
+    /// result: one lock, one patient.
+    fn is_open_lock(&self, lock: &str, terminal: &TerminalId) -> bool {
+        let Some(entry) = self.registry.find(lock) else { return false };
+        let stand = entry.stand.borrow().clone();
+        let is_used = |other: &Entry| {
+            other.facts.visual_after_lock_of.as_deref() == Some(lock)
+                && matches!(other.stand.borrow().phase, Phase::Done(_))
+        };
+        entry.facts.terminal == *terminal
+            && allows_switch(&stand.phase, stand.ended_at, self.parts.clock.now())
+            && !self.registry.any(is_used)
+    }
+
+    /// Writes down what the audit log is to know of a check that is not the rule, before it begins.
+    async fn record_exceptions(
+        &self,
+        actor: &Actor,
+        new: &NewCheck,
+        terminal: &TerminalId,
+    ) -> Result<(), StoreError> {
+        let assisted = match new.entered_by {
+            Some(EnteredBy::LegalRepresentative) => Some(("check.assisted", "legal_representative")),
+            Some(EnteredBy::Helper) => Some(("check.assisted", "helper")),
+            Some(EnteredBy::Patient) | None => None,
+        };
+        let switched = new.visual_after_lock_of.as_ref().map(|_| ("check.visual_after_lock", "ok"));
+        for (action, outcome) in assisted.into_iter().chain(switched) {
+            let entry = AuditEntry {
+                actor: actor.account.clone(),
+                action,
+                terminal: Some(terminal.clone()),
+                results: Vec::new(),
+                outcome: outcome.to_owned(),
+            };
+            self.parts.audit.append(&entry).await?;
+        }
+        Ok(())
     }
 
     fn terminal(&self, wanted: Option<&TerminalId>) -> Result<&Terminal, CreateError> {
@@ -253,7 +384,7 @@ impl Checks {
         let mut stand = entry.stand.clone();
         let stopping = self.parts.tasks.stopping();
         tokio::select! {
-            _ = stand.wait_for(|(revision, _)| *revision > seen) => {}
+            _ = stand.wait_for(|stand| stand.revision > seen) => {}
             () = tokio::time::sleep(patience) => {}
             () = stopping.cancelled() => {}
         }

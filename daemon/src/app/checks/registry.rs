@@ -57,6 +57,11 @@ impl Registry {
         self.state().busy.get(reader).cloned()
     }
 
+    /// Whether a check that is still known has a property.
+    pub(super) fn any(&self, has: impl Fn(&Entry) -> bool) -> bool {
+        self.state().checks.values().any(|entry| has(entry))
+    }
+
     pub(super) fn find(&self, id: &str) -> Option<Arc<Entry>> {
         self.state().checks.get(id).cloned()
     }

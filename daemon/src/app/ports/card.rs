@@ -1,8 +1,13 @@
 //! Readers and cards.
 
+use std::fmt;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use crate::domain::certificate::CertificateFacts;
+use crate::domain::check::Token;
 use crate::domain::personal::Pin;
 
 /// A reader's name as PC/SC gives it.
@@ -78,21 +83,75 @@ impl DeskView {
 pub struct CardCertificate {
     /// The user-authentication certificate (利用者証明用電子証明書), DER, trimmed to its length.
     pub der: Vec<u8>,
+    /// What it says about itself.
+    pub facts: CertificateFacts,
 }
 
-/// What a card gave with its PIN.
+/// What a card gave once its key was open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedChallenge {
     /// The user-authentication certificate, DER.
     pub certificate: Vec<u8>,
+    /// What it says about itself.
+    pub facts: CertificateFacts,
     /// RSASSA-PKCS1-v1_5 with SHA-256 over the challenge, 256 bytes.
     pub signature: Vec<u8>,
+}
+
+/// What opens the user-authentication key.
+pub enum Opening {
+    /// The PIN of the plastic card. With one try left, `last_try_confirmed` must be set.
+    CardPin {
+        /// The PIN.
+        pin: Pin,
+        /// Staff confirmed the use of the last try.
+        last_try_confirmed: bool,
+    },
+    /// The PIN of the certificate on an Android phone, under the same rule.
+    AndroidPin {
+        /// The PIN.
+        pin: Pin,
+        /// Staff confirmed the use of the last try.
+        last_try_confirmed: bool,
+    },
+    /// The iPhone's own recognition of its owner, before it was held on the reader.
+    Iphone,
+    /// The terminal proves itself to the plastic card, after staff compared the photo.
+    Terminal(Arc<dyn TerminalAuthentication>),
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CardPin { .. } => "CardPin",
+            Self::AndroidPin { .. } => "AndroidPin",
+            Self::Iphone => "Iphone",
+            Self::Terminal(_) => "Terminal",
+        })
+    }
+}
+
+/// Bytes to the card of the session under way and back; the JPKI application is selected.
+pub trait CardExchange {
+    /// Sends one command and gives its answer, status word included. Never repeated.
+    fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError>;
+}
+
+/// Terminal authentication: opens the user-authentication key of a plastic card without its PIN (公的個人認証法 38条の2), so
+/// that `visual` comes with a signature.
+///
+/// The card checks a terminal certificate that only J-LIS issues, by commands that are not public (`80 A2`, then probably
+/// GET CHALLENGE and EXTERNAL AUTHENTICATE). So there is no production adapter: whoever holds the material writes one and
+/// passes it in the composition root. Without one `visual` reads the certificate and signs nothing.
+pub trait TerminalAuthentication: Send + Sync + 'static {
+    /// Makes the card accept the terminal. An error ends the session before anything is signed.
+    fn open_key(&self, card: &mut dyn CardExchange) -> Result<(), CardError>;
 }
 
 /// How a signing attempt ended without an error.
 #[derive(Debug)]
 pub enum Signing {
-    /// The PIN was right and the challenge is signed.
+    /// The key was opened and the challenge is signed.
     Signed(SignedChallenge),
     /// One try is left and its use was not confirmed: no VERIFY was sent, and the PIN comes back.
     OneTryLeft(Pin),
@@ -119,6 +178,15 @@ pub enum CardError {
     /// The JPKI application is not on the card (status 6A82).
     #[error("not a JPKI card")]
     NotJpki,
+    /// Something else than the method is for lies on the reader; no PIN was presented to it.
+    #[error("the wrong kind of token: {found:?}")]
+    WrongToken {
+        /// What it is.
+        found: Token,
+    },
+    /// The phone refused to sign: its owner was not recognised.
+    #[error("the phone is not unlocked")]
+    NotUnlocked,
     /// The PIN was wrong.
     #[error("wrong PIN, {tries_left} tries left")]
     WrongPin {
@@ -145,14 +213,25 @@ pub trait CardDesk: Send + Sync + 'static {
     /// Reads the user-authentication certificate of this very card; no PIN, no signature.
     async fn read_certificate(&self, card: &CardEvent) -> Result<CardCertificate, CardError>;
 
-    /// Reads the certificate, asks for the tries left, presents the PIN at most once and signs SHA-256 of `challenge`.
+    /// Reads the certificate, opens the key and signs SHA-256 of `challenge`.
     ///
-    /// With one try left and `last_try_confirmed` false, no VERIFY is sent. Nothing is ever repeated.
+    /// A PIN is presented at most once, after the tries left were asked for; with one try left and `last_try_confirmed`
+    /// false it is not presented. VERIFY and the signature are never repeated.
+    async fn open_and_sign(
+        &self,
+        card: &CardEvent,
+        opening: Opening,
+        challenge: &[u8],
+    ) -> Result<Signing, CardError>;
+
+    /// [`CardDesk::open_and_sign`] by the PIN of a plastic card.
     async fn sign(
         &self,
         card: &CardEvent,
         pin: Pin,
         challenge: &[u8],
         last_try_confirmed: bool,
-    ) -> Result<Signing, CardError>;
+    ) -> Result<Signing, CardError> {
+        self.open_and_sign(card, Opening::CardPin { pin, last_try_confirmed }, challenge).await
+    }
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod ambient;
 mod card;
 mod central;
+mod settings;
 mod store;
 
 pub use accounts::{
@@ -13,13 +14,14 @@ pub use accounts::{
 };
 pub use ambient::{Clock, Random, random_bytes};
 pub use card::{
-    CardCertificate, CardDesk, CardError, CardEvent, CardService, DeskView, ReaderName, ReaderState,
-    ReaderView, SignedChallenge, Signing,
+    CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
+    ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
     Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
     UpstreamStatus,
 };
+pub use settings::Settings;
 pub use store::{
     AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
     TerminalId,

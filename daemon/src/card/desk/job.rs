@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::app::ports::{CardCertificate, CardError, CardEvent, Signing};
-use crate::domain::personal::Pin;
+use crate::app::ports::{CardCertificate, CardError, CardEvent, Opening, Signing};
 
 /// Where a result goes. Closed when the caller has given up.
 pub type Reply<T> = oneshot::Sender<Result<T, CardError>>;
@@ -13,7 +12,7 @@ pub type Reply<T> = oneshot::Sender<Result<T, CardError>>;
 /// What to do with a card.
 pub enum Work {
     ReadCertificate { reply: Reply<CardCertificate> },
-    Sign { pin: Pin, challenge: Vec<u8>, last_try_confirmed: bool, reply: Reply<Signing> },
+    Sign { opening: Opening, challenge: Vec<u8>, reply: Reply<Signing> },
 }
 
 impl Work {

@@ -174,9 +174,8 @@ fn perform(line: &mut dyn Line, sight: &Sight, job: &Job, patience: Duration) {
             // A caller that has gone needs no answer.
             drop(reply.send(result));
         }
-        Work::Sign { pin, challenge, last_try_confirmed, reply } => {
-            let result =
-                session::sign_with_pin(&mut *connection, &mut rung, pin, &challenge, last_try_confirmed);
+        Work::Sign { opening, challenge, reply } => {
+            let result = session::open_and_sign(&mut *connection, &mut rung, opening, &challenge);
             drop(connection);
             sight.remember_rung(&card.reader, rung);
             drop(reply.send(result));

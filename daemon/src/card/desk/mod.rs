@@ -28,8 +28,7 @@ use self::job::{Claim, Job, Reply, Withdraw, Work};
 use self::lines::{LINES, Lines};
 use self::sight::Sight;
 use super::readers::Readers;
-use crate::app::ports::{CardCertificate, CardDesk, CardError, CardEvent, DeskView, Signing};
-use crate::domain::personal::Pin;
+use crate::app::ports::{CardCertificate, CardDesk, CardError, CardEvent, DeskView, Opening, Signing};
 
 /// The longest [`Desk::stop`] waits for the threads: card sessions under way may end, a hanging PC/SC call may not hold up
 /// the process.
@@ -189,14 +188,13 @@ impl CardDesk for Desk {
         self.submit(card, |reply| Work::ReadCertificate { reply }).await
     }
 
-    async fn sign(
+    async fn open_and_sign(
         &self,
         card: &CardEvent,
-        pin: Pin,
+        opening: Opening,
         challenge: &[u8],
-        last_try_confirmed: bool,
     ) -> Result<Signing, CardError> {
         let challenge = challenge.to_vec();
-        self.submit(card, |reply| Work::Sign { pin, challenge, last_try_confirmed, reply }).await
+        self.submit(card, |reply| Work::Sign { opening, challenge, reply }).await
     }
 }

@@ -10,10 +10,12 @@ use crate::app::ports::{CardService, ReaderName, ReaderState};
 use crate::card::drive::{Transmit, TransmitError};
 use crate::card::readers::{CardConnection, ConnectError, Line, Observed, Presence, ReadersError, Wake};
 use crate::card::scripted::{CERTIFICATE_LENGTH, CHALLENGE, RIGHT_PIN, ScriptedCard};
+use crate::domain::personal::Pin;
 
 //------------ Readers in memory --------------------------------------------------------------------------------------
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a script")]
 struct Table {
     readers: BTreeMap<String, Slot>,
     service_error: Option<ReadersError>,

@@ -1,6 +1,6 @@
 //! Reads the user-authentication certificate with as few commands as card and reader allow.
 
-use super::{Protocol, ProtocolError, Step};
+use super::{Protocol, ProtocolError, Retries, Step, Trouble};
 use crate::card::apdu::{Command, Le, Response, Status};
 use crate::card::tlv;
 
@@ -36,12 +36,16 @@ impl std::fmt::Debug for CertificateRead {
 const MOST_READS: usize = 2 * (tlv::LONGEST / 256 + 1);
 
 /// Reads EF 000A (利用者証明用電子証明書); the JPKI application is selected. Free of the PIN on the plastic card.
+///
+/// Trouble that may pass by itself is met by reading again ([`Retries`]), at the same place or, if the data cannot be the
+/// beginning of a certificate, from the beginning. Only then is the rung given up.
 #[derive(Debug)]
 pub struct ReadCertificate {
     rung: Rung,
     awaiting: Awaiting,
     der: Vec<u8>,
     reads: usize,
+    retries: Retries,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +58,7 @@ enum Awaiting {
 impl ReadCertificate {
     /// Starts on a rung: [`Rung::ExtendedSfi`] on an unknown reader.
     pub fn new(rung: Rung) -> Self {
-        Self { rung, awaiting: Awaiting::FirstRead, der: Vec::new(), reads: 0 }
+        Self { rung, awaiting: Awaiting::FirstRead, der: Vec::new(), reads: 0, retries: Retries::READS }
     }
 
     /// The first command of the current rung.
@@ -79,6 +83,18 @@ impl ReadCertificate {
         let offset = u16::try_from(self.der.len()).map_err(|_| unusable)?;
         let [high, low] = offset.to_be_bytes();
         Ok(Command::case2([0x00, 0xB0, high, low], Le::Short(0)))
+    }
+
+    /// Sends again what the card had trouble with, if it may: SELECT and READ change nothing.
+    fn again(&mut self, trouble: Trouble) -> Result<Option<Step<CertificateRead>>, ProtocolError> {
+        if !self.retries.allow(trouble) {
+            return Ok(None);
+        }
+        let command = match (self.awaiting, self.rung) {
+            (Awaiting::Select, _) | (Awaiting::FirstRead, Rung::ExtendedSfi | Rung::ShortSfi) => self.first(),
+            (Awaiting::FirstRead, Rung::SelectEf) | (Awaiting::NextRead, _) => self.read_on()?,
+        };
+        Ok(Some(Step::Send(command)))
     }
 
     /// The first READ of a rung was refused: tries the next rung where that can help.
@@ -107,11 +123,15 @@ impl ReadCertificate {
         let unusable = ProtocolError::Unusable(response.status);
         self.reads += 1;
         if response.data.is_empty() {
-            return Err(unusable);
+            return self.again(Trouble::Garbled)?.ok_or(unusable);
         }
         self.der.extend_from_slice(&response.data);
         match tlv::certificate_length(&self.der) {
-            Err(tlv::NotACertificate) => Err(unusable),
+            Err(tlv::NotACertificate) => {
+                self.der.clear();
+                self.awaiting = Awaiting::FirstRead;
+                self.again(Trouble::Garbled)?.ok_or(unusable)
+            }
             Ok(Some(length)) if self.der.len() >= length => {
                 self.der.truncate(length);
                 Ok(Step::Done(CertificateRead { der: std::mem::take(&mut self.der), rung: self.rung }))
@@ -133,6 +153,9 @@ impl Protocol for ReadCertificate {
 
     fn receive(&mut self, response: Response) -> Result<Step<CertificateRead>, ProtocolError> {
         let has_data = matches!(response.status, Status::OK | Status::END_OF_FILE);
+        if !has_data && let Some(step) = self.again(Trouble::Status(response.status))? {
+            return Ok(step);
+        }
         match self.awaiting {
             Awaiting::Select if response.status.is_ok() => {
                 self.awaiting = Awaiting::FirstRead;
@@ -211,12 +234,53 @@ mod tests {
 
     #[test]
     fn refused_extended_length_falls_back_to_short_reads_at_the_cost_of_one_command() {
-        for refusal in ["6700", "6B00", "6A86", "6D00", "6F00", "6C00"] {
+        for refusal in ["6700", "6B00", "6A86", "6D00", "6C00"] {
             let der = certificate(1573);
             let mut conversation = vec![(hex(EXTENDED), hex(refusal))];
             conversation.extend(in_chunks(SHORT, &file(&der), 7));
             check_bytes(ReadCertificate::new(Rung::ExtendedSfi), &conversation, read(der, Rung::ShortSfi));
         }
+    }
+
+    #[test]
+    fn passing_trouble_is_met_by_reading_again_at_the_same_place() {
+        for trouble in ["6F00", "6400", "6581", "9000"] {
+            let der = certificate(300);
+            let again = (hex(EXTENDED), hex(trouble));
+            let conversation = [again.clone(), again, (hex(EXTENDED), ok(&file(&der)))];
+            let rung = Rung::ExtendedSfi;
+            check_bytes(ReadCertificate::new(rung), &conversation, read(der.clone(), rung));
+
+            let next = (hex("00 B0 01 00 00"), hex(trouble));
+            let conversation =
+                [(hex(SHORT), ok(&der[..256])), next.clone(), next, (hex("00 B0 01 00 00"), ok(&der[256..]))];
+            check_bytes(ReadCertificate::new(Rung::ShortSfi), &conversation, read(der, Rung::ShortSfi));
+        }
+    }
+
+    #[test]
+    fn a_garbled_beginning_is_read_again_from_the_beginning() {
+        let der = certificate(300);
+        for (rung, first) in [(Rung::ShortSfi, SHORT), (Rung::SelectEf, "00 B0 00 00 00")] {
+            let mut conversation = vec![(hex(first), hex("04 02 0000 9000"))];
+            if rung == Rung::SelectEf {
+                conversation.insert(0, (hex(SELECT), hex("9000")));
+            }
+            conversation.extend(in_chunks(first, &der, 2));
+            check_bytes(ReadCertificate::new(rung), &conversation, read(der.clone(), rung));
+        }
+    }
+
+    #[test]
+    fn a_third_trouble_gives_the_rung_up_and_there_are_no_further_retries() {
+        let der = certificate(300);
+        let mut conversation = vec![(hex(EXTENDED), hex("6F00")); 3];
+        conversation.extend(in_chunks(SHORT, &der, 2));
+        check_bytes(ReadCertificate::new(Rung::ExtendedSfi), &conversation, read(der, Rung::ShortSfi));
+
+        let spent = [(EXTENDED, "6F00"), (EXTENDED, "6F00"), (EXTENDED, "6F00"), (SHORT, "6F00")];
+        let refused = Err(ProtocolError::Unusable(Status::UNKNOWN));
+        check(ReadCertificate::new(Rung::ExtendedSfi), &spent, refused);
     }
 
     #[test]
@@ -263,12 +327,17 @@ mod tests {
     #[test]
     fn what_cannot_become_a_certificate_ends_the_reading() {
         let unusable = Err(ProtocolError::Unusable(Status::OK));
-        check(ReadCertificate::new(Rung::ExtendedSfi), &[(EXTENDED, "9000")], unusable.clone());
-        check(ReadCertificate::new(Rung::ShortSfi), &[(SHORT, "04 02 0000 9000")], unusable.clone());
-        check(ReadCertificate::new(Rung::ShortSfi), &[(SHORT, "30 80 0000 9000")], unusable.clone());
+        for (rung, command, answer) in [
+            (Rung::ExtendedSfi, EXTENDED, "9000"),
+            (Rung::ShortSfi, SHORT, "04 02 0000 9000"),
+            (Rung::ShortSfi, SHORT, "30 80 0000 9000"),
+        ] {
+            check(ReadCertificate::new(rung), &[(command, answer); 3], unusable.clone());
+        }
+        let end = ("00 B0 00 05 00", "9000");
         check(
             ReadCertificate::new(Rung::ShortSfi),
-            &[(SHORT, "30 82 06 21 30 9000"), ("00 B0 00 05 00", "9000")],
+            &[(SHORT, "30 82 06 21 30 9000"), end, end, end],
             unusable,
         );
         check(

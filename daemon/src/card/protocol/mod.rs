@@ -5,12 +5,14 @@
 
 mod certificate;
 mod label;
+mod last;
 mod pin;
 mod select;
 mod sign;
 
 pub use certificate::{CertificateRead, ReadCertificate, Rung};
 pub use label::ReadTokenLabel;
+pub use last::LastCommand;
 pub use pin::{Tries, TriesLeft, VerifyPin};
 pub use select::SelectJpki;
 pub use sign::Sign;
@@ -56,6 +58,38 @@ pub enum ProtocolError {
     /// An answer that the protocol has no rule for: a status word, or data that cannot be used.
     #[error("unusable answer (status {0})")]
     Unusable(Status),
+}
+
+/// How often a READ may still be sent again. Contactless reads fail now and then while the card stays where it is; reading
+/// again changes nothing on the card. Never used for VERIFY or a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retries(u8);
+
+impl Retries {
+    /// At most two, for everything that one exchange reads.
+    pub const READS: Self = Self(2);
+
+    /// Uses up one, if the trouble may pass by itself and there is one left.
+    pub fn allow(&mut self, trouble: Trouble) -> bool {
+        let passing = match trouble {
+            Trouble::Status(status) => {
+                matches!(status, Status::UNKNOWN | Status::EXECUTION_ERROR | Status::MEMORY_FAILURE)
+            }
+            Trouble::Garbled => true,
+        };
+        let allowed = passing && self.0 > 0;
+        self.0 -= u8::from(allowed);
+        allowed
+    }
+}
+
+/// What was wrong with the answer to a READ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The status word.
+    Status(Status),
+    /// The data.
+    Garbled,
 }
 
 #[cfg(test)]
