@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a figure that cannot be measured ends with the reason")]
 
 mod core;
+mod schedules;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -26,12 +27,15 @@ struct Arguments {
 enum Topic {
     /// A check through pcscd, commands to the card, start and memory of the daemon, OpenSC
     Core,
+    /// Card and reader: random fault schedules, fuzzing
+    Card,
 }
 
 fn main() {
     let arguments = Arguments::parse();
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
+        Topic::Card => schedules::measure(arguments.long),
     }
 }
 
