@@ -44,7 +44,7 @@ pub const TARGETS: [Target; 4] = [
 const RUNGS: [Rung; 3] = [Rung::ExtendedSfi, Rung::ShortSfi, Rung::SelectEf];
 
 fn pin() -> Pin {
-    Pin::parse("1234").ok().expect("four digits")
+    Pin::parse("1234").expect("four digits")
 }
 
 /// One answer of a card, to any command.

@@ -172,7 +172,7 @@ impl Facility {
         let pin = floor.pin(lying.or(Some(desk)).filter(|_| dice.percent(70)));
         let entry = Entry { open_for_next: lying.is_none(), bound: false, ..Entry::new(pin.clone(), lying) };
         floor.enter(desk, entry);
-        let pin = Pin::parse(&pin).ok().expect("four digits");
+        let pin = Pin::parse(&pin).expect("four digits");
         let taken = self.checks.enter_pin(&self.actor, id, pin).await;
         let after = self.bench.shown(desk);
         if taken.is_err() {

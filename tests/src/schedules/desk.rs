@@ -61,7 +61,7 @@ impl Bench {
         self.steps.play(Vec::new());
         self.floor.tidy();
         let tries = dice.pick(&[3, 3, 3, 2, 1, 1, 0]);
-        let faults = if dice.percent(60) { faults(dice) } else { Default::default() };
+        let faults = if dice.percent(60) { faults(dice) } else { crate::card::Faults::default() };
         self.floor.act(Action::Take(reader));
         self.floor.prepare(card, tries, behaviour(dice), faults);
         self.floor.act(Action::Put(reader, card));
@@ -134,7 +134,7 @@ async fn round_of(bench: &Bench, dice: &mut Dice, round: usize, last: &mut Optio
     let entry = Entry { last_try_confirmed: dice.percent(30), ..Entry::new(pin.clone(), meant) };
     let mut confirmed = entry.last_try_confirmed;
     floor.enter(reader, entry);
-    let mut pin = Pin::parse(&pin).ok().expect("four digits");
+    let mut pin = Pin::parse(&pin).expect("four digits");
     loop {
         bench.steps.play(script(dice));
         let signing = tokio::select! {

@@ -16,12 +16,15 @@ use daemon::domain::identifiers::InquiryNumber;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+/// Certificate and signature that proved somebody's identity.
+type Proven = (Vec<u8>, Vec<u8>);
+
 /// A central system that hands out numbered challenges and keeps every proof it is given.
 #[derive(Default)]
 pub(super) struct Central {
     next: AtomicUsize,
     /// Certificate and signature by challenge.
-    proofs: Mutex<HashMap<String, (Vec<u8>, Vec<u8>)>>,
+    proofs: Mutex<HashMap<String, Proven>>,
 }
 
 impl Central {

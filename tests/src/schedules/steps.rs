@@ -78,15 +78,15 @@ impl Steps {
     /// Blocks until a look that began after this call has been published, which it is when the next one begins.
     pub(super) fn seen(&self, waker: &dyn Wake) -> bool {
         let mut looks = lock(&self.0.looks);
-        let wanted = *looks + 2;
+        let enough = *looks + 2;
         for _ in 0..TIMES {
-            if *looks >= wanted {
+            if *looks >= enough {
                 return true;
             }
             drop(looks);
             waker.wake();
             looks = lock(&self.0.looks);
-            if *looks < wanted {
+            if *looks < enough {
                 let waited = self.0.looked.wait_timeout(looks, GOING);
                 (looks, _) = waited.unwrap_or_else(PoisonError::into_inner);
             }
