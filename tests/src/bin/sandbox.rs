@@ -106,6 +106,7 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         readers: vec![READER],
         accepts_unsigned_visual: true,
         upstream_total_ms: 15_000,
+        terminal_authentication: None,
         limits: api::limits::Limits::default(),
         accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
     }
