@@ -5,8 +5,19 @@ use harness::lane::{self, Lane};
 /// Runs `body` in a lane. `test` is the caller's own path (`module::function`): inside the lane only it is run.
 #[track_caller]
 pub fn run(test: &str, body: impl FnOnce(&mut Lane)) {
+    run_in(test, Lane::start, body);
+}
+
+/// As [`run`], with readers of our own driver instead of vpcd's.
+#[track_caller]
+pub fn run_with_readers(test: &str, readers: &[&str], body: impl FnOnce(&mut Lane)) {
+    run_in(test, || Lane::with_readers(readers), body);
+}
+
+#[track_caller]
+fn run_in(test: &str, start: impl FnOnce() -> Lane, body: impl FnOnce(&mut Lane)) {
     if lane::inside().as_deref() == Some(test) {
-        return body(&mut Lane::start());
+        return body(&mut start());
     }
     let program = std::env::current_exe().expect("this test binary");
     let output = lane::command(program, test)

@@ -10,6 +10,7 @@ mod lane;
 mod opensc;
 mod pcsc_lane;
 mod properties;
+mod readers;
 mod readme;
 mod shikakud;
 mod sim_card;

@@ -5,6 +5,8 @@ pub mod ambient;
 pub mod card;
 pub mod clinic;
 pub mod contract;
+pub mod front_desk;
+pub mod ifd_driver;
 pub mod lane;
 pub mod personas;
 pub mod pki;

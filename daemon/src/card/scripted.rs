@@ -13,6 +13,7 @@ pub const CERTIFICATE: &[u8] = include_bytes!("scripted.der");
 pub const CERTIFICATE_LENGTH: usize = CERTIFICATE.len();
 
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a script")]
 pub struct ScriptedCard {
     jpki: bool,
     token: Token,

@@ -7,12 +7,10 @@ use std::io;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use super::drive::drive;
-use super::protocol::{ReadTokenLabel, Rung};
+use super::protocol::Rung;
 use super::readers::{ConnectError, Line, Observed, Presence, Readers, ReadersError};
 use super::session;
 use crate::app::ports::{CardError, ReaderName};
-use crate::domain::check::Token;
 
 /// A reader and what lies on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,12 +111,9 @@ fn read(line: &mut dyn Line, name: &ReaderName, event_count: u32) -> Result<Surv
         ConnectError::Refused => CardTrouble::Refused,
         ConnectError::NoCard | ConnectError::ReaderGone | ConnectError::ServiceGone => CardTrouble::Gone,
     })?;
-    let certificate =
-        session::read_certificate(card.as_mut(), &mut Rung::default()).map_err(|error| trouble(&error))?;
-    // A card without a label is taken for a card: the label was added for the phones.
-    let token = drive(ReadTokenLabel::default(), card.as_mut());
-    let is_phone = token.is_ok_and(Token::is_phone);
-    Ok(SurveyedCard { certificate: certificate.der, is_phone })
+    let (certificate, token) =
+        session::survey(card.as_mut(), &mut Rung::default()).map_err(|error| trouble(&error))?;
+    Ok(SurveyedCard { certificate, is_phone: token.is_phone() })
 }
 
 fn trouble(error: &CardError) -> CardTrouble {

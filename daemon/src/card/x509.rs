@@ -5,8 +5,10 @@
 use jiff::Timestamp;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
+use x509_cert::der::asn1::OctetString;
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CertificatePolicies};
+use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::Time;
 
 use crate::domain::certificate::{CertificateFacts, Generation};
@@ -84,8 +86,8 @@ fn instant(time: Time) -> Result<Timestamp, Malformed> {
 }
 
 fn generation(identifier: &AuthorityKeyIdentifier) -> Option<Generation> {
-    let key = identifier.key_identifier.as_ref().map(|key| key.as_bytes());
-    let serial = identifier.authority_cert_serial_number.as_ref().map(|serial| serial.as_bytes());
+    let key = identifier.key_identifier.as_ref().map(OctetString::as_bytes);
+    let serial = identifier.authority_cert_serial_number.as_ref().map(SerialNumber::as_bytes);
     let fits = |authority: &&Authority| match authority.key_identifier {
         Some(known) => key == Some(known.as_slice()),
         None => serial == Some(authority.serial),
@@ -95,9 +97,6 @@ fn generation(identifier: &AuthorityKeyIdentifier) -> Option<Generation> {
 
 #[cfg(test)]
 mod tests {
-    use x509_cert::der::asn1::OctetString;
-    use x509_cert::serial_number::SerialNumber;
-
     use super::super::scripted::CERTIFICATE;
     use super::*;
 

@@ -40,7 +40,6 @@ pub(super) fn forbidden(_: Forbidden) -> ServiceError {
     Code::ForbiddenRole.into()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the last holder of the error: passed to map_err as it is")]
 pub(super) fn create(error: CreateError) -> ServiceError {
     match error {
         CreateError::Forbidden => Code::ForbiddenRole.into(),

@@ -105,6 +105,7 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         listen,
         readers: vec![READER],
         accepts_unsigned_visual: true,
+        terminal_authentication: None,
         upstream_total_ms: 15_000,
         terminal_authentication: None,
         limits: api::limits::Limits::default(),

@@ -70,6 +70,8 @@ struct Shared<P: Port> {
 struct Wish<P: Port> {
     inserted: bool,
     stop: bool,
+    /// How often it was taken out: a connection that was begun before the last time is of no use.
+    removals: u64,
     /// The card was taken out: before it is back, the reader must have noticed that it was away.
     unseen_removal: bool,
     stream: Option<P::Stream>,
@@ -91,7 +93,13 @@ impl<P: Port> Link<P> {
         port: P,
         on_event: impl FnMut(Event) + Send + 'static,
     ) -> io::Result<Self> {
-        let wish = Mutex::new(Wish { inserted: true, stop: false, unseen_removal: false, stream: None });
+        let wish = Mutex::new(Wish {
+            inserted: true,
+            stop: false,
+            removals: 0,
+            unseen_removal: false,
+            stream: None,
+        });
         let shared = Arc::new(Shared { card, wish, changed: Condvar::new() });
         let mut worker = Worker { shared: Arc::clone(&shared), port, on_event };
         let thread = thread::Builder::new().name("card-link".to_owned()).spawn(move || worker.run())?;
@@ -107,6 +115,7 @@ impl<P: Port> Link<P> {
     pub fn remove(&self) {
         let mut wish = lock(&self.shared.wish);
         wish.inserted = false;
+        wish.removals += 1;
         wish.unseen_removal = true;
         disconnect(&mut wish);
     }
@@ -201,9 +210,10 @@ impl<P: Port, F: FnMut(Event)> Worker<P, F> {
 
     /// Connects; `None` if the card was taken away meanwhile.
     fn connect(&self) -> io::Result<Option<P::Stream>> {
+        let removals = lock(&self.shared.wish).removals;
         let stream = self.port.connect()?;
         let mut wish = lock(&self.shared.wish);
-        if wish.stop || !wish.inserted {
+        if wish.stop || !wish.inserted || wish.removals != removals {
             return Ok(None);
         }
         wish.stream = Some(P::second(&stream)?);

@@ -24,6 +24,7 @@ const SIGNATURE_PIN: &str = "ABC123";
 
 /// What differs between cards and readers, or is not known of real ones.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a simulated card")]
 pub struct Behaviour {
     /// Answer to reset.
     pub atr: Vec<u8>,

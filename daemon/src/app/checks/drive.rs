@@ -75,7 +75,7 @@ pub(super) async fn run(
     reservation: Reservation,
 ) {
     let stopping = parts.tasks.stopping();
-    let mut drive = Drive { stopping, parts, facts, course, stand, inputs, reservation };
+    let mut drive = Drive { parts, facts, course, stand, inputs, reservation, stopping };
     let (event, reply) = match drive.until_result().await {
         Ok(id) => (Event::Stored(id), None),
         Err(end) => drive.end(end).await,

@@ -5,7 +5,7 @@
 //! returns, and the other lines go on. There are as many lines as PC/SC contexts allow; when all of them hang, further work
 //! is refused at once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct Lines {
 #[derive(Default)]
 struct Floor {
     waiting: VecDeque<Job>,
+    /// The lines without a job, by number. The first of them takes the next: a line that is never needed opens no context.
+    idle: BTreeSet<usize>,
     /// The readers on which a line works now.
     held: HashMap<ReaderName, Held>,
     stopping: bool,
@@ -101,9 +103,9 @@ impl Lines {
         self.changed.notify_all();
     }
 
-    /// Serves jobs on one line until told to stop; `patience` is for a fresh look at the readers.
-    pub fn serve(&self, mut line: Box<dyn Line>, sight: &Sight, patience: Duration) {
-        while let Some(job) = self.next() {
+    /// Serves jobs on a line, by its number, until told to stop; `patience` is for a fresh look at the readers.
+    pub fn serve(&self, number: usize, mut line: Box<dyn Line>, sight: &Sight, patience: Duration) {
+        while let Some(job) = self.next(number) {
             let done = catch_unwind(AssertUnwindSafe(|| perform(&mut *line, sight, &job, patience)));
             if done.is_err() {
                 tracing::error!(reader = job.card.reader.0, "a card session panicked");
@@ -113,13 +115,19 @@ impl Lines {
     }
 
     /// Waits for a job on a reader that no other line works on.
-    fn next(&self) -> Option<Job> {
+    fn next(&self, number: usize) -> Option<Job> {
         let mut floor = self.floor();
+        floor.idle.insert(number);
         loop {
             if floor.stopping {
                 return None;
             }
-            if let Some(job) = floor.take() {
+            if floor.idle.first() == Some(&number)
+                && let Some(job) = floor.take()
+            {
+                floor.idle.remove(&number);
+                // There may be another job, for the line that comes first now.
+                self.changed.notify_all();
                 return Some(job);
             }
             floor = self.changed.wait(floor).unwrap_or_else(PoisonError::into_inner);

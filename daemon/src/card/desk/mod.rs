@@ -94,9 +94,9 @@ impl Desk {
             patience,
             threads: Mutex::new(Threads { stop: Some(stop), ended: Some(ended), handles: Vec::new() }),
         };
-        for _ in 0..LINES {
+        for number in 0..LINES {
             let (line, lines, sight) = (readers.line(), Arc::clone(&lines), Arc::clone(&sight));
-            desk.spawn("card-line", &end, move || lines.serve(line, &sight, patience.look))?;
+            desk.spawn("card-line", &end, move || lines.serve(number, line, &sight, patience.look))?;
         }
         let guarded = Arc::clone(&sight);
         desk.spawn("card-guard", &end, move || guarded.guard(patience.look))?;

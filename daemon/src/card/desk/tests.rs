@@ -15,6 +15,7 @@ use crate::domain::personal::Pin;
 //------------ Readers in memory --------------------------------------------------------------------------------------
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a script")]
 struct Table {
     readers: BTreeMap<String, Slot>,
     service_error: Option<ReadersError>,

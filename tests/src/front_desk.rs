@@ -1,0 +1,112 @@
+//! The daemon's desk over the real PC/SC, as the daemon starts it: for tests and figures inside a [`crate::lane`].
+
+#![expect(clippy::expect_used, reason = "a desk that does not work ends its test with the reason")]
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daemon::app::ports::{
+    CardDesk as _, CardError, CardEvent, Clock as _, DeskView, ReaderName, ReaderState, Signing,
+};
+use daemon::card::desk::Desk;
+use daemon::card::pcsc::{Contexts, PcscReaders};
+use daemon::domain::personal::Pin;
+use daemon::system::SystemClock;
+
+use crate::card::SimCard;
+use crate::personas::Personas;
+use crate::pki::CardPki;
+
+/// What every session signs.
+pub const CHALLENGE: &[u8] = b"a challenge of the central system";
+
+/// Longer than anything that works takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The card of a persona, as issued today.
+pub fn card_of(persona: &str) -> SimCard {
+    let persona = Personas::builtin().by_name(persona).expect("a built-in persona");
+    SimCard::for_persona(persona, &CardPki::new(), SystemClock.now())
+}
+
+/// A desk and what it uses of PC/SC.
+pub struct FrontDesk {
+    /// The desk.
+    pub desk: Desk,
+    /// Its contexts.
+    pub contexts: Arc<Contexts>,
+}
+
+impl FrontDesk {
+    /// Starts it.
+    pub fn open() -> Self {
+        let readers = PcscReaders::new().expect("a thread");
+        let contexts = readers.contexts();
+        Self { desk: Desk::start(Box::new(readers)).expect("threads"), contexts }
+    }
+
+    /// Waits until the desk shows what is wanted.
+    ///
+    /// # Panics
+    /// It does not after a while; the message holds what it shows.
+    pub async fn shows(&self, wanted: impl Fn(&DeskView) -> bool) -> DeskView {
+        let mut view = self.desk.watch();
+        match tokio::time::timeout(PATIENCE, view.wait_for(|view| wanted(view))).await {
+            Ok(seen) => seen.expect("the desk runs").clone(),
+            Err(_) => panic!("not shown in time; the desk shows {:?}", self.desk.watch().borrow()),
+        }
+    }
+
+    /// Waits for a card on a reader, another one than `before`.
+    pub async fn card(&self, reader: &str, before: Option<&CardEvent>) -> CardEvent {
+        let is_new = |view: &DeskView| card_on(view, reader).is_some_and(|card| Some(&card) != before);
+        card_on(&self.shows(is_new).await, reader).expect("just seen")
+    }
+
+    /// Waits until a reader is empty.
+    pub async fn empty(&self, reader: &str) {
+        let name = ReaderName(reader.to_owned());
+        self.shows(|view| view.state(&name) == Some(&ReaderState::Empty)).await;
+    }
+
+    /// A whole session with a PIN.
+    pub async fn sign(&self, card: &CardEvent, pin: &str) -> Result<Signing, CardError> {
+        let pin = Pin::parse(pin).map_err(|_| "four digits").expect("a PIN");
+        self.desk.sign(card, pin, CHALLENGE, false).await
+    }
+
+    /// Waits for a card other than `before` and makes it sign; returns it.
+    ///
+    /// # Panics
+    /// It does not sign for this persona.
+    pub async fn serves(&self, reader: &str, before: Option<&CardEvent>, persona: &str) -> CardEvent {
+        let card = self.card(reader, before).await;
+        assert_signed_by(self.sign(&card, "1234").await, persona);
+        card
+    }
+}
+
+/// The card on a reader.
+pub fn card_on(view: &DeskView, reader: &str) -> Option<CardEvent> {
+    match view.state(&ReaderName(reader.to_owned())) {
+        Some(ReaderState::Card(card)) => Some(card.clone()),
+        _ => None,
+    }
+}
+
+/// Checks that the central system would accept a signature, and from whom it is.
+#[track_caller]
+pub fn assert_signed_by(result: Result<Signing, CardError>, persona: &str) {
+    let Ok(Signing::Signed(signed)) = result else { panic!("not signed: {result:?}") };
+    let pki = CardPki::new();
+    let holder =
+        pki.verify(&signed.certificate, CHALLENGE, &signed.signature).expect("a signature by a known card");
+    assert_eq!(pki.persona_of_subject_cn(&holder.subject_cn), Some(persona));
+}
+
+/// The open descriptors and the threads of this process.
+pub fn descriptors_and_threads() -> (usize, usize) {
+    let count = |directory: &str| fs::read_dir(directory).expect("/proc").count();
+    (count("/proc/self/fd"), count("/proc/self/task"))
+}
