@@ -107,7 +107,6 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         accepts_unsigned_visual: true,
         terminal_authentication: None,
         upstream_total_ms: 15_000,
-        terminal_authentication: None,
         limits: api::limits::Limits::default(),
         accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
     }
