@@ -30,6 +30,7 @@ static struct reader {
     char path[90];
     int listener, card;    /* -1: none */
     int away;              /* was pulled out when it was last looked at */
+    int gone;              /* a card has left, and pcscd's watching thread is yet to ask for this often */
     volatile int stop;
     unsigned char atr[MAX_ATR_SIZE];
     DWORD atr_length;
@@ -103,6 +104,7 @@ RESPONSECODE IFDHCloseChannel(DWORD lun) {
 /* Returns when there may be something new; pcscd then asks IFDHICCPresence. */
 static RESPONSECODE wait_for_change(DWORD lun, int timeout) {
     struct reader *r = of(lun);
+    if (r->gone > 0 && --r->gone > 0) return IFD_SUCCESS;
     for (int waited = 0; waited < timeout && !r->stop; waited += LOOK_MS) {
         int card = r->card; /* only IFDHICCPresence changes it, on this same thread */
         struct pollfd p = { .fd = card >= 0 ? card : r->listener, .events = card >= 0 ? POLLRDHUP : POLLIN };
@@ -124,8 +126,11 @@ RESPONSECODE IFDHICCPresence(DWORD lun) {
     r->away = unplugged(r);
     if (r->card >= 0 && (r->away || has_left(r->card))) {
         close(r->card);
-        r->card = -1; /* and not present this time, even if the next card is waiting */
-    } else if (r->card < 0 && !r->away && is_waiting(r->listener)) {
+        r->card = -1;
+        /* No next card until the watching thread has asked: pcscd also asks before it powers a card on, and would take
+         * the next card for this one. */
+        r->gone = 2;
+    } else if (r->card < 0 && !r->away && !r->gone && is_waiting(r->listener)) {
         r->card = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
     }
     if (r->away) presence = IFD_NO_SUCH_DEVICE;

@@ -49,12 +49,15 @@ impl FrontDesk {
     /// Waits until the desk shows what is wanted.
     ///
     /// # Panics
-    /// It does not after a while; the message holds what it shows.
+    /// It does not after a while; the message holds what it shows, and pcscd's log.
     pub async fn shows(&self, wanted: impl Fn(&DeskView) -> bool) -> DeskView {
         let mut view = self.desk.watch();
         let seen = tokio::time::timeout(PATIENCE, view.wait_for(|view| wanted(view))).await;
         let seen = seen.ok().map(|seen| seen.expect("the desk runs").clone());
-        seen.unwrap_or_else(|| panic!("not shown in time; the desk shows {:?}", self.desk.watch().borrow()))
+        seen.unwrap_or_else(|| {
+            let shown = self.desk.watch().borrow().clone();
+            panic!("not shown in time; the desk shows {shown:?}\npcscd says:\n{}", crate::lane::log())
+        })
     }
 
     /// Waits for a card on a reader, another one than `before`.

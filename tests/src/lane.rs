@@ -74,6 +74,11 @@ pub fn inside() -> Option<String> {
     std::env::var(MARK).ok()
 }
 
+/// What the lane's pcscd has logged.
+pub fn log() -> String {
+    fs::read_to_string(LOG).unwrap_or_default()
+}
+
 /// A running pcscd with one virtual reader of vpcd, [`READER`], or with readers of our own driver.
 pub struct Lane {
     pcscd: Option<Child>,
@@ -227,8 +232,7 @@ impl Lane {
     /// It has not after a while; the message holds pcscd's log.
     pub fn wait_for(&self, wanted: State) {
         if let Err(reason) = wait_for(READER, wanted) {
-            let log = fs::read_to_string(LOG).unwrap_or_default();
-            panic!("{wanted:?} not seen: {reason}\npcscd says:\n{log}");
+            panic!("{wanted:?} not seen: {reason}\npcscd says:\n{}", log());
         }
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::desk::{Bench, action, script};
 use super::dice::Dice;
 use super::floor::{Action, Entry, Floor, READERS};
-use super::ports::{Central, Given, Store};
+use super::ports::{Central, Store};
 use crate::ambient::{HeldClock, SeededRandom};
 
 /// Moves after which staff cancel, and after which a check that has not ended never will.
@@ -227,7 +227,7 @@ impl Facility {
         let floor = &self.bench.floor;
         self.bench.settle().await;
         counter.used = self.bench.shown(counter.number).map_or(counter.used, |card| card.insertion);
-        for Given { challenge, certificate, signature } in self.central.proofs() {
+        for (challenge, certificate, signature) in self.central.proofs() {
             floor.count(|tally| tally.signatures += 1);
             let cards = (0..READERS.len()).filter_map(|desk| floor.meant(desk));
             let mut good =

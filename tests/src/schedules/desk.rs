@@ -10,7 +10,6 @@ use daemon::domain::personal::Pin;
 use super::dice::Dice;
 use super::floor::{Action, Entry, Floor, READERS, behaviour, faults};
 use super::steps::{SteppedReaders, Steps};
-use crate::card::Faults;
 use crate::card::readers::{SimReaders, Trouble};
 
 /// The cards of the floor.
@@ -62,7 +61,7 @@ impl Bench {
         self.steps.play(Vec::new());
         self.floor.tidy();
         let tries = dice.pick(&[3, 3, 3, 2, 1, 1, 0]);
-        let faults = if dice.percent(60) { faults(dice) } else { Faults::default() };
+        let faults = if dice.percent(60) { faults(dice) } else { crate::card::Faults::default() };
         self.floor.act(Action::Take(reader));
         self.floor.prepare(card, tries, behaviour(dice), faults);
         self.floor.act(Action::Put(reader, card));

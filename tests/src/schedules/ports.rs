@@ -1,5 +1,6 @@
 //! The ports around a check, in memory: a central system that confirms everyone, and a store that keeps nothing.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,24 +16,25 @@ use daemon::domain::identifiers::InquiryNumber;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-/// What a card gave for a challenge.
-pub(super) struct Given {
-    pub(super) challenge: String,
-    pub(super) certificate: Vec<u8>,
-    pub(super) signature: Vec<u8>,
-}
+/// Certificate and signature that proved somebody's identity.
+type Proven = (Vec<u8>, Vec<u8>);
 
 /// A central system that hands out numbered challenges and keeps every proof it is given.
 #[derive(Default)]
 pub(super) struct Central {
     next: AtomicUsize,
-    proofs: Mutex<Vec<Given>>,
+    /// Certificate and signature by challenge.
+    proofs: Mutex<HashMap<String, Proven>>,
 }
 
 impl Central {
-    /// Takes out what was proved.
-    pub(super) fn proofs(&self) -> Vec<Given> {
-        std::mem::take(&mut self.proofs.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes out what was proved, challenge first.
+    pub(super) fn proofs(&self) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        proofs
+            .drain()
+            .map(|(challenge, (certificate, signature))| (challenge, certificate, signature))
+            .collect()
     }
 }
 
@@ -49,12 +51,8 @@ impl CardCheck for Central {
 
     async fn confirm(&self, _: &RequestId, proof: &Proof) -> Result<Answer, UpstreamError> {
         if let Proof::Signed { challenge_id, signed } = proof {
-            let given = Given {
-                challenge: challenge_id.clone(),
-                certificate: signed.certificate.clone(),
-                signature: signed.signature.clone(),
-            };
-            self.proofs.lock().unwrap_or_else(PoisonError::into_inner).push(given);
+            let given = (signed.certificate.clone(), signed.signature.clone());
+            self.proofs.lock().unwrap_or_else(PoisonError::into_inner).insert(challenge_id.clone(), given);
         }
         Ok(Answer::Confirmed(Confirmation {
             processed_at: Timestamp::UNIX_EPOCH,

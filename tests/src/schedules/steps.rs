@@ -87,8 +87,8 @@ impl Steps {
             waker.wake();
             looks = lock(&self.0.looks);
             if *looks < enough {
-                let waiting = self.0.looked.wait_timeout(looks, GOING);
-                (looks, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+                let waited = self.0.looked.wait_timeout(looks, GOING);
+                (looks, _) = waited.unwrap_or_else(PoisonError::into_inner);
             }
         }
         false
