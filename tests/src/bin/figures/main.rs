@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a figure that cannot be measured ends with the reason")]
 
+mod card;
 mod core;
 
 use std::fmt::Display;
@@ -26,12 +27,15 @@ struct Arguments {
 enum Topic {
     /// A check through pcscd, commands to the card, start and memory of the daemon, OpenSC
     Core,
+    /// Commands per check, OpenSC beside it, and how soon a desk is ready after a tear, a flap, a restart of pcscd
+    Card,
 }
 
 fn main() {
     let arguments = Arguments::parse();
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
+        Topic::Card => card::measure(arguments.long),
     }
 }
 
