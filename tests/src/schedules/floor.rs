@@ -168,12 +168,11 @@ impl Floor {
     /// A card's own PIN, or one that nobody has.
     pub(super) fn pin(&self, right_for: Option<usize>) -> String {
         if let Some(card) = right_for {
-            PINS[card].to_owned()
-        } else {
-            let mut book = lock(&self.0.book);
-            book.wrong_pins = (book.wrong_pins + 1) % 8000;
-            (FIRST_WRONG + book.wrong_pins).to_string()
+            return PINS[card].to_owned();
         }
+        let mut book = lock(&self.0.book);
+        book.wrong_pins = (book.wrong_pins + 1) % 8000;
+        (FIRST_WRONG + book.wrong_pins).to_string()
     }
 
     /// Whether certificate and signature are this card's, over this challenge. A card whose answers are scripted may have
