@@ -5,7 +5,9 @@ ARGS ?=
 ONLY ?= core
 LONG ?=
 
-.PHONY: help run test figures fmt lint docs deny openapi deps-build deps-test
+SECONDS_EACH = $(or $(SECONDS),15)
+
+.PHONY: help run test figures fuzz fmt lint docs deny openapi deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +23,15 @@ figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core)
 	cargo build --quiet --locked --release -p daemon --bin shikakud
 	cargo build --quiet --locked --release -p harness --bin sim-card --bin sim-upstream --bin figures
 	target/release/figures --only $(ONLY) $(if $(LONG),--long,)
+
+fuzz: deps-build ## Run every libFuzzer target (SECONDS=15 each); installs cargo-fuzz if it is missing
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz --version 0.13.2
+	@set -e; cd tests/fuzz; export RUSTC_BOOTSTRAP=1; cargo fuzz build --fuzz-dir . --sanitizer none; \
+	for target in $$(cargo fuzz list --fuzz-dir .); do \
+	  found=$$(mktemp -d); \
+	  cargo fuzz run --fuzz-dir . --sanitizer none $$target $$found corpus/$$target -- -max_total_time=$(SECONDS_EACH) -timeout=5 -print_final_stats=1; \
+	  rm -rf $$found; \
+	done
 
 fmt: ## Format
 	cargo fmt --all

@@ -190,9 +190,9 @@ fn pcscd_may_be_killed_or_ended_and_comes_back_with_new_card_events() {
             let before = descriptors_and_threads();
             for round in 0..5 {
                 if round % 2 == 0 {
-                    lane.stop_pcscd()
+                    lane.stop_pcscd();
                 } else {
-                    lane.terminate_pcscd()
+                    lane.terminate_pcscd();
                 }
                 desk.shows(|view| view.service == CardService::Gone).await;
                 let error = desk.sign(&event, "1234").await.err();

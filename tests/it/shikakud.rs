@@ -191,6 +191,31 @@ fn files_below(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
+/// Fails if either call of `system::harden_process` is missing: the limit is read back, and the kernel gives the files in
+/// `/proc` of a process that may not be dumped (nor traced by its own user) to root instead of its user.
+#[test]
+fn neither_a_core_dump_nor_another_process_of_its_user_gets_at_its_memory() {
+    use std::os::unix::fs::MetadataExt as _;
+    block_on(async {
+        let site = Site::build("info").await;
+        let mut running = site.installation.run_unprivileged();
+        running.wait_ready();
+        let process = std::path::PathBuf::from(format!("/proc/{}", running.id()));
+        let limits = fs::read_to_string(process.join("limits")).expect("its limits");
+        let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("a limit");
+        assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"]);
+
+        let status = fs::read_to_string(process.join("status")).expect("its status");
+        let user = status.lines().find_map(|line| line.strip_prefix("Uid:")).expect("its user");
+        let user: u32 = user.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a user id");
+        assert_ne!(user, 0, "root may read everything: the test would show nothing");
+        assert_eq!(fs::metadata(process.join("mem")).expect("its memory").uid(), 0);
+        let own = fs::metadata("/proc/self/mem").expect("the test's memory").uid();
+        assert_eq!(own, rustix::process::getuid().as_raw(), "an ordinary process owns its memory");
+        assert!(running.stop().success());
+    });
+}
+
 #[test]
 fn the_command_line_says_what_is_wrong_with_its_exit_code() {
     block_on(async {

@@ -1,5 +1,7 @@
 //! The simulated card answers the bytes that are known of real cards.
 
+mod flags;
+
 use harness::card::{Faults, SimCard};
 use harness::personas::Personas;
 use harness::pki::{CardPki, digest_info};
@@ -351,4 +353,14 @@ fn the_shortest_session_takes_four_commands_with_extended_lengths() {
         &[(SELECT_JPKI, 0x9000), ("00B08A00000000", 0x9000), (VERIFY_1234, 0x9000), (&sign, 0x9000)],
     );
     assert_eq!((card.apdu_count(), card.verify_count()), (4, 1));
+}
+
+#[test]
+fn a_garbled_answer_arrives_as_scripted_and_the_command_counts() {
+    let mut card = card("taro");
+    send(&mut card, SELECT_JPKI);
+    card.set_faults(Faults { garbled: [(0, vec![0x63])].into(), ..Faults::default() });
+    assert_eq!(card.transmit(&hex("002000980439393939")), [0x63]);
+    assert_eq!(card.tries_left(), 2);
+    transcript(&mut card, &[("00200098", 0x63C2)]);
 }

@@ -198,10 +198,18 @@ fn layers_know_only_what_they_may() {
     assert!(broken.is_empty(), "layer rules are broken:\n{}", broken.join("\n"));
 }
 
-/// Beside the composition root and the adapters themselves, who may name what of an adapter: settings, not parts.
+/// Beside the composition root and the adapters themselves, who may name what of an adapter: settings and findings, not
+/// parts. The doctor is put together in a file of its own, because it looks at each adapter without starting the daemon.
 const NAMED_ELSEWHERE: &[(&str, &str)] = &[
     ("daemon/src/config.rs", "crate::upstream::UpstreamConfig"),
     ("daemon/src/cli.rs", "crate::upstream::Credentials"),
+    ("daemon/src/doctor/wiring.rs", "crate::card::survey::"),
+    ("daemon/src/doctor/wiring.rs", "crate::upstream::"),
+    ("daemon/src/doctor/wiring.rs", "crate::store::"),
+    ("daemon/src/doctor/checks/desk.rs", "crate::card::survey::"),
+    ("daemon/src/doctor/checks/desk.rs", "crate::card::readers::{Presence, ReadersError}"),
+    ("daemon/src/doctor/checks/link.rs", "crate::upstream::Probed"),
+    ("daemon/src/doctor/checks/store.rs", "crate::store::{FileError, Inspection, OpenError}"),
 ];
 
 #[test]

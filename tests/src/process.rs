@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -95,11 +96,35 @@ impl Installation {
 
     /// Starts `shikakud run`; its log goes to a file.
     pub fn run(&self) -> Running {
+        self.start(&mut self.command(&["run"]))
+    }
+
+    /// As [`Installation::run`], never as root: where the test is, as a user of its own who owns everything installed.
+    pub fn run_unprivileged(&self) -> Running {
+        const NOBODY: u32 = 65_534;
+        let mut command = self.command(&["run"]);
+        if rustix::process::getuid().is_root() {
+            own(self.configuration.parent().expect("a directory"), NOBODY);
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        self.start(&mut command)
+    }
+
+    fn start(&self, command: &mut Command) -> Running {
         let log = self.configuration.with_file_name("shikakud.log");
         let file = File::options().create(true).append(true).open(&log).expect("a log file");
-        let child =
-            self.command(&["run"]).stdout(Stdio::null()).stderr(file).spawn().expect("shikakud starts");
+        let child = command.stdout(Stdio::null()).stderr(file).spawn().expect("shikakud starts");
         Running { child, api: self.api, log }
+    }
+}
+
+/// Gives a folder and everything below it to a user.
+fn own(path: &Path, user: u32) {
+    std::os::unix::fs::chown(path, Some(user), Some(user)).expect("root may");
+    if path.is_dir() {
+        for entry in fs::read_dir(path).expect("a folder") {
+            own(&entry.expect("an entry").path(), user);
+        }
     }
 }
 

@@ -126,3 +126,86 @@ fn trouble(error: &CardError) -> CardTrouble {
         _ => CardTrouble::Gone,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::super::readers::{CardConnection, Wake};
+    use super::*;
+
+    /// One reader with a card that cannot be connected to.
+    struct Unwilling {
+        connect: ConnectError,
+        /// The service answers only when this does.
+        hangs: Option<Receiver<()>>,
+    }
+
+    struct Silent;
+
+    impl Wake for Silent {
+        fn wake(&self) {}
+    }
+
+    impl Readers for Unwilling {
+        fn wait(&mut self, _: Duration) -> Result<Vec<Observed>, ReadersError> {
+            if let Some(hangs) = &self.hangs {
+                // Ends with the test, which drops the other side.
+                let _ = hangs.recv();
+            }
+            let name = ReaderName("A".to_owned());
+            Ok(vec![Observed { name, presence: Presence::Card, event_count: 1 }])
+        }
+
+        fn line(&self) -> Box<dyn Line> {
+            Box::new(UnwillingLine(self.connect))
+        }
+
+        fn waker(&self) -> Arc<dyn Wake> {
+            Arc::new(Silent)
+        }
+    }
+
+    struct UnwillingLine(ConnectError);
+
+    impl Line for UnwillingLine {
+        fn connect(&mut self, _: &ReaderName, _: u32) -> Result<Box<dyn CardConnection>, ConnectError> {
+            Err(self.0)
+        }
+    }
+
+    fn unwilling(connect: ConnectError) -> Unwilling {
+        Unwilling { connect, hangs: None }
+    }
+
+    #[test]
+    fn what_hinders_connecting_is_told_apart() {
+        for (connect, expected) in [
+            (ConnectError::Refused, CardTrouble::Refused),
+            (ConnectError::ServiceGone, CardTrouble::Gone),
+            (ConnectError::InUse, CardTrouble::InUse),
+            (ConnectError::Mute, CardTrouble::Mute),
+            (ConnectError::NoCard, CardTrouble::Gone),
+            (ConnectError::ReaderGone, CardTrouble::Gone),
+        ] {
+            let seen = survey(&mut unwilling(connect), true).unwrap();
+            assert_eq!(seen[0].card, Some(Err(expected)), "{connect:?}");
+        }
+    }
+
+    #[test]
+    fn a_card_that_is_not_to_be_touched_is_not_connected_to() {
+        let seen = survey(&mut unwilling(ConnectError::InUse), false).unwrap();
+        assert_eq!(seen[0].card, None);
+    }
+
+    #[test]
+    fn a_service_that_hangs_is_given_up() {
+        let (answer, hangs) = channel();
+        let readers = Unwilling { hangs: Some(hangs), ..unwilling(ConnectError::InUse) };
+        let seen = survey_within(Duration::from_millis(20), Box::new(readers), true);
+        assert!(matches!(seen, Err(SurveyError::Hangs)), "{seen:?}");
+        drop(answer);
+    }
+}

@@ -12,7 +12,7 @@ use crate::app::ports::Clock;
 use crate::card::survey::{SurveyError, SurveyedReader, survey_within};
 use crate::config::{Config, ConfigError};
 use crate::start::{Surroundings, marked_mode, store_paths};
-use crate::store as storage;
+use crate::store::{self as storage, Inspection};
 use crate::upstream::{self as central, Credentials, Probed};
 
 /// Longer than any reading of a card over a slow reader; a service that takes longer hangs.
@@ -27,7 +27,7 @@ pub struct Asked<'a> {
     pub touch_card: bool,
 }
 
-/// Looks at everything. Takes at most [`DESK_LIMIT`] or the connection timeout and five seconds, whichever is longer.
+/// Looks at everything. Takes at most fifteen seconds, or the connection timeout and five seconds, whichever is longer.
 pub async fn examine(asked: &Asked<'_>, around: Surroundings) -> Report {
     let at = around.clock.now();
     let config = match Config::load(asked.configuration) {
@@ -78,7 +78,7 @@ async fn look_at_store(config: &Config) -> Vec<Finding> {
     let paths = store_paths(config);
     let inspected = storage::inspect(&paths).await;
     let daemon = match &inspected {
-        Ok(storage::Inspection::InUse) => Ok(true),
+        Ok(Inspection::InUse) => Ok(true),
         _ => storage::is_in_use(&paths.data_dir),
     };
     // An unreadable mark is told by the store's own line: the mark lies beside the database.

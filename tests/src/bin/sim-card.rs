@@ -5,10 +5,11 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use clap::Parser;
 use harness::card::vpcd::{Event, VpcdLink};
-use harness::card::{ATR_OPENSC, SimCard};
+use harness::card::{Faults, SimCard, atr_by_name};
 use harness::personas::Personas;
 use harness::pki::CardPki;
 
@@ -25,7 +26,8 @@ struct Arguments {
     /// Where vpcd listens, HOST:PORT.
     #[arg(long, default_value = "127.0.0.1:35963")]
     vpcd: String,
-    /// Answer to reset in hexadecimal, or `opensc` for the one that OpenSC 0.23 knows.
+    /// Answer to reset: hexadecimal, or the name of one seen on real cards (current, opensc, contact-2 to contact-4,
+    /// contactless, contactless-2 to contactless-4).
     #[arg(long)]
     atr: Option<String>,
     /// Refuse extended lengths, as readers do that pass none.
@@ -34,6 +36,36 @@ struct Arguments {
     /// PIN tries left, instead of the persona's.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=3))]
     tries: Option<u8>,
+    /// Bytes of filler behind the certificates in their files.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=16_384))]
+    filler: u16,
+    /// Milliseconds that every command takes besides its own work.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=60_000))]
+    delay_ms: u16,
+    /// Tear the card out after this many answered commands, for good.
+    #[arg(long, value_name = "COUNT")]
+    tear_after: Option<usize>,
+    /// The command that is torn is still executed: a VERIFY costs its try.
+    #[arg(long, requires = "tear_after")]
+    tear_executes: bool,
+    /// Answer the command with this index, counted from 0, with a status word instead of executing it, for example
+    /// 0=6F00. May be given several times.
+    #[arg(long, value_name = "INDEX=SW", value_parser = scripted_status)]
+    status: Vec<(usize, u16)>,
+    /// Selecting the JPKI application again forgets a verified PIN.
+    #[arg(long)]
+    reselect_clears: bool,
+    /// A warm reset forgets a verified PIN and the selection.
+    #[arg(long)]
+    warm_reset_clears: bool,
+}
+
+/// `INDEX=SW`: a decimal index and four hexadecimal digits.
+fn scripted_status(text: &str) -> Result<(usize, u16), &'static str> {
+    let wrong = "must be INDEX=SW, for example 0=6F00";
+    let (index, status) = text.split_once('=').ok_or(wrong)?;
+    let status = u16::from_str_radix(status, 16).ok().filter(|_| status.len() == 4);
+    Ok((index.parse().map_err(|_| wrong)?, status.ok_or(wrong)?))
 }
 
 /// The command line cannot be followed, or the link could not start.
@@ -41,7 +73,7 @@ struct Arguments {
 enum Failure {
     #[error("no persona named {0:?}; --list shows them")]
     NoSuchPersona(String),
-    #[error("--atr is neither hexadecimal nor `opensc`")]
+    #[error("--atr is neither hexadecimal nor a known name; --help lists the names")]
     Atr,
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -78,15 +110,24 @@ fn make_card(arguments: &Arguments) -> Result<SimCard, Failure> {
     let name = arguments.persona.as_deref().unwrap_or_default();
     let persona = Personas::builtin().by_name(name).ok_or_else(|| Failure::NoSuchPersona(name.to_owned()))?;
     let mut card = SimCard::for_persona(persona, &CardPki::new(), jiff::Timestamp::now());
-    match arguments.atr.as_deref() {
-        None => {}
-        Some("opensc") => card.behaviour.atr = ATR_OPENSC.to_vec(),
-        Some(hex) => {
-            card.behaviour.atr =
-                data_encoding::HEXUPPER_PERMISSIVE.decode(hex.as_bytes()).map_err(|_| Failure::Atr)?;
-        }
+    let behaviour = &mut card.behaviour;
+    if let Some(atr) = arguments.atr.as_deref() {
+        behaviour.atr = match atr_by_name(atr) {
+            Some(bytes) => bytes.to_vec(),
+            None => data_encoding::HEXUPPER_PERMISSIVE.decode(atr.as_bytes()).map_err(|_| Failure::Atr)?,
+        };
     }
-    card.behaviour.extended = !arguments.short_only;
+    behaviour.extended = !arguments.short_only;
+    behaviour.filler = arguments.filler.into();
+    behaviour.reselect_clears = arguments.reselect_clears;
+    behaviour.warm_reset_clears = arguments.warm_reset_clears;
+    card.set_faults(Faults {
+        tear_after: arguments.tear_after,
+        tear_executes: arguments.tear_executes,
+        status: arguments.status.iter().copied().collect(),
+        delay: Duration::from_millis(arguments.delay_ms.into()),
+        ..Faults::default()
+    });
     if let Some(tries) = arguments.tries {
         card.set_tries_left(tries);
     }

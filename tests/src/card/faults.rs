@@ -13,6 +13,9 @@ pub struct Faults {
     /// Commands answered with this status word instead of being executed: 6F00 for the first after power-on, 6700 for
     /// an extended READ of a reader that passes none.
     pub status: BTreeMap<usize, u16>,
+    /// Commands that are executed, but whose answer arrives as these bytes instead (not even a status word, if they are
+    /// fewer than two).
+    pub garbled: BTreeMap<usize, Vec<u8>>,
     /// Time every command takes besides its own work.
     pub delay: Duration,
 }

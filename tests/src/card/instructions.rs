@@ -107,11 +107,14 @@ impl SimCard {
         if command.le.is_some() || command.data.len() > LONGEST_PIN {
             return Err(sw::WRONG_LENGTH);
         }
-        let pin = self.pin_mut(id);
-        match if command.data.is_empty() { pin.query() } else { pin.verify(command.data) } {
-            sw::OK => Ok(Vec::new()),
-            status => Err(status),
-        }
+        let status = if command.data.is_empty() {
+            self.pin(id).query()
+        } else {
+            let status = self.pin_mut(id).verify(command.data);
+            self.tell_watch(id, command.data, status);
+            status
+        };
+        if status == sw::OK { Ok(Vec::new()) } else { Err(status) }
     }
 
     /// PSO COMPUTE DIGITAL SIGNATURE. P1 00 pads whatever it is given; 02 is given a SHA-256 hash and adds the

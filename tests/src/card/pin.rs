@@ -16,6 +16,11 @@ impl PinObject {
         Self { value: value.as_bytes().to_vec(), max_tries, tries_left, verified: false }
     }
 
+    /// Changes the PIN; the counter stays.
+    pub fn set_value(&mut self, value: &str) {
+        self.value = value.as_bytes().to_vec();
+    }
+
     /// Tries left; 0 is blocked.
     pub fn tries_left(&self) -> u8 {
         self.tries_left

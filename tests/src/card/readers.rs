@@ -34,6 +34,8 @@ pub struct SimReaders {
     shared: Arc<Shared>,
     /// What [`Readers::wait`] last returned.
     returned: Option<Result<Vec<Observed>, ReadersError>>,
+    /// The run of the service that this side is connected to.
+    service_run: u32,
 }
 
 /// The hand's side.
@@ -51,6 +53,8 @@ struct Shared {
 struct Table {
     slots: Vec<Slot>,
     service_error: Option<ReadersError>,
+    /// Counts the service's runs: what was connected to an earlier one is dead, also if nobody looked in between.
+    service_run: u32,
     woken: bool,
 }
 
@@ -75,7 +79,7 @@ impl SimReaders {
         for name in names {
             handle.plug_in(name);
         }
-        (Self { shared, returned: None }, handle)
+        (Self { shared, returned: None, service_run: 0 }, handle)
     }
 }
 
@@ -127,10 +131,7 @@ impl SimReadersHandle {
     pub fn stop_service(&self) {
         self.change(|table| {
             table.service_error = Some(ReadersError::ServiceGone);
-            // A new service counts from the start again, and cards have lost power.
-            for slot in &mut table.slots {
-                slot.event_count = slot.card.is_some().into();
-            }
+            table.service_run += 1;
         });
     }
 
@@ -141,7 +142,14 @@ impl SimReadersHandle {
 
     /// Starts the service again, or lets it admit the daemon again, with the cards where they are.
     pub fn start_service(&self) {
-        self.change(|table| table.service_error = None);
+        self.change(|table| {
+            if table.service_error.take() == Some(ReadersError::ServiceGone) {
+                // A new service counts from the start again, whatever happened while there was none.
+                for slot in &mut table.slots {
+                    slot.event_count = slot.card.is_some().into();
+                }
+            }
+        });
     }
 
     fn with_slot(&self, name: &str, change: impl FnOnce(&mut Slot)) {
@@ -198,11 +206,15 @@ impl Slot {
 
 impl Readers for SimReaders {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Observed>, ReadersError> {
-        let unchanged = |table: &mut Table| !table.woken && self.returned == Some(table.observe());
+        let unchanged = |table: &mut Table| {
+            !table.woken && table.service_run == self.service_run && self.returned == Some(table.observe())
+        };
         let waited = self.shared.changed.wait_timeout_while(lock(&self.shared.table), timeout, unchanged);
         let (mut table, _) = waited.unwrap_or_else(PoisonError::into_inner);
         table.woken = false;
-        let observed = table.observe();
+        // A restart shows as an error once, however short it was.
+        let restarted = std::mem::replace(&mut self.service_run, table.service_run) != table.service_run;
+        let observed = if restarted { Err(ReadersError::ServiceGone) } else { table.observe() };
         self.returned = Some(observed.clone());
         observed
     }
@@ -242,10 +254,11 @@ impl Line for SimLine {
         if slot.event_count != event_count {
             return Err(ConnectError::NoCard);
         }
+        let service_run = table.service_run;
         drop(table);
         lock(&card).power_on();
-        let reader = reader.clone();
-        Ok(Box::new(SimConnection { shared: Arc::clone(&self.0), reader, event_count, card }))
+        let (shared, reader) = (Arc::clone(&self.0), reader.clone());
+        Ok(Box::new(SimConnection { shared, reader, event_count, service_run, card }))
     }
 }
 
@@ -254,13 +267,14 @@ struct SimConnection {
     shared: Arc<Shared>,
     reader: ReaderName,
     event_count: u32,
+    service_run: u32,
     card: SharedCard,
 }
 
 impl SimConnection {
     fn still_connected(&self) -> Result<(), TransmitError> {
         let table = lock(&self.shared.table);
-        if table.service_error.is_some() {
+        if table.service_error.is_some() || table.service_run != self.service_run {
             return Err(TransmitError::ServiceGone);
         }
         let slot = table.slot(&self.reader).ok_or(TransmitError::ReaderGone)?;

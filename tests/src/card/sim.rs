@@ -56,6 +56,10 @@ impl Default for Behaviour {
     }
 }
 
+/// Is told every user-authentication PIN that is presented, with its status word: tests hold it against whose PIN it was.
+/// Called in the middle of the command: it must not touch the card.
+pub type PinWatch = Box<dyn FnMut(&[u8], u16) + Send>;
+
 /// A simulated card. PIN counters live as long as the value, across power cycles and insertions.
 pub struct SimCard {
     /// How it behaves; may be changed between commands.
@@ -77,6 +81,7 @@ pub struct SimCard {
     since_script: usize,
     torn: bool,
     log: Vec<ApduRecord>,
+    pin_watch: Option<PinWatch>,
     pub(super) rsa_time: Duration,
     pub(super) random: ChaCha20Rng,
 }
@@ -99,6 +104,7 @@ impl SimCard {
             since_script: 0,
             torn: false,
             log: Vec::new(),
+            pin_watch: None,
             rsa_time: Duration::ZERO,
             random: ChaCha20Rng::seed_from_u64(0),
             persona: persona.clone(),
@@ -130,6 +136,16 @@ impl SimCard {
     /// Sets the tries left of the user-authentication PIN (at most 3).
     pub fn set_tries_left(&mut self, tries: u8) {
         self.authentication_pin.set_tries_left(tries);
+    }
+
+    /// Changes the user-authentication PIN, as the holder can at the municipality.
+    pub fn set_pin(&mut self, pin: &str) {
+        self.authentication_pin.set_value(pin);
+    }
+
+    /// Lets somebody see every PIN that is presented from now on.
+    pub fn watch_pins(&mut self, watch: PinWatch) {
+        self.pin_watch = Some(watch);
     }
 
     /// What reached the card and was executed, in order.
@@ -217,6 +233,7 @@ impl SimCard {
             Some(status) => Err(*status),
             None => self.execute(command),
         };
+        let garbled = self.faults.garbled.get(&index).cloned();
         let (mut bytes, status) = match answer {
             Ok(data) => (data, sw::OK),
             Err(status) => (Vec::new(), status),
@@ -227,7 +244,7 @@ impl SimCard {
             return Vec::new();
         }
         bytes.extend_from_slice(&status.to_be_bytes());
-        bytes
+        garbled.unwrap_or(bytes)
     }
 
     #[expect(clippy::disallowed_methods, reason = "a slow card is what the script asks for")]
@@ -289,6 +306,12 @@ impl SimCard {
         match id {
             PinId::UserAuthentication => &mut self.authentication_pin,
             PinId::DigitalSignature => &mut self.signature_pin,
+        }
+    }
+
+    pub(super) fn tell_watch(&mut self, id: PinId, presented: &[u8], status: u16) {
+        if let (PinId::UserAuthentication, Some(watch)) = (id, &mut self.pin_watch) {
+            watch(presented, status);
         }
     }
 

@@ -13,7 +13,7 @@ use harness::front_desk::{
 };
 use harness::lane::{self, Lane};
 
-use crate::figure;
+use crate::{figure, schedules};
 
 /// Readers of our own driver, which tells pcscd of changes at once.
 const TOLD: &str = "figures-card";
@@ -52,6 +52,7 @@ pub fn measure(long: bool) {
         let status = inside.status().expect("unshare starts");
         assert!(status.success(), "the part {mark}: {status}");
     }
+    schedules::measure(long);
 }
 
 async fn told(lane: &mut Lane, rounds: &Rounds) {

@@ -6,6 +6,7 @@
 
 mod card;
 mod core;
+mod schedules;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -27,7 +28,8 @@ struct Arguments {
 enum Topic {
     /// A check through pcscd, commands to the card, start and memory of the daemon, OpenSC
     Core,
-    /// Commands per check, OpenSC beside it, and how soon a desk is ready after a tear, a flap, a restart of pcscd
+    /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
+    /// schedules; fuzzing
     Card,
 }
 

@@ -1,0 +1,120 @@
+//! The ports around a check, in memory: a central system that confirms everyone, and a store that keeps nothing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use daemon::app::ports::{
+    Answer, AuditEntry, AuditLog, CardCheck, Challenge, NewResult, PageAfter, Proof, RequestId, ResultQuery,
+    ResultStore, Settings, StoreError, StoredResult, UpstreamError,
+};
+use daemon::domain::admission::SecuritySettings;
+use daemon::domain::check::ResultId;
+use daemon::domain::eligibility::{Confirmation, Validity};
+use daemon::domain::identifiers::InquiryNumber;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+/// Certificate and signature that proved somebody's identity.
+type Proven = (Vec<u8>, Vec<u8>);
+
+/// A central system that hands out numbered challenges and keeps every proof it is given.
+#[derive(Default)]
+pub(super) struct Central {
+    next: AtomicUsize,
+    /// Certificate and signature by challenge.
+    proofs: Mutex<HashMap<String, Proven>>,
+}
+
+impl Central {
+    /// Takes out what was proved, challenge first.
+    pub(super) fn proofs(&self) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        proofs
+            .drain()
+            .map(|(challenge, (certificate, signature))| (challenge, certificate, signature))
+            .collect()
+    }
+}
+
+#[async_trait]
+impl CardCheck for Central {
+    fn accepts_unsigned_visual(&self) -> bool {
+        true
+    }
+
+    async fn challenge(&self, _: &RequestId) -> Result<Challenge, UpstreamError> {
+        let id = format!("challenge {:08}", self.next.fetch_add(1, Ordering::Relaxed));
+        Ok(Challenge { bytes: id.clone().into_bytes(), id })
+    }
+
+    async fn confirm(&self, _: &RequestId, proof: &Proof) -> Result<Answer, UpstreamError> {
+        if let Proof::Signed { challenge_id, signed } = proof {
+            let given = (signed.certificate.clone(), signed.signature.clone());
+            self.proofs.lock().unwrap_or_else(PoisonError::into_inner).insert(challenge_id.clone(), given);
+        }
+        Ok(Answer::Confirmed(Confirmation {
+            processed_at: Timestamp::UNIX_EPOCH,
+            confirmed_for: Date::constant(2026, 4, 10),
+            validity: Validity::NotFound,
+            note: None,
+            eligibilities: Vec::new(),
+        }))
+    }
+}
+
+/// A store that numbers what it is given.
+#[derive(Default)]
+pub(super) struct Store(AtomicI64);
+
+#[async_trait]
+impl ResultStore for Store {
+    async fn insert(&self, _: &NewResult, _: &AuditEntry) -> Result<ResultId, StoreError> {
+        Ok(ResultId(self.0.fetch_add(1, Ordering::Relaxed) + 1))
+    }
+
+    async fn get(&self, _: ResultId) -> Result<Option<StoredResult>, StoreError> {
+        Ok(None)
+    }
+
+    async fn count(&self, _: &ResultQuery) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn page(
+        &self,
+        _: &ResultQuery,
+        _: Option<PageAfter>,
+        _: u32,
+    ) -> Result<Vec<StoredResult>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn set_inquiry_number(
+        &self,
+        _: ResultId,
+        _: &InquiryNumber,
+        _: &AuditEntry,
+    ) -> Result<Vec<ResultId>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl AuditLog for Store {
+    async fn append(&self, _: &AuditEntry) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Settings for Store {
+    async fn security(&self) -> Result<SecuritySettings, StoreError> {
+        Ok(SecuritySettings { visual_confirmation: true })
+    }
+
+    async fn set_security(&self, _: SecuritySettings, _: &AuditEntry) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
