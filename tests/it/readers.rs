@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use daemon::app::ports::{CardDesk as _, CardError, CardService, ReaderName, ReaderState};
 use harness::card::Faults;
 use harness::card::vpcd::Event;
-use harness::front_desk::{FrontDesk, assert_signed_by, card_of, card_on, descriptors_and_threads};
+use harness::front_desk::{
+    FrontDesk, assert_signed_by, card_of, card_on, descriptors_and_threads, nothing_is_left_behind,
+};
 use harness::lane as private;
 use pcsc::{Context, Disposition, Protocols, Scope, ShareMode};
 use rustix::process::{Pid, Signal, kill_process};
@@ -64,7 +66,7 @@ fn a_card_pulled_at_any_command_sees_at_most_one_verify_and_is_served_at_the_nex
                     event = desk.serves(A, Some(&event), "taro").await;
                 }
             }
-            assert_eq!(descriptors_and_threads(), before, "nothing is left behind");
+            nothing_is_left_behind(before).await;
             assert!(desk.contexts.high_water() <= 2, "{}", desk.contexts.high_water());
         });
     });
@@ -96,7 +98,7 @@ fn a_card_flapping_on_the_reader_is_served_as_soon_as_it_lies_still() {
             let last = desk.serves(A, Some(&event), "taro").await;
             assert_eq!(desk.sign(&event, "1234").await.err(), Some(CardError::Removed));
             assert!(last.insertion > event.insertion);
-            assert_eq!(descriptors_and_threads(), before);
+            nothing_is_left_behind(before).await;
         });
     });
 }
@@ -198,7 +200,7 @@ fn pcscd_may_be_killed_or_ended_and_comes_back_with_new_card_events() {
                 lane.start_pcscd();
                 event = desk.serves(A, Some(&event), "taro").await;
             }
-            assert_eq!(descriptors_and_threads(), before);
+            nothing_is_left_behind(before).await;
             assert!(desk.contexts.high_water() <= 4);
         });
     });

@@ -8,10 +8,12 @@ use std::time::Instant;
 use daemon::app::ports::{CardDesk as _, CardError, CardEvent};
 use harness::card::ifd::IfdLink;
 use harness::card::{ATR_OPENSC, Faults, SimCard};
-use harness::front_desk::{FrontDesk, assert_signed_by, card_of, descriptors_and_threads};
+use harness::front_desk::{
+    FrontDesk, assert_signed_by, card_of, descriptors_and_threads, nothing_is_left_behind,
+};
 use harness::lane::{self, Lane};
 
-use crate::figure;
+use crate::{figure, schedules};
 
 /// Readers of our own driver, which tells pcscd of changes at once.
 const TOLD: &str = "figures-card";
@@ -50,6 +52,7 @@ pub fn measure(long: bool) {
         let status = inside.status().expect("unshare starts");
         assert!(status.success(), "the part {mark}: {status}");
     }
+    schedules::measure(long);
 }
 
 async fn told(lane: &mut Lane, rounds: &Rounds) {
@@ -68,7 +71,7 @@ async fn told(lane: &mut Lane, rounds: &Rounds) {
         flaps(&desk, READER, || link.remove(), || link.insert(), &mut here, rounds.flaps).await,
     );
     figure("card.pcscd_restart_ready_ms_max", restarts(&desk, lane, &mut here, rounds.restarts).await);
-    assert_eq!(descriptors_and_threads(), before, "descriptors and threads stay as they were");
+    nothing_is_left_behind(before).await;
     all_desks_at_once(&desk, lane, &here).await;
     figure("card.contexts_max", desk.contexts.high_water());
     desk.desk.stop().await.expect("the card threads end");
@@ -83,7 +86,7 @@ async fn polled(lane: &Lane, rounds: &Rounds) {
     let ready =
         flaps(&desk, reader, || link.remove(), || link.insert(), &mut here, rounds.polled_flaps).await;
     figure("card.flap_polled_ready_ms_max", ready);
-    assert_eq!(descriptors_and_threads(), before, "descriptors and threads stay as they were");
+    nothing_is_left_behind(before).await;
     desk.desk.stop().await.expect("the card threads end");
 }
 

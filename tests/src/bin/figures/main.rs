@@ -28,8 +28,8 @@ struct Arguments {
 enum Topic {
     /// A check through pcscd, commands to the card, start and memory of the daemon, OpenSC
     Core,
-    /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random
-    /// fault schedules and fuzzing
+    /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
+    /// schedules; fuzzing
     Card,
 }
 
@@ -37,13 +37,7 @@ fn main() {
     let arguments = Arguments::parse();
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
-        Topic::Card => {
-            card::measure(arguments.long);
-            // The part with pcscd runs in a second process of this program; this part needs none.
-            if harness::lane::inside().is_none() {
-                schedules::measure(arguments.long);
-            }
-        }
+        Topic::Card => card::measure(arguments.long),
     }
 }
 
