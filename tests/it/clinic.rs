@@ -4,6 +4,7 @@ mod checks;
 mod download;
 mod methods;
 mod people;
+mod readers;
 mod sign_in;
 mod snapshots;
 mod trouble;

@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use daemon::app::ports::{CardDesk as _, CardError, CardService, ReaderName, ReaderState};
 use harness::card::Faults;
 use harness::card::vpcd::Event;
-use harness::front_desk::{FrontDesk, assert_signed_by, card_of, card_on, descriptors_and_threads};
+use harness::front_desk::{
+    FrontDesk, assert_signed_by, card_of, card_on, descriptors_and_threads, nothing_is_left_behind,
+};
 use harness::lane as private;
 use pcsc::{Context, Disposition, Protocols, Scope, ShareMode};
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::lane;
+use crate::shikakud::Site;
 
 const A: &str = "Desk A 00 00";
 const B: &str = "Desk B 01 00";
@@ -63,7 +66,7 @@ fn a_card_pulled_at_any_command_sees_at_most_one_verify_and_is_served_at_the_nex
                     event = desk.serves(A, Some(&event), "taro").await;
                 }
             }
-            assert_eq!(descriptors_and_threads(), before, "nothing is left behind");
+            nothing_is_left_behind(before).await;
             assert!(desk.contexts.high_water() <= 2, "{}", desk.contexts.high_water());
         });
     });
@@ -95,7 +98,7 @@ fn a_card_flapping_on_the_reader_is_served_as_soon_as_it_lies_still() {
             let last = desk.serves(A, Some(&event), "taro").await;
             assert_eq!(desk.sign(&event, "1234").await.err(), Some(CardError::Removed));
             assert!(last.insertion > event.insertion);
-            assert_eq!(descriptors_and_threads(), before);
+            nothing_is_left_behind(before).await;
         });
     });
 }
@@ -197,7 +200,7 @@ fn pcscd_may_be_killed_or_ended_and_comes_back_with_new_card_events() {
                 lane.start_pcscd();
                 event = desk.serves(A, Some(&event), "taro").await;
             }
-            assert_eq!(descriptors_and_threads(), before);
+            nothing_is_left_behind(before).await;
             assert!(desk.contexts.high_water() <= 4);
         });
     });
@@ -354,6 +357,40 @@ fn readers_come_and_go_with_pcscd_and_may_come_back_under_another_number() {
                 before = Some(desk.serves(name, before.as_ref(), "taro").await);
                 assert_eq!(desk.desk.watch().borrow().readers.len(), readers.len());
             }
+        });
+    });
+}
+
+//------------ The machine --------------------------------------------------------------------------------------------
+
+/// Everything stands still and goes on, as when the machine sleeps; meanwhile the card is another one. The reader has
+/// another number than in the configuration, as after it was plugged in again.
+#[test]
+fn a_card_swapped_while_the_machine_sleeps_is_a_new_card() {
+    let test = "readers::a_card_swapped_while_the_machine_sleeps_is_a_new_card";
+    lane::run_with_readers(test, &["Desk A"], |lane| {
+        block_on(async {
+            let site = Site::with_reader("Desk A 07 00", "info").await;
+            let running = site.run();
+            let first = lane.insert_into("Desk A", card_of("taro"));
+            let visitor = site.visitor().await;
+            assert_eq!(visitor.check_with_pin("1234").await["phase"], "done", "{}", running.log());
+            let served = first.card().lock().expect("the card").apdu_count();
+
+            let daemon = i32::try_from(running.id()).ok().and_then(Pid::from_raw).expect("a process");
+            lane.freeze_pcscd();
+            kill_process(daemon, Signal::STOP).expect("it runs");
+            first.remove();
+            let second = lane.insert_into("Desk A", card_of("hanako"));
+            kill_process(daemon, Signal::CONT).expect("it runs");
+            lane.thaw_pcscd();
+
+            // The card that gave a result must be gone before the next check takes one.
+            let done = visitor.check_with_pin("1234").await;
+            assert_eq!(done["phase"], "done", "{done}\n{}", running.log());
+            assert_eq!(done["reader"], A);
+            assert_eq!(second.card().lock().expect("the card").verify_count(), 1);
+            assert_eq!(first.card().lock().expect("the card").apdu_count(), served, "not asked again");
         });
     });
 }

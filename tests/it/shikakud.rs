@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::lane;
 
 /// An installation with its central system, its account and a visitor of its API.
-struct Site {
+pub(crate) struct Site {
     directory: TempDir,
     installation: Installation,
     credentials: Credentials,
@@ -26,22 +26,25 @@ struct Site {
 
 impl Site {
     async fn build(log_filter: &str) -> Self {
+        Self::with_reader(READER.to_str().expect("a name"), log_filter).await
+    }
+
+    pub(crate) async fn with_reader(reader: &str, log_filter: &str) -> Self {
         let directory = TempDir::new().expect("a directory");
         let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
         let upstream = SimUpstream::start(options).await.expect("the central system starts");
-        let reader = READER.to_str().expect("a name");
         let installation = Installation::write(directory.path(), &upstream, Some(reader), log_filter);
         let credentials = installation.add_account("receipt", "receipt-computer");
         Self { directory, installation, credentials, _upstream: upstream }
     }
 
-    fn run(&self) -> Running {
+    pub(crate) fn run(&self) -> Running {
         let mut running = self.installation.run();
         running.wait_ready();
         running
     }
 
-    async fn visitor(&self) -> Visitor {
+    pub(crate) async fn visitor(&self) -> Visitor {
         let mut visitor = Visitor::at(self.installation.api, Arc::new(SystemClock));
         visitor.sign_in(&self.credentials).await;
         visitor

@@ -107,8 +107,24 @@ pub fn assert_signed_by(result: Result<Signing, CardError>, persona: &str) {
     assert_eq!(pki.persona_of_subject_cn(&holder.subject_cn), Some(persona));
 }
 
-/// The open descriptors and the threads of this process.
+/// The open descriptors and the threads of this process: `(descriptors, threads)`.
 pub fn descriptors_and_threads() -> (usize, usize) {
     let count = |directory: &str| fs::read_dir(directory).expect("/proc").count();
     (count("/proc/self/fd"), count("/proc/self/task"))
+}
+
+/// Waits until this process has as many descriptors and threads as before: an interruption of a wait (a connection of its
+/// own to pcscd) may still be under way.
+///
+/// # Panics
+/// It never has: something was left behind.
+pub async fn nothing_is_left_behind(before: (usize, usize)) {
+    let settled = async {
+        while descriptors_and_threads() != before {
+            tokio::task::yield_now().await;
+        }
+    };
+    let now = descriptors_and_threads;
+    let settled = tokio::time::timeout(PATIENCE, settled).await;
+    settled.unwrap_or_else(|_| panic!("(descriptors, threads) were {before:?} and are {:?}", now()));
 }

@@ -107,10 +107,13 @@ impl Lines {
     pub fn serve(&self, number: usize, mut line: Box<dyn Line>, sight: &Sight, patience: Duration) {
         while let Some(job) = self.next(number) {
             let done = catch_unwind(AssertUnwindSafe(|| perform(&mut *line, sight, &job, patience)));
-            if done.is_err() {
+            // The line is free before the caller knows its result, so that the caller's next job takes no other line.
+            self.done(number, &job.card.reader);
+            if let Ok(answer) = done {
+                answer();
+            } else {
                 tracing::error!(reader = job.card.reader.0, "a card session panicked");
             }
-            self.done(&job.card.reader);
         }
     }
 
@@ -134,8 +137,11 @@ impl Lines {
         }
     }
 
-    fn done(&self, reader: &ReaderName) {
-        self.floor().held.remove(reader);
+    fn done(&self, number: usize, reader: &ReaderName) {
+        let mut floor = self.floor();
+        floor.held.remove(reader);
+        floor.idle.insert(number);
+        drop(floor);
         self.changed.notify_all();
     }
 }
@@ -149,36 +155,39 @@ impl Floor {
     }
 }
 
+/// Tells the caller. A caller that has gone needs no answer.
+type Answer = Box<dyn FnOnce()>;
+
 /// One session; the connection ends (and the card is powered off) before the result is known.
-fn perform(line: &mut dyn Line, sight: &Sight, job: &Job, patience: Duration) {
+fn perform(line: &mut dyn Line, sight: &Sight, job: &Job, patience: Duration) -> Answer {
+    let nobody_waits = || Box::new(|| ());
     if job.claim.is_taken() {
-        return;
+        return nobody_waits();
     }
     let card = &job.card;
     let mut connection = match open(line, sight, card, patience) {
         Ok(connection) => connection,
         Err(error) => {
-            if let Some(work) = job.claim.take() {
-                work.refuse(error);
-            }
-            return;
+            return match job.claim.take() {
+                Some(work) => Box::new(move || work.refuse(error)),
+                None => nobody_waits(),
+            };
         }
     };
-    let Some(work) = job.claim.take() else { return };
+    let Some(work) = job.claim.take() else { return nobody_waits() };
     let mut rung = sight.rung(&card.reader);
     match work {
         Work::ReadCertificate { reply } => {
             let result = session::read_certificate(&mut *connection, &mut rung);
             drop(connection);
             sight.remember_rung(&card.reader, rung);
-            // A caller that has gone needs no answer.
-            drop(reply.send(result));
+            Box::new(move || drop(reply.send(result)))
         }
         Work::Sign { opening, challenge, reply } => {
             let result = session::open_and_sign(&mut *connection, &mut rung, opening, &challenge);
             drop(connection);
             sight.remember_rung(&card.reader, rung);
-            drop(reply.send(result));
+            Box::new(move || drop(reply.send(result)))
         }
     }
 }

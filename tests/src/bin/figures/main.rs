@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a figure that cannot be measured ends with the reason")]
 
+mod card;
 mod core;
 mod schedules;
 
@@ -27,7 +28,8 @@ struct Arguments {
 enum Topic {
     /// A check through pcscd, commands to the card, start and memory of the daemon, OpenSC
     Core,
-    /// Card and reader: random fault schedules, fuzzing
+    /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
+    /// schedules; fuzzing
     Card,
 }
 
@@ -35,7 +37,7 @@ fn main() {
     let arguments = Arguments::parse();
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
-        Topic::Card => schedules::measure(arguments.long),
+        Topic::Card => card::measure(arguments.long),
     }
 }
 
