@@ -109,9 +109,10 @@ impl Lines {
             let done = catch_unwind(AssertUnwindSafe(|| perform(&mut *line, sight, &job, patience)));
             // The line is free before the caller knows its result, so that the caller's next job takes no other line.
             self.done(number, &job.card.reader);
-            match done {
-                Ok(answer) => answer(),
-                Err(_) => tracing::error!(reader = job.card.reader.0, "a card session panicked"),
+            if let Ok(answer) = done {
+                answer();
+            } else {
+                tracing::error!(reader = job.card.reader.0, "a card session panicked");
             }
         }
     }
