@@ -287,6 +287,7 @@ async fn readers_in_trouble_are_told_apart_and_recover() {
     reception.hand.set_trouble(READER, Some(Trouble::InUse));
     assert_eq!(reception.sign(&event, "1234").await.err(), Some(CardError::InUse));
     reception.hand.set_trouble(READER, Some(Trouble::Mute));
+    reception.shows(|view| card_on(view).is_none()).await;
     assert_eq!(reception.sign(&event, "1234").await.err(), Some(CardError::Removed));
     reception.hand.set_trouble(READER, Some(Trouble::Unavailable));
     assert_eq!(reception.sign(&event, "1234").await.err(), Some(CardError::ReaderUnavailable));

@@ -16,6 +16,7 @@ use harness::pki::CardPki;
 /// A simulated My Number card behind pcscd and vpcd.
 #[derive(Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "a command line is made of switches")]
 struct Arguments {
     /// Print all personas and what they are for.
     #[arg(long)]

@@ -167,14 +167,12 @@ impl Floor {
 
     /// A card's own PIN, or one that nobody has.
     pub(super) fn pin(&self, right_for: Option<usize>) -> String {
-        match right_for {
-            Some(card) => PINS[card].to_owned(),
-            None => {
-                let mut book = lock(&self.0.book);
-                book.wrong_pins = (book.wrong_pins + 1) % 8000;
-                (FIRST_WRONG + book.wrong_pins).to_string()
-            }
+        if let Some(card) = right_for {
+            return PINS[card].to_owned();
         }
+        let mut book = lock(&self.0.book);
+        book.wrong_pins = (book.wrong_pins + 1) % 8000;
+        (FIRST_WRONG + book.wrong_pins).to_string()
     }
 
     /// Whether certificate and signature are this card's, over this challenge. A card whose answers are scripted may have
