@@ -1,8 +1,8 @@
 //! The desk: implements `CardDesk` with threads that own the readers.
 //!
 //! PC/SC calls block, sometimes for long (another program's transaction, a dead reader), so none of them runs on the async
-//! runtime: one thread looks at the readers ([`watcher`]), another notices if that hangs, and a few hold card sessions
-//! ([`lines`]). Callers hand a job to the lines and wait for the reply for a limited time. A job whose caller has gone is
+//! runtime: one thread looks at the readers (`watcher`), another notices if that hangs, and a few hold card sessions
+//! (`lines`). Callers hand a job to the lines and wait for the reply for a limited time. A job whose caller has gone is
 //! withdrawn: nobody's PIN is presented for a check that has ended.
 
 mod insertions;

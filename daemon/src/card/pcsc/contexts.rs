@@ -28,7 +28,7 @@ pub struct Counted {
 struct Permit(Arc<Contexts>);
 
 impl Contexts {
-    /// Establishes a context; refused like by a service that has too much to do if [`MOST`] are open.
+    /// Establishes a context; refused like by a service that has too much to do if `MOST` are open.
     pub fn establish(self: &Arc<Self>) -> Result<Arc<Counted>, Error> {
         let permit = self.permit().ok_or(Error::ServerTooBusy)?;
         let context = Context::establish(Scope::System)?;
