@@ -290,12 +290,14 @@ async fn readers_in_trouble_are_told_apart_and_recover() {
     reception.shows(|view| card_on(view).is_none()).await;
     assert_eq!(reception.sign(&event, "1234").await.err(), Some(CardError::Removed));
     reception.hand.set_trouble(READER, Some(Trouble::Unavailable));
+    reception.shows(|view| view.readers.iter().any(|reader| reader.state == ReaderState::Unavailable)).await;
     assert_eq!(reception.sign(&event, "1234").await.err(), Some(CardError::ReaderUnavailable));
     reception.hand.set_trouble(READER, None);
     reception.shows(|view| card_on(view).is_some_and(|card| card != event)).await;
     let event = reception.card().expect("a card");
     assert_signed_by(reception.sign(&event, "1234").await, "taro");
     reception.hand.unplug(READER);
+    reception.shows(|view| view.readers.is_empty()).await;
     assert_eq!(reception.sign(&event, "1234").await.err(), Some(CardError::ReaderUnavailable));
 }
 
