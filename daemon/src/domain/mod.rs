@@ -9,6 +9,7 @@ pub mod check;
 pub mod eligibility;
 pub mod identifiers;
 pub mod lockout;
+pub mod maintenance;
 pub mod personal;
 pub mod remarks;
 pub mod retention;
