@@ -186,6 +186,30 @@ codes! {
     UpstreamCertificate = "upstream_certificate", BAD_GATEWAY, Administrator,
         "オンライン資格確認等システムとの間で証明書が受け入れられません。",
         other_ways!("管理者がクライアント証明書の有効期限と設定、パソコンの日時を確認してください。");
+    /// The central system wants TLS 1.2 renegotiation, which is not supported.
+    UpstreamRenegotiation = "upstream_renegotiation", BAD_GATEWAY, Vendor,
+        "このサーバーはTLS 1.2の再ネゴシエーションを要求しています。対応していません。",
+        other_ways!("設定を変えても待っても解決しません。発生日時を添えて本ソフトウェアの提供元に連絡してください。");
+    /// Nothing is asked of the central system for a short time after failures in a row (health only).
+    UpstreamPaused = "upstream_paused", BAD_GATEWAY, Staff,
+        "オンライン資格確認等システムへの接続の失敗が続いたため、問い合わせを一時的に止めています。",
+        "最長でも1分ほどで自動的に再開します。続く場合はネットワークの接続を確認し、管理者に連絡してください。";
+    /// This machine's clock differs from the central system's by more than 30 seconds (health only).
+    ClockDisagrees = "clock_disagrees", BAD_GATEWAY, Administrator,
+        "パソコンの時計がオンライン資格確認等システムと30秒を超えてずれています。",
+        "パソコンの日時を正しくし、自動で合わせる設定（NTP）を有効にしてください。ずれているとサインインできません。";
+    /// The client certificate ends within 60 days (health only).
+    ClientCertificateEnding = "client_certificate_ending", BAD_GATEWAY, Administrator,
+        "接続用のクライアント証明書の有効期限が近づいています。",
+        "期限が切れる前に新しい証明書の発行を受け、証明書と秘密鍵のファイルを入れ替えてください。再起動は不要です。";
+    /// The client certificate has ended (health only).
+    ClientCertificateEnded = "client_certificate_ended", BAD_GATEWAY, Administrator,
+        "接続用のクライアント証明書の有効期限が切れています。",
+        other_ways!("管理者が新しい証明書の発行を受け、証明書と秘密鍵のファイルを入れ替えてください。再起動は不要です。");
+    /// Changed certificates or secrets on disk are not usable; the old ones stay in use (health only).
+    UpstreamFilesRefused = "upstream_files_refused", BAD_GATEWAY, Administrator,
+        "入れ替えた接続用のファイルを使えないため、前のファイルのまま動いています。",
+        "証明書と秘密鍵が対になっているか、ファイルの内容と権限を確認してください。shikakud config check で詳しく分かります。正しく置き直すと自動的に切り替わります。";
     /// The central system's answer could not be understood.
     UpstreamMalformed = "upstream_malformed", BAD_GATEWAY, Vendor,
         "オンライン資格確認等システムの応答を解釈できません。",

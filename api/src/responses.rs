@@ -83,6 +83,7 @@ errors! {
     InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, &[
         Code::ResultNotFound, Code::InquiryNumberInvalid, Code::InquiryPersonUnknown,
         Code::UpstreamUnreachable, Code::UpstreamTimeout, Code::UpstreamMaintenance, Code::UpstreamCertificate,
+        Code::UpstreamRenegotiation,
         Code::UpstreamMalformed, Code::UpstreamRefused,
     ]];
 }

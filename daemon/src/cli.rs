@@ -13,7 +13,7 @@ use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
-use crate::system::{OsRandom, SystemClock};
+use crate::system::{OsRandom, SystemClock, credentials_directory};
 
 /// 資格ブリッジ：カードリーダーとオンライン資格確認等システムをレセコンにつなぐデーモン
 #[derive(Debug, Parser)]
@@ -51,6 +51,12 @@ struct ConfigFile {
     /// 設定ファイル（TOML）
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.config, credentials_directory().as_deref())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -126,12 +132,12 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let done: Result<(), Failure> = match arguments.command {
         Command::Doctor { file, json, no_card } => return examine(&file, json, !no_card),
         Command::Run(file) => {
-            let config = Config::load(&file.config)?;
+            let config = file.load()?;
             start_logs(&config);
             runtime()?.block_on(run_daemon(&config))
         }
         Command::Account(AccountCommand::Add { file, role, password_file, name }) => {
-            let config = Config::load(&file.config)?;
+            let config = file.load()?;
             let (clock, random) = ambient();
             let adding =
                 accounts::add(&config, &clock, &random, &name, role.into(), password_file.as_deref());
@@ -139,12 +145,12 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(accounts::show(&enrolment, &name, &mut std::io::stdout())?)
         }
         Command::Account(AccountCommand::Unlock { file, name }) => {
-            let config = Config::load(&file.config)?;
+            let config = file.load()?;
             let (clock, random) = ambient();
             Ok(runtime()?.block_on(accounts::unlock(&config, &clock, &random, &name))?)
         }
         Command::Config(ConfigCommand::Check(file)) => {
-            let config = Config::load(&file.config)?;
+            let config = file.load()?;
             crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;
             writeln!(std::io::stdout(), "設定は正しく読めました")?;
             Ok(())
@@ -155,7 +161,9 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 /// The report goes to standard output even if the configuration is unusable: it says so.
 fn examine(file: &ConfigFile, json: bool, touch_card: bool) -> Result<ExitCode, Failure> {
-    let asked = doctor::Asked { configuration: &file.config, touch_card };
+    let credentials = credentials_directory();
+    let asked =
+        doctor::Asked { configuration: &file.config, credentials: credentials.as_deref(), touch_card };
     let report = runtime()?.block_on(doctor::examine(&asked, Surroundings::of_this_machine()?));
     let form = if json { doctor::Form::Json } else { doctor::Form::Text };
     report.show(form, &mut std::io::stdout())?;

@@ -95,13 +95,15 @@ impl Daemon {
         let tasks = Tasks::default();
         let central = Arc::new(Upstream::new(
             &config.upstream,
-            UpstreamCredentials::load(&config.upstream)?,
+            &UpstreamCredentials::load(&config.upstream)?,
             around.clock.clone(),
+            around.random.clone(),
         )?);
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let desk = Arc::new(Desk::start(around.readers)?);
+        central.keep_up(&tasks);
         let parts = Parts {
             clock: around.clock,
             random: around.random,
@@ -190,7 +192,12 @@ async fn use_cases(
             random: random.clone(),
             tasks: tasks.clone(),
         },
-        health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        health: Health {
+            desk: desk.clone(),
+            upstream: central.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+        },
         settings: ChangeSettings { store: store.clone() },
         origin,
     })

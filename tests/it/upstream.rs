@@ -5,6 +5,7 @@
 
 mod answers;
 mod faults;
+mod seam;
 mod sign_in;
 mod trust;
 
@@ -63,7 +64,7 @@ impl World {
         let mut config = self.config();
         adjust(&mut config);
         let credentials = Credentials::load(&config).unwrap();
-        Upstream::new(&config, credentials, self.clock.clone()).unwrap()
+        Upstream::new(&config, &credentials, self.clock.clone(), Arc::new(SeededRandom::new(2))).unwrap()
     }
 
     /// Waits for the next one-time code.

@@ -4,6 +4,7 @@
 //! fail for a reason outside its input.
 
 pub mod admission;
+pub mod breaker;
 pub mod certificate;
 pub mod check;
 pub mod eligibility;
@@ -13,3 +14,4 @@ pub mod maintenance;
 pub mod personal;
 pub mod remarks;
 pub mod retention;
+pub mod upkeep;

@@ -94,13 +94,28 @@ pub(super) fn results(error: ResultsError) -> ServiceError {
 }
 
 fn upstream(error: UpstreamError) -> ServiceError {
+    let problem = ServiceError::new(upstream_code(&error));
     match error {
-        UpstreamError::Unreachable => Code::UpstreamUnreachable.into(),
-        UpstreamError::Timeout => Code::UpstreamTimeout.into(),
-        UpstreamError::Refused { code } => ServiceError::new(Code::UpstreamRefused).upstream_code(code),
-        UpstreamError::ClientCertificate => Code::UpstreamCertificate.into(),
-        UpstreamError::Malformed => Code::UpstreamMalformed.into(),
-        UpstreamError::Maintenance => Code::UpstreamMaintenance.into(),
+        UpstreamError::Refused { code } => problem.upstream_code(code),
+        UpstreamError::Unreachable
+        | UpstreamError::Timeout
+        | UpstreamError::ClientCertificate
+        | UpstreamError::Renegotiation
+        | UpstreamError::Malformed
+        | UpstreamError::Maintenance => problem,
+    }
+}
+
+/// The code of a failed question to the central system.
+pub(super) fn upstream_code(error: &UpstreamError) -> Code {
+    match error {
+        UpstreamError::Unreachable => Code::UpstreamUnreachable,
+        UpstreamError::Timeout => Code::UpstreamTimeout,
+        UpstreamError::Refused { .. } => Code::UpstreamRefused,
+        UpstreamError::ClientCertificate => Code::UpstreamCertificate,
+        UpstreamError::Renegotiation => Code::UpstreamRenegotiation,
+        UpstreamError::Malformed => Code::UpstreamMalformed,
+        UpstreamError::Maintenance => Code::UpstreamMaintenance,
     }
 }
 
@@ -129,6 +144,7 @@ pub(super) fn failure(failure: &Failure) -> Code {
         Failure::UpstreamTimeout => Code::UpstreamTimeout,
         Failure::UpstreamMaintenance => Code::UpstreamMaintenance,
         Failure::ClientCertificate => Code::UpstreamCertificate,
+        Failure::UpstreamRenegotiation => Code::UpstreamRenegotiation,
         Failure::UpstreamMalformed => Code::UpstreamMalformed,
         Failure::UpstreamRefused { .. } => Code::UpstreamRefused,
         Failure::NotStored => Code::NotStored,
@@ -166,6 +182,7 @@ mod tests {
             Failure::UpstreamTimeout,
             Failure::UpstreamMaintenance,
             Failure::ClientCertificate,
+            Failure::UpstreamRenegotiation,
             Failure::UpstreamMalformed,
             Failure::UpstreamRefused { code: "X".to_owned() },
             Failure::NotStored,

@@ -7,11 +7,12 @@ use jiff::civil::Date;
 
 use super::errors;
 use crate::app::checks::{CertificateView, CheckView, Offer};
-use crate::app::health::HealthView;
+use crate::app::health::{HealthView, Notice};
 use crate::app::ports::{
-    CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
+    CardService, DeskView, Origin, ReaderState, Renewal, Role, StoreError, StoredResult,
 };
 use crate::domain::admission::{CardKind, EnteredBy};
+use crate::domain::breaker::Circuit;
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
 use crate::domain::eligibility::{Eligibility, Field, Validity};
@@ -271,11 +272,7 @@ pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
 
 pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
     let card = card_health(&view.desk);
-    let upstream = match view.upstream {
-        UpstreamHealth::Unknown => w::HealthPart::well(w::HealthState::Unknown),
-        UpstreamHealth::Answering => w::HealthPart::well(w::HealthState::Ok),
-        UpstreamHealth::Failing => w::HealthPart::troubled(w::HealthState::Failed, Code::UpstreamUnreachable),
-    };
+    let upstream = upstream_health(view);
     let store = match &view.store {
         Ok(()) => w::HealthPart::well(w::HealthState::Ok),
         Err(StoreError::DiskFull) => w::HealthPart::troubled(w::HealthState::Failed, Code::StoreFull),
@@ -290,6 +287,59 @@ pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
         card,
         upstream,
         store,
+        link: link(view),
+        notices: view.notices.iter().map(|notice| w::Notice::of(notice_code(*notice))).collect(),
+    }
+}
+
+/// The last outcome tells the state; a notice about something that does not work makes it worse.
+fn upstream_health(view: &HealthView) -> w::HealthPart {
+    let worst = view.notices.iter().find(|notice| **notice != Notice::CertificateEnding);
+    let worst = worst.map(|notice| notice_code(*notice));
+    match (view.upstream.answering, &view.upstream.last_failure, worst) {
+        (Some(false), Some(failure), _) => {
+            w::HealthPart::troubled(w::HealthState::Failed, errors::upstream_code(&failure.error))
+        }
+        (_, _, Some(code)) => w::HealthPart::troubled(w::HealthState::Degraded, code),
+        (Some(false), None, None) => {
+            w::HealthPart::troubled(w::HealthState::Failed, Code::UpstreamUnreachable)
+        }
+        (Some(true), _, None) => w::HealthPart::well(w::HealthState::Ok),
+        (None, _, None) => w::HealthPart::well(w::HealthState::Unknown),
+    }
+}
+
+fn notice_code(notice: Notice) -> Code {
+    match notice {
+        Notice::CertificateEnded => Code::ClientCertificateEnded,
+        Notice::Paused => Code::UpstreamPaused,
+        Notice::ClockOff => Code::ClockDisagrees,
+        Notice::FilesRefused => Code::UpstreamFilesRefused,
+        Notice::CertificateEnding => Code::ClientCertificateEnding,
+    }
+}
+
+fn link(view: &HealthView) -> w::UpstreamLink {
+    let upstream = &view.upstream;
+    let (circuit, until) = match upstream.circuit {
+        Circuit::Closed => (w::CircuitState::Closed, None),
+        Circuit::Open { until } => (w::CircuitState::Open, Some(until)),
+        Circuit::Trying => (w::CircuitState::Trying, None),
+    };
+    let failure = upstream.last_failure.as_ref();
+    w::UpstreamLink {
+        circuit,
+        circuit_open_until: until.map(jst),
+        last_success_at: upstream.last_success.map(jst),
+        last_failure_at: failure.map(|failure| jst(failure.at)),
+        last_failure_code: failure.map(|failure| errors::upstream_code(&failure.error)),
+        clock_offset_seconds: upstream.clock_offset.map(|offset| offset.as_secs()),
+        client_certificate_not_after: upstream.client_certificate_ends.map(jst),
+        days_left: view.certificate_days_left,
+        files_renewed_at: match upstream.renewal {
+            Renewal::None | Renewal::Refused { .. } => None,
+            Renewal::TakenOver { at } => Some(jst(at)),
+        },
     }
 }
 

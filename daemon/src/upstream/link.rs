@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use tokio::time::Instant;
 
-use super::Upstream;
 use super::wire::{self, Correlation};
+use super::{Repeat, Upstream};
 use crate::app::ports::{LinkedResult, ReceiptLink, RequestId, UpstreamError};
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 
@@ -35,9 +35,9 @@ impl ReceiptLink for Upstream {
     ) -> Result<(), UpstreamError> {
         let correlation = self.correlation(request);
         self.within("inquiry number", request, self.timeouts.total(), async |deadline| {
-            let url = &self.transport.endpoints().inquiry_number;
+            let url = &self.endpoints.inquiry_number;
             let body = wire::inquiry_number(correlation, person, number);
-            self.ask(url, correlation, deadline, body, |bytes| {
+            self.ask_with(Repeat::Safe, url, correlation, deadline, body, |bytes| {
                 wire::read_registration(bytes, correlation, number)
             })
             .await
@@ -54,13 +54,13 @@ impl Upstream {
         from: Date,
         to: Date,
     ) -> Result<Vec<LinkedResult>, UpstreamError> {
-        let url = &self.transport.endpoints().results;
+        let url = &self.endpoints.results;
         let mut results = Vec::new();
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let body = wire::results(correlation, from, to, cursor.as_deref());
             let read = |bytes: &[u8]| wire::read_results(bytes, correlation);
-            let page = self.ask(url, correlation, deadline, body, read).await?;
+            let page = self.ask_with(Repeat::Safe, url, correlation, deadline, body, read).await?;
             results.extend(page.results);
             match page.next {
                 None => return Ok(results),

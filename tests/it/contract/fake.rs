@@ -347,6 +347,18 @@ mod sample {
             card: wire::HealthPart::troubled(wire::HealthState::Degraded, Code::NoReader),
             upstream: wire::HealthPart::well(wire::HealthState::Unknown),
             store: wire::HealthPart::well(wire::HealthState::Ok),
+            link: wire::UpstreamLink {
+                circuit: wire::CircuitState::Closed,
+                circuit_open_until: None,
+                last_success_at: None,
+                last_failure_at: None,
+                last_failure_code: None,
+                clock_offset_seconds: Some(0),
+                client_certificate_not_after: Some("2026-11-30T23:59:59+09:00".to_owned()),
+                days_left: Some(53),
+                files_renewed_at: None,
+            },
+            notices: vec![wire::Notice::of(Code::ClientCertificateEnding)],
         }
     }
 }

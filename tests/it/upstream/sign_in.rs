@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::app::ports::{Answer, CardCheck as _, Clock, UpstreamError};
 use daemon::upstream::{Credentials, Upstream};
+use harness::ambient::SeededRandom;
 use harness::upstream::Endpoint;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -46,7 +47,7 @@ async fn a_used_code_is_never_sent_again() {
     let upstream = world.upstream();
     world.confirmed(&upstream, "taro").await;
     world.sim.forget_tokens();
-    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Timeout));
+    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Unreachable), "nothing was sent");
     assert_eq!(world.sim.requests(Endpoint::Auth), 1);
     world.next_code();
     assert!(upstream.challenge(&request()).await.is_ok());
@@ -93,7 +94,8 @@ async fn a_sign_in_waits_for_the_next_code_where_that_is_soon() {
     let config = world.config();
     let credentials = Credentials::load(&config).unwrap();
     let clock = RunningClock { from, started: Instant::now() };
-    let upstream = Upstream::new(&config, credentials, Arc::new(clock)).unwrap();
+    let random = Arc::new(SeededRandom::new(2));
+    let upstream = Upstream::new(&config, &credentials, Arc::new(clock), random).unwrap();
     upstream.challenge(&request()).await.unwrap();
     world.sim.forget_tokens();
     assert!(upstream.challenge(&request()).await.is_ok());

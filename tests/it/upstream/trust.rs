@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use daemon::app::ports::{CardCheck as _, UpstreamError};
 use daemon::upstream::{ConfigError, Credentials, TlsFloor, UpstreamConfig};
+use harness::ambient::SeededRandom;
 use harness::upstream::pki::{Identity, ServerCertificate, TestPki, TlsVersions};
 use harness::upstream::{Endpoint, Fault};
 
@@ -151,6 +152,12 @@ async fn key_and_certificate_must_belong_together() {
     std::fs::write(&world.files.client_key, &TestPki::new().client().key_pem).unwrap();
     let config = world.config();
     let credentials = Credentials::load(&config).unwrap();
-    let error = daemon::upstream::Upstream::new(&config, credentials, world.clock.clone()).err();
+    let error = daemon::upstream::Upstream::new(
+        &config,
+        &credentials,
+        world.clock.clone(),
+        Arc::new(SeededRandom::new(2)),
+    )
+    .err();
     assert!(matches!(error, Some(ConfigError::Tls(_))));
 }

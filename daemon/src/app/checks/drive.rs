@@ -59,6 +59,7 @@ impl From<UpstreamError> for End {
             UpstreamError::Timeout => Failure::UpstreamTimeout,
             UpstreamError::Refused { code } => Failure::UpstreamRefused { code },
             UpstreamError::ClientCertificate => Failure::ClientCertificate,
+            UpstreamError::Renegotiation => Failure::UpstreamRenegotiation,
             UpstreamError::Malformed => Failure::UpstreamMalformed,
             UpstreamError::Maintenance => Failure::UpstreamMaintenance,
         })

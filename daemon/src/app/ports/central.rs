@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::card::{CardCertificate, SignedChallenge};
+use crate::domain::breaker::Circuit;
 use crate::domain::eligibility::Confirmation;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 
@@ -14,7 +16,7 @@ pub struct RequestId(pub String);
 /// What a caller can do about a failed question to the central system.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
-    /// Not connected: nothing was sent.
+    /// Not connected, or held back: nothing of the question was sent.
     #[error("the central system cannot be reached")]
     Unreachable,
     /// No answer in time: whether it was processed is unknown.
@@ -26,6 +28,9 @@ pub enum UpstreamError {
         /// Its code; says nothing about a person.
         code: String,
     },
+    /// TLS 1.2: the server wants renegotiation, which is not supported; waiting does not help.
+    #[error("the central system wants TLS 1.2 renegotiation, which is not supported")]
+    Renegotiation,
     /// TLS: our certificate was refused, or the server's was not acceptable.
     #[error("the TLS certificates were not accepted")]
     ClientCertificate,
@@ -116,18 +121,54 @@ pub trait ReceiptLink: Send + Sync + 'static {
 }
 
 /// What the upstream adapter last saw; shown in health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpstreamHealth {
-    /// No request yet.
-    Unknown,
-    /// The last request was answered.
-    Answering,
-    /// The last request failed.
-    Failing,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamView {
+    /// Whether questions go through.
+    pub circuit: Circuit,
+    /// Whether the last operation was answered; `None` before the first one ended.
+    pub answering: Option<bool>,
+    /// When an operation was last answered.
+    pub last_success: Option<Timestamp>,
+    /// What failed last.
+    pub last_failure: Option<LastFailure>,
+    /// How far the central system's clock (the `Date` header, whole seconds) was ahead of ours, when it last said.
+    pub clock_offset: Option<SignedDuration>,
+    /// First end of validity in our certificate chain, if it can be read.
+    pub client_certificate_ends: Option<Timestamp>,
+    /// What became of the last change of the connection's files.
+    pub renewal: Renewal,
+}
+
+/// A failed operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFailure {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How.
+    pub error: UpstreamError,
+}
+
+/// What became of changed files: certificate, key, roots, password, authenticator secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// They have not changed since the start.
+    None,
+    /// The new ones are in use.
+    TakenOver {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The new ones are not usable; the old ones stay in use.
+    Refused {
+        /// Since when.
+        at: Timestamp,
+        /// Which file breaks which rule; no content of it.
+        why: String,
+    },
 }
 
 /// What became of the connection to the central system.
 pub trait UpstreamStatus: Send + Sync + 'static {
     /// What was last seen.
-    fn health(&self) -> UpstreamHealth;
+    fn status(&self) -> UpstreamView;
 }

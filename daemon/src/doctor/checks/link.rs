@@ -39,6 +39,7 @@ pub(in super::super) fn upstream(probed: &Probed) -> Finding {
         Probed::ServerOutOfDate => Finding::new(Code::UpstreamServerOutOfDate),
         Probed::ClientRefused => Finding::new(Code::UpstreamClientRefused),
         Probed::TlsFailed { cause } => Finding::with(Code::UpstreamTlsFailed, cause),
+        Probed::Renegotiation => Finding::new(Code::UpstreamRenegotiation),
         Probed::Garbled { cause } => Finding::with(Code::UpstreamGarbled, cause),
     }
 }
@@ -96,6 +97,7 @@ mod tests {
             (Probed::ServerOutOfDate, Code::UpstreamServerOutOfDate),
             (Probed::ClientRefused, Code::UpstreamClientRefused),
             (Probed::TlsFailed { cause: cause() }, Code::UpstreamTlsFailed),
+            (Probed::Renegotiation, Code::UpstreamRenegotiation),
             (Probed::Garbled { cause: cause() }, Code::UpstreamGarbled),
         ] {
             assert_eq!(upstream(&probed).code, expected, "{probed:?}");

@@ -32,6 +32,8 @@ use crate::domain::identifiers::InstitutionCode;
 const NOT_REGISTERED: &str = "CARD_NOT_REGISTERED";
 /// 処理結果コード: the certificate is past its grace period (assumption).
 const CERTIFICATE_EXPIRED: &str = "CERTIFICATE_EXPIRED";
+/// エラーコード: the one-time code was used before (assumption).
+pub(super) const CODE_USED: &str = "CODE_USED";
 /// エラーコード: closed for maintenance (assumption).
 const MAINTENANCE: &str = "MAINTENANCE";
 
