@@ -11,5 +11,6 @@ pub mod identifiers;
 pub mod lockout;
 pub mod maintenance;
 pub mod personal;
+pub mod queue;
 pub mod remarks;
 pub mod retention;
