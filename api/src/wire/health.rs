@@ -64,6 +64,22 @@ pub struct Health {
     pub upstream: HealthPart,
     /// 結果の保存。
     pub store: HealthPart,
+    /// 照会番号の送信。
+    pub queue: QueueHealth,
+}
+
+/// 照会番号の送信の状態。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct QueueHealth {
+    /// 送信の状態。
+    pub part: HealthPart,
+    /// まだ終わっていない件数。
+    #[schema(example = 0, minimum = 0)]
+    pub depth: u64,
+    /// 最も古いものを受け付けてからの秒数。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 90, minimum = 0)]
+    pub oldest_s: Option<u64>,
 }
 
 /// 各部の状態。

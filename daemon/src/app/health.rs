@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::access::{Action, Actor, Forbidden};
-use super::ports::{CardDesk, DeskView, ResultStore, StoreError, UpstreamHealth, UpstreamStatus};
+use super::inquiries::Inquiries;
+use super::ports::{CardDesk, Clock, DeskView, ResultStore, StoreError, UpstreamHealth, UpstreamStatus};
 use crate::domain::check::ResultId;
+use crate::domain::queue::QueueView;
 
 /// How the parts are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub struct HealthView {
     pub upstream: UpstreamHealth,
     /// Whether the store answers.
     pub store: Result<(), StoreError>,
+    /// Inquiry numbers on their way.
+    pub queue: QueueView,
 }
 
 /// Looks at the parts.
@@ -25,6 +31,10 @@ pub struct Health {
     pub upstream: Arc<dyn UpstreamStatus>,
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
+    /// Inquiry numbers.
+    pub inquiries: Inquiries,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Health {
@@ -34,11 +44,16 @@ impl Health {
         Ok(self.desk.watch().borrow().clone())
     }
 
+    /// The wall clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// How all parts are now.
     pub async fn look(&self, actor: &Actor) -> Result<HealthView, Forbidden> {
         let desk = self.desk(actor)?;
         // Numbers of results start at 1: this asks the database and finds nothing.
         let store = self.store.get(ResultId(0)).await.map(|_| ());
-        Ok(HealthView { desk, upstream: self.upstream.health(), store })
+        Ok(HealthView { desk, upstream: self.upstream.health(), store, queue: self.inquiries.view() })
     }
 }

@@ -453,3 +453,9 @@ impl Queue {
         }
     }
 }
+
+/// Whether a number stands on results of other people only, so that it cannot be this person's without a word of the
+/// central system: it links two insurances by returning the number for both.
+pub fn number_is_taken(person: &InsuranceIdentifiers, holders: &[InsuranceIdentifiers]) -> bool {
+    !holders.is_empty() && !holders.contains(person)
+}
