@@ -252,6 +252,21 @@ codes! {
     InquiryPersonAmbiguous = "inquiry_person_ambiguous", CONFLICT, Staff, "複数の資格が該当するため、照会番号を登録できません。",
         "どの資格で受療するかを患者と保険者に確認し、資格が1つに決まってからもう一度資格確認を行って登録してください。";
 
+    /// The central system knows nobody with these identifiers.
+    InquiryPersonNotFound = "inquiry_person_not_found", UNPROCESSABLE_ENTITY, Staff,
+        "オンライン資格確認等システムに該当する加入者がいません。",
+        "保険者番号、記号、番号、枝番が正しいか確認してください。資格が変わった患者は、もう一度資格確認を行ってから登録してください。";
+    /// The inquiry number already belongs to another person.
+    InquiryNumberInUse = "inquiry_number_in_use", CONFLICT, Staff, "この照会番号は、別の患者に使われています。",
+        "照会番号と患者が正しいか確認し、患者ごとに異なる番号を登録してください。保険者が変わった同じ患者であれば、もう一度資格確認を行うと照会番号が引き継がれます。";
+    /// Too many inquiry numbers wait for the central system.
+    InquiryQueueFull = "inquiry_queue_full", SERVICE_UNAVAILABLE, Administrator,
+        "送信を待つ照会番号が多すぎるため、受け付けられません。",
+        "オンライン資格確認等システムに接続できるか確認してください。接続できると自動で送り、受け付けを再開します。";
+    /// No such job or bulk, or it is past its period.
+    InquiryJobNotFound = "inquiry_job_not_found", NOT_FOUND, Vendor, "照会番号の受け付けが見つかりません。",
+        "番号が正しいか確認してください。参照できるのは、受け付けた日の翌月末までです。";
+
     // --- Sign-in and rights ---
     /// Sign-in refused; never says why.
     SignInFailed = "sign_in_failed", UNAUTHORIZED, Staff, "ログインできませんでした。",
@@ -276,7 +291,7 @@ codes! {
         "Content-Type: application/json を付けて、UTF-8 の JSON を送ってください。";
     /// The body is larger than allowed.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, Vendor, "リクエストの本文が大きすぎます。",
-        "本文は 64 KiB 以内にしてください。";
+        "本文は 64 KiB 以内、照会番号の一括登録では 4 MiB 以内にしてください。";
     /// The Host header is not one of ours.
     HostNotAllowed = "host_not_allowed", FORBIDDEN, Vendor, "許可されていない宛先（Host）です。",
         "設定された host:port（既定では 127.0.0.1、localhost、[::1] と待ち受けポート）に接続してください。";

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
+use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
 use crate::app::settings::ChangeSettings;
@@ -161,6 +162,16 @@ async fn use_cases(
 ) -> Result<UseCases, StartError> {
     let Parts { clock, random, terminal_authentication, tasks } = parts;
     let origin = config.mode.origin();
+    let inquiries = Inquiries::open(InquiriesParts {
+        queue: store.clone(),
+        results: store.clone(),
+        link: central.clone(),
+        clock: clock.clone(),
+        random: random.clone(),
+        tasks: tasks.clone(),
+    })
+    .await?;
+    inquiries.start();
     Ok(UseCases {
         sign_in: SignIn::open(SignInParts {
             institution: config.institution()?,
@@ -185,19 +196,15 @@ async fn use_cases(
             terminals: config.terminals(),
             origin,
         }),
-        results: Results {
-            store: store.clone(),
-            audit: store.clone(),
-            link: central.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
-        },
+        results: Results { store: store.clone(), audit: store.clone() },
         health: Health {
             desk: desk.clone(),
             upstream: central.clone(),
             store: store.clone(),
+            inquiries: inquiries.clone(),
             clock: clock.clone(),
         },
+        inquiries,
         settings: ChangeSettings { store: store.clone() },
         origin,
     })

@@ -68,6 +68,8 @@ pub struct Health {
     pub link: UpstreamLink,
     /// 接続について知っておくべきこと、すべきこと。急ぐものから順に並びます。
     pub notices: Vec<Notice>,
+    /// 照会番号の送信。
+    pub queue: QueueHealth,
 }
 
 /// オンライン資格確認等システムとの接続の詳しい状態。
@@ -139,6 +141,20 @@ impl Notice {
     pub fn of(code: Code) -> Self {
         Self { code, title: code.title().to_owned(), guidance: code.guidance().to_owned() }
     }
+}
+
+/// 照会番号の送信の状態。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct QueueHealth {
+    /// 送信の状態。
+    pub part: HealthPart,
+    /// まだ終わっていない件数。
+    #[schema(example = 0, minimum = 0)]
+    pub depth: u64,
+    /// 最も古いものを受け付けてからの秒数。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 90, minimum = 0)]
+    pub oldest_s: Option<u64>,
 }
 
 /// 各部の状態。

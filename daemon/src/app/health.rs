@@ -5,11 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::access::{Action, Actor, Forbidden};
+use super::inquiries::Inquiries;
 use super::ports::{
     CardDesk, Clock, DeskView, Renewal, ResultStore, StoreError, UpstreamStatus, UpstreamView,
 };
 use crate::domain::breaker::Circuit;
 use crate::domain::check::ResultId;
+use crate::domain::queue::QueueView;
 use crate::domain::upkeep::{self, Nearness};
 
 /// How the parts are.
@@ -25,6 +27,8 @@ pub struct HealthView {
     pub notices: Vec<Notice>,
     /// Whether the store answers.
     pub store: Result<(), StoreError>,
+    /// Inquiry numbers on their way.
+    pub queue: QueueView,
 }
 
 /// What somebody should know or do about the connection to the central system.
@@ -75,6 +79,8 @@ pub struct Health {
     pub upstream: Arc<dyn UpstreamStatus>,
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
+    /// Inquiry numbers.
+    pub inquiries: Inquiries,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -84,6 +90,11 @@ impl Health {
     pub fn desk(&self, actor: &Actor) -> Result<DeskView, Forbidden> {
         actor.may(Action::SeeHealth)?;
         Ok(self.desk.watch().borrow().clone())
+    }
+
+    /// The wall clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// How all parts are now.
@@ -99,6 +110,7 @@ impl Health {
             notices: notices(&upstream, now),
             upstream,
             store,
+            queue: self.inquiries.view(),
         })
     }
 }

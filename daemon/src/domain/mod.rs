@@ -12,6 +12,7 @@ pub mod identifiers;
 pub mod lockout;
 pub mod maintenance;
 pub mod personal;
+pub mod queue;
 pub mod remarks;
 pub mod retention;
 pub mod upkeep;

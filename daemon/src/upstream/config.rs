@@ -95,6 +95,10 @@ pub struct Paths {
     pub results: String,
     /// Set an inquiry number.
     pub inquiry_number: String,
+    /// Set inquiry numbers in bulk.
+    pub inquiry_bulk: String,
+    /// Ask what became of a bulk.
+    pub inquiry_bulk_outcome: String,
 }
 
 impl Default for Paths {
@@ -105,6 +109,8 @@ impl Default for Paths {
             confirm: "/oqs-api-pro/limited/card/confirm".to_owned(),
             results: "/oqs-api-pro/limited/results/search".to_owned(),
             inquiry_number: "/oqs-api-pro/limited/reference-number/register".to_owned(),
+            inquiry_bulk: "/oqs-api-pro/limited/reference-number/bulk-register".to_owned(),
+            inquiry_bulk_outcome: "/oqs-api-pro/limited/reference-number/bulk-outcome".to_owned(),
         }
     }
 }
@@ -231,6 +237,8 @@ pub(super) fn check_settings(config: &UpstreamConfig) -> Result<(), ConfigError>
         ("paths.confirm", &paths.confirm),
         ("paths.results", &paths.results),
         ("paths.inquiry_number", &paths.inquiry_number),
+        ("paths.inquiry_bulk", &paths.inquiry_bulk),
+        ("paths.inquiry_bulk_outcome", &paths.inquiry_bulk_outcome),
     ] {
         if !path.starts_with('/') || path.contains(['?', '#']) || path.contains("..") {
             return refuse(key, "must start with / and have neither query, fragment nor ..");

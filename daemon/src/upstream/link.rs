@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::wire::{self, Correlation};
 use super::{Repeat, Upstream};
-use crate::app::ports::{LinkedResult, ReceiptLink, RequestId, UpstreamError};
+use crate::app::ports::{BulkItem, BulkOutcome, LinkedResult, ReceiptLink, RequestId, UpstreamError};
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::queue::Receipt;
 
 /// More pages than any facility fills in two months; a central system that never stops is not followed.
 const MOST_PAGES: usize = 1_000;
@@ -39,6 +40,34 @@ impl ReceiptLink for Upstream {
             let body = wire::inquiry_number(correlation, person, number);
             self.ask_with(Repeat::Safe, url, correlation, deadline, body, |bytes| {
                 wire::read_registration(bytes, correlation, number)
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn register_bulk(&self, request: &RequestId, items: &[BulkItem]) -> Result<Receipt, UpstreamError> {
+        let correlation = self.correlation(request);
+        self.within("inquiry numbers in bulk", request, self.timeouts.total(), async |deadline| {
+            let url = &self.endpoints.inquiry_bulk;
+            let body = wire::inquiry_bulk(correlation, items);
+            self.ask(url, correlation, deadline, body, |bytes| wire::read_reception(bytes, correlation)).await
+        })
+        .await
+    }
+
+    async fn bulk_outcome(
+        &self,
+        request: &RequestId,
+        receipt: &Receipt,
+        items: &[BulkItem],
+    ) -> Result<BulkOutcome, UpstreamError> {
+        let correlation = self.correlation(request);
+        self.within("outcome of a bulk", request, self.timeouts.total(), async |deadline| {
+            let url = &self.endpoints.inquiry_bulk_outcome;
+            let body = wire::bulk_outcome(correlation, receipt);
+            self.ask(url, correlation, deadline, body, |bytes| {
+                wire::read_bulk_outcome(bytes, correlation, items)
             })
             .await
         })

@@ -26,6 +26,8 @@ pub(super) struct Endpoints {
     pub confirm: Url,
     pub results: Url,
     pub inquiry_number: Url,
+    pub inquiry_bulk: Url,
+    pub inquiry_bulk_outcome: Url,
 }
 
 impl Endpoints {
@@ -44,6 +46,8 @@ impl Endpoints {
             confirm: at(&paths.confirm)?,
             results: at(&paths.results)?,
             inquiry_number: at(&paths.inquiry_number)?,
+            inquiry_bulk: at(&paths.inquiry_bulk)?,
+            inquiry_bulk_outcome: at(&paths.inquiry_bulk_outcome)?,
         })
     }
 }

@@ -19,11 +19,15 @@ pub enum Endpoint {
     Results,
     /// Set an inquiry number.
     InquiryNumber,
+    /// Set inquiry numbers in bulk.
+    InquiryBulk,
+    /// Ask what became of a bulk.
+    InquiryBulkOutcome,
 }
 
 impl Endpoint {
     /// Every endpoint with its path: the daemon's defaults.
-    pub fn paths() -> [(Self, String); 5] {
+    pub fn paths() -> [(Self, String); 7] {
         let paths = Paths::default();
         [
             (Self::Auth, paths.auth),
@@ -31,6 +35,8 @@ impl Endpoint {
             (Self::Confirm, paths.confirm),
             (Self::Results, paths.results),
             (Self::InquiryNumber, paths.inquiry_number),
+            (Self::InquiryBulk, paths.inquiry_bulk),
+            (Self::InquiryBulkOutcome, paths.inquiry_bulk_outcome),
         ]
     }
 }

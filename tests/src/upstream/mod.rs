@@ -6,11 +6,12 @@
 //!
 //! Faults are scripted per endpoint with [`SimUpstream::script`]; each is used up by one request. Codes it invents:
 //! `CARD_NOT_REGISTERED`, `CERTIFICATE_EXPIRED`, `CHALLENGE_UNKNOWN`, `CERTIFICATE_UNTRUSTED`, `SIGNATURE_INVALID`,
-//! `PERSON_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
+//! `PERSON_UNKNOWN`, `NUMBER_IN_USE`, `RECEPTION_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
 
 mod answers;
 mod fault;
 mod files;
+mod inquiries;
 mod line;
 pub mod pki;
 mod routes;
@@ -192,6 +193,16 @@ impl SimUpstream {
     /// The inquiry number a person has; see `Persona::person`.
     pub fn inquiry_number(&self, person: &str) -> Option<String> {
         self.shared.state.inquiry_number(person)
+    }
+
+    /// How often the outcome of each bulk of inquiry numbers handed in from now on must be asked for before it is done.
+    pub fn set_bulk_polls(&self, polls: usize) {
+        self.shared.state.set_bulk_polls(polls);
+    }
+
+    /// Forgets every bulk of inquiry numbers, so that their receipt numbers are unknown.
+    pub fn forget_bulks(&self) {
+        self.shared.state.forget_bulks();
     }
 
     /// Adds the result of a check on another terminal of the facility; `false` if there is no such persona, or it

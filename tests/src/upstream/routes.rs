@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::Facility;
 use super::answers::{self, Addressee};
 use super::fault::{Endpoint, Fault, Script};
+use super::inquiries;
 use super::line::{Peer, Traffic};
 use super::state::{State, TOKEN_LIFE_SECONDS};
-use crate::personas::{Identifiers, Personas, Token};
+use crate::personas::{Personas, Token};
 use crate::pki::{CardPki, CardholderCertificate, VerifyError};
 
 /// Largest request read.
@@ -42,7 +43,7 @@ pub(super) struct Shared {
     pub stopping: CancellationToken,
 }
 
-type Sim = Extract<Arc<Shared>>;
+pub(super) type Sim = Extract<Arc<Shared>>;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
@@ -52,7 +53,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             Endpoint::Challenge => post(challenge),
             Endpoint::Confirm => post(confirm),
             Endpoint::Results => post(results),
-            Endpoint::InquiryNumber => post(inquiry_number),
+            Endpoint::InquiryNumber => post(inquiries::single),
+            Endpoint::InquiryBulk => post(inquiries::bulk),
+            Endpoint::InquiryBulkOutcome => post(inquiries::bulk_outcome),
         };
         let layer = from_fn_with_state((Arc::clone(&shared), endpoint), disturb);
         router = router.route(&path, handler.layer(layer));
@@ -133,7 +136,7 @@ async fn replace(response: Response, field: &str, value: String) -> Response {
     Json(message).into_response()
 }
 
-fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
     object.get(tag).and_then(Value::as_str)
 }
 
@@ -151,17 +154,17 @@ impl Shared {
         (status, Json(answers::error(to, self.state.now(), code))).into_response()
     }
 
-    fn error(&self, to: &Addressee, code: &str) -> Response {
+    pub(super) fn error(&self, to: &Addressee, code: &str) -> Response {
         self.refusal(Some(to), StatusCode::OK, code)
     }
 
-    fn success(&self, to: &Addressee, body: &Value) -> Response {
+    pub(super) fn success(&self, to: &Addressee, body: &Value) -> Response {
         Json(answers::success(to, self.state.now(), body)).into_response()
     }
 
     /// Checks token and facility, and takes the message apart.
     #[expect(clippy::result_large_err, reason = "the error is the answer, made once and sent")]
-    fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
+    pub(super) fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
         let mut message: Value = serde_json::from_slice(bytes).unwrap_or_default();
         let to = addressee(&message);
         let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -288,28 +291,4 @@ async fn results(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
         answer["NextCursor"] = json!(end.to_string());
     }
     sim.success(&to, &answer)
-}
-
-async fn inquiry_number(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
-    let (to, body) = match sim.open(&headers, &bytes) {
-        Ok(opened) => opened,
-        Err(refusal) => return refusal,
-    };
-    let info = body.get("ReferenceNumberRegistrationInfo").cloned().unwrap_or_default();
-    let owned = |tag| text(&info, tag).map(str::to_owned);
-    let wanted = (owned("InsurerNumber"), owned("InsuredIdentificationNumber"), owned("ReferenceNumber"));
-    let (Some(insurer_number), Some(number), Some(reference)) = wanted else {
-        return sim.error(&to, "REQUEST_INVALID");
-    };
-    if insurer_number.chars().count() != 8 || !(1..=50).contains(&reference.chars().count()) {
-        return sim.error(&to, "REQUEST_INVALID");
-    }
-    let symbol = owned("InsuredCardSymbol");
-    let branch = owned("InsuredBranchNumber");
-    let wanted = Identifiers { insurer_number, symbol, number, branch };
-    let Some(person) = Personas::builtin().person_by_identifiers(&wanted) else {
-        return sim.success(&to, &answers::outcome("PERSON_UNKNOWN", "該当する加入者がいません。"));
-    };
-    sim.state.set_inquiry_number(person, &reference);
-    sim.success(&to, &json!({ "ProcessingResultStatus": "1", "ReferenceNumber": reference }))
 }

@@ -8,6 +8,7 @@ use super::card::{CardCertificate, SignedChallenge};
 use crate::domain::breaker::Circuit;
 use crate::domain::eligibility::Confirmation;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::queue::Receipt;
 
 /// Our own id of one request to the central system (ArbitraryFileIdentifier): 26 letters and digits, echoed in the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,6 +101,24 @@ pub struct LinkedResult {
     pub confirmation: Confirmation,
 }
 
+/// One item of a bulk message: this number for this person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkItem {
+    /// Whose number it is.
+    pub person: InsuranceIdentifiers,
+    /// The number.
+    pub number: InquiryNumber,
+}
+
+/// What became of a bulk message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkOutcome {
+    /// It is still being processed.
+    Processing,
+    /// It is done: for each item, in their order, taken or refused with a code.
+    Done(Vec<Result<(), String>>),
+}
+
 /// Receipt computer link (レセコン連携機能, manual chapter 2): works without any reader.
 #[async_trait]
 pub trait ReceiptLink: Send + Sync + 'static {
@@ -118,6 +137,17 @@ pub trait ReceiptLink: Send + Sync + 'static {
         person: &InsuranceIdentifiers,
         number: &InquiryNumber,
     ) -> Result<(), UpstreamError>;
+
+    /// Hands in inquiry numbers in bulk, at most 500; sending the same again changes nothing.
+    async fn register_bulk(&self, request: &RequestId, items: &[BulkItem]) -> Result<Receipt, UpstreamError>;
+
+    /// Asks what became of a bulk message with these items.
+    async fn bulk_outcome(
+        &self,
+        request: &RequestId,
+        receipt: &Receipt,
+        items: &[BulkItem],
+    ) -> Result<BulkOutcome, UpstreamError>;
 }
 
 /// What the upstream adapter last saw; shown in health.

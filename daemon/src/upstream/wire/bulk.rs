@@ -1,0 +1,103 @@
+//! Inquiry numbers in bulk: what is sent and what comes back (interfaces of OQSmuimm01 and OQSmuimm02, as JSON).
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Read, open, open_ended, text};
+use super::request::{Registration, message};
+use super::{Correlation, WireError, harmless};
+use crate::app::ports::{BulkItem, BulkOutcome};
+use crate::domain::queue::Receipt;
+
+/// Hands in numbers in bulk.
+pub(in crate::upstream) fn inquiry_bulk(correlation: Correlation<'_>, items: &[BulkItem]) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body<'a> {
+        reference_number_registration_info: Vec<Registration<'a>>,
+    }
+    let list = items.iter().map(|item| Registration::new(&item.person, &item.number)).collect();
+    message(None, correlation, Body { reference_number_registration_info: list })
+}
+
+/// Asks what became of a bulk.
+pub(in crate::upstream) fn bulk_outcome(correlation: Correlation<'_>, receipt: &Receipt) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body<'a> {
+        reception_number: &'a str,
+    }
+    message(None, correlation, Body { reception_number: &receipt.0 })
+}
+
+/// Reads the receipt of a bulk.
+pub(in crate::upstream) fn read_reception(bytes: &[u8], correlation: Correlation<'_>) -> Read<Receipt> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body {
+        #[serde(default, deserialize_with = "text")]
+        processing_result_status: Option<String>,
+        #[serde(default, deserialize_with = "text")]
+        processing_result_code: Option<String>,
+        #[serde(default, deserialize_with = "text")]
+        reception_number: Option<String>,
+    }
+    const LONGEST: usize = 64;
+    let (_, body) = open::<Body>(bytes, correlation)?;
+    if let (Some("2"), Some(code)) = (body.processing_result_status.as_deref(), &body.processing_result_code)
+    {
+        return Err(WireError::from_code(code));
+    }
+    let plain =
+        |number: &String| number.len() <= LONGEST && number.bytes().all(|byte| byte.is_ascii_graphic());
+    body.reception_number.filter(plain).map(Receipt).ok_or(WireError::Malformed("no usable ReceptionNumber"))
+}
+
+/// Reads what became of a bulk of these items. An outcome that is not of exactly these items says nothing about any.
+pub(in crate::upstream) fn read_bulk_outcome(
+    bytes: &[u8],
+    correlation: Correlation<'_>,
+    items: &[BulkItem],
+) -> Read<BulkOutcome> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Item {
+        #[serde(default, deserialize_with = "text")]
+        processing_result_status: Option<String>,
+        #[serde(default, deserialize_with = "text")]
+        processing_result_code: Option<String>,
+        #[serde(default, deserialize_with = "text")]
+        reference_number: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body {
+        #[serde(default, deserialize_with = "text")]
+        processing_result_status: Option<String>,
+        #[serde(default, deserialize_with = "text")]
+        processing_result_code: Option<String>,
+        #[serde(default)]
+        reference_number_registration_result: Vec<Item>,
+    }
+    let Some((_, body)) = open_ended::<Body>(bytes, correlation)? else {
+        return Ok(BulkOutcome::Processing);
+    };
+    if let (Some("2"), Some(code)) = (body.processing_result_status.as_deref(), &body.processing_result_code)
+    {
+        return Err(WireError::from_code(code));
+    }
+    if body.reference_number_registration_result.len() != items.len() {
+        return Err(WireError::Malformed("the outcome has another number of items"));
+    }
+    let read = |(item, asked): (Item, &BulkItem)| {
+        if item.reference_number.as_deref() != Some(asked.number.expose()) {
+            return Err(WireError::Malformed("the outcome is of other items"));
+        }
+        match (item.processing_result_status.as_deref(), item.processing_result_code) {
+            (Some("1"), _) => Ok(Ok(())),
+            (Some("2"), Some(code)) => Ok(Err(harmless(&code))),
+            _ => Err(WireError::Malformed("an item is neither taken nor refused with a code")),
+        }
+    };
+    let items = body.reference_number_registration_result.into_iter().zip(items).map(read);
+    items.collect::<Read<Vec<_>>>().map(BulkOutcome::Done)
+}
