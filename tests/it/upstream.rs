@@ -5,6 +5,9 @@
 
 mod answers;
 mod faults;
+mod network;
+mod renegotiation;
+mod renewal;
 mod seam;
 mod sign_in;
 mod trust;

@@ -156,7 +156,8 @@ impl Files {
 /// Reads and takes apart every file by itself.
 pub(super) fn judge(config: &UpstreamConfig) -> Vec<(&'static str, Result<(), ConfigError>)> {
     let plain = |key, path: &Path| Content::read(key, path);
-    let secret = |key, path: &Path| refuse_open_file(key, path, config).and_then(|()| Content::read(key, path));
+    let secret =
+        |key, path: &Path| refuse_open_file(key, path, config).and_then(|()| Content::read(key, path));
     let chain = plain("client_certificate_file", &config.client_certificate_file);
     let mut judged = vec![
         ("roots_file", plain("roots_file", &config.roots_file).and_then(|file| roots(&file)).map(drop)),

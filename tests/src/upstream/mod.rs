@@ -13,20 +13,21 @@ mod fault;
 mod files;
 mod line;
 pub mod pki;
+pub mod proxy;
 mod routes;
 mod state;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use daemon::app::ports::{Clock, Random, random_bytes};
 use daemon::app::tasks::Tasks;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
-pub use fault::{Endpoint, Fault};
+pub use fault::{Endpoint, Fault, NotUnderstood};
 pub use files::{Files, FilesError};
 use line::TlsListener;
 use pki::{ServerCertificate, TestPki, TlsVersions};
@@ -117,6 +118,7 @@ impl SimUpstream {
             state: State::new(options.clock, options.random),
             script: fault::Script::default(),
             traffic: Arc::default(),
+            clock_ahead: AtomicI64::default(),
             stopping: tasks.stopping(),
         });
         let tls = options.pki.server_config(options.server_certificate, options.tls_versions);
@@ -157,6 +159,16 @@ impl SimUpstream {
     /// Closes the next `count` connections before TLS.
     pub fn refuse_connections(&self, count: usize) {
         self.shared.traffic.refuse.store(count, Ordering::SeqCst);
+    }
+
+    /// Accepts the next `count` connections and says nothing, not even TLS.
+    pub fn hang_connections(&self, count: usize) {
+        self.shared.traffic.mute.store(count, Ordering::SeqCst);
+    }
+
+    /// Lets the `Date` of its answers be so many seconds ahead of its clock, or behind.
+    pub fn set_date_ahead(&self, seconds: i64) {
+        self.shared.clock_ahead.store(seconds, Ordering::SeqCst);
     }
 
     /// Requests that reached an endpoint, faults included.

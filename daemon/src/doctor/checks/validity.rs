@@ -37,8 +37,7 @@ impl Validity {
     /// its certificate ends; a phone may not (manual chapter 2, 電子証明書の有効期限切れ).
     pub(super) fn standing(self, now: Timestamp, has_grace: bool) -> Standing {
         let token = if has_grace { Token::Plastic } else { Token::Android };
-        let facts =
-            CertificateFacts { not_before: self.not_before, not_after: self.not_after, issuer: None };
+        let facts = CertificateFacts { not_before: self.not_before, not_after: self.not_after, issuer: None };
         match facts.standing(token, now) {
             domain::Standing::NotYetValid => Standing::NotYet,
             domain::Standing::Valid | domain::Standing::ExpiresSoon => Standing::Valid,
