@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "test support: what does not hold ends the test")]
 
 mod answers;
+mod console;
 mod faults;
 mod network;
 mod renegotiation;

@@ -105,7 +105,7 @@ impl Script {
 /// Why a line of text is no endpoint or fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotUnderstood(&'static str);
+pub struct NotUnderstood(pub(super) &'static str);
 
 impl std::str::FromStr for Endpoint {
     type Err = NotUnderstood;

@@ -9,6 +9,7 @@
 //! `PERSON_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
 
 mod answers;
+mod console;
 mod fault;
 mod files;
 mod line;
@@ -20,7 +21,7 @@ mod state;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use daemon::app::ports::{Clock, Random, random_bytes};
 use daemon::app::tasks::Tasks;
@@ -119,6 +120,7 @@ impl SimUpstream {
             script: fault::Script::default(),
             traffic: Arc::default(),
             clock_ahead: AtomicI64::default(),
+            maintenance: AtomicBool::default(),
             stopping: tasks.stopping(),
         });
         let tls = options.pki.server_config(options.server_certificate, options.tls_versions);
@@ -169,6 +171,11 @@ impl SimUpstream {
     /// Lets the `Date` of its answers be so many seconds ahead of its clock, or behind.
     pub fn set_date_ahead(&self, seconds: i64) {
         self.shared.clock_ahead.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Closes for maintenance, or opens again.
+    pub fn set_maintenance(&self, closed: bool) {
+        self.shared.maintenance.store(closed, Ordering::SeqCst);
     }
 
     /// Requests that reached an endpoint, faults included.

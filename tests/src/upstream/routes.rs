@@ -1,7 +1,7 @@
 //! The endpoints.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State as Extract};
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub traffic: Arc<Traffic>,
     /// How many seconds its `Date` is ahead of its clock.
     pub clock_ahead: AtomicI64,
+    /// Whether it is closed.
+    pub maintenance: AtomicBool,
     pub stopping: CancellationToken,
 }
 
@@ -89,7 +91,8 @@ async fn disturb(
     sim.traffic.note_certificate(&peer.certificate);
     let to = addressee(&serde_json::from_slice(&bytes).unwrap_or_default());
     let request = Request::from_parts(parts, Body::from(bytes));
-    match sim.script.request(endpoint) {
+    let closed = sim.maintenance.load(Ordering::SeqCst).then_some(Fault::Maintenance);
+    match sim.script.request(endpoint).or(closed) {
         None => next.run(request).await,
         Some(Fault::Hang) => {
             sim.stopping.cancelled().await;
