@@ -1,13 +1,13 @@
 //! New certificates and secrets without a restart, and warnings before the old ones end.
 
-use daemon::app::ports::{Renewal, UpstreamStatus as _};
+use daemon::app::ports::{CardCheck as _, Renewal, UpstreamStatus as _};
 use daemon::upstream::Upstream;
 use harness::upstream::pki::{Identity, TestPki};
 use harness::upstream::{Endpoint, Fault};
+use jiff::SignedDuration;
 
+use super::sign_in::Log;
 use super::{World, request};
-
-use daemon::app::ports::CardCheck as _;
 
 fn put(world: &World, identity: &Identity) {
     std::fs::write(&world.files.client_certificate, &identity.certificate_pem).unwrap();
@@ -104,4 +104,88 @@ async fn a_refused_certificate_makes_the_files_be_looked_at() {
     put(&world, &world.sim.pki().client().clone());
     world.next_code();
     assert!(upstream.challenge(&request()).await.is_ok());
+}
+
+/// 62 and a half days before the end the warnings begin, one a threshold, however often it is looked.
+#[tokio::test]
+async fn each_threshold_before_the_end_is_logged_once() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let world = World::new().await;
+    put(&world, &world.sim.pki().renewed_client((2026, 12, 10)));
+    let upstream = world.upstream();
+    let lines = |words: &str| {
+        String::from_utf8(log.0.lock().unwrap().clone())
+            .unwrap()
+            .lines()
+            .filter(|l| l.contains(words))
+            .count()
+    };
+    for day in 0..70 {
+        for _ in 0..24 {
+            upstream.look();
+            world.clock.advance(SignedDuration::from_hours(1));
+        }
+        assert!(day > 1 || lines("ends soon") == 0);
+    }
+    assert_eq!((lines("certificate ends soon"), lines("certificate has ended")), (5, 1));
+    put(&world, &world.sim.pki().renewed_client((2031, 1, 1)));
+    upstream.look();
+    assert_eq!((lines("certificate ends soon"), lines("certificate has ended")), (5, 1));
+}
+
+/// What is wrong is told file by file, and nothing of what the files hold.
+#[tokio::test]
+async fn a_review_names_every_file_that_is_wrong_at_once() {
+    use daemon::app::ports::Clock;
+    let world = World::new().await;
+    let clock: std::sync::Arc<dyn Clock> = world.clock.clone();
+    let wrong = || {
+        let lines = daemon::upstream::review(&world.config(), &clock);
+        let wrong = lines.into_iter().filter_map(|line| Some((line.what, line.outcome.err()?)));
+        wrong.collect::<Vec<_>>()
+    };
+    assert_eq!(wrong(), []);
+
+    put(&world, &world.sim.pki().expired_client());
+    let found = wrong();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.contains("有効期限が切れています"));
+
+    std::fs::write(&world.files.client_key, &TestPki::new().client().key_pem).unwrap();
+    assert!(wrong().iter().any(|(what, _)| what.contains(" + ")), "{:?}", wrong());
+
+    std::fs::write(&world.files.totp_secret, "CANARY!").unwrap();
+    std::fs::write(&world.files.roots, "no certificate").unwrap();
+    std::fs::write(&world.files.password, "\n").unwrap();
+    let found = wrong();
+    let named: Vec<_> = found.iter().map(|(what, _)| *what).collect();
+    assert_eq!(named, ["roots_file", "totp_secret_file", "password_file"]);
+    assert!(!format!("{found:?}").contains("CANARY"));
+}
+
+/// systemd grants a credential by an access list, which shows as a right of the group.
+#[tokio::test]
+async fn a_credential_of_systemd_may_be_readable_by_its_group_and_no_file_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new().await;
+    let mode = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&world.files.client_key, permissions).unwrap();
+    };
+    let loads = |directory: Option<&std::path::Path>| {
+        let mut config = world.config();
+        if directory.is_some() {
+            config.client_key_file = "credential:upstream-client-key.pem".into();
+        }
+        config.resolve_paths(world.path(), directory);
+        daemon::upstream::Credentials::load(&config).is_ok()
+    };
+    mode(0o440);
+    assert!(!loads(None));
+    assert!(loads(Some(world.path())));
+    mode(0o444);
+    assert!(!loads(Some(world.path())));
 }

@@ -116,7 +116,7 @@ async fn a_sign_in_waits_for_the_next_code_where_that_is_soon() {
 
 /// Everything logged, as one text.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(pub Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

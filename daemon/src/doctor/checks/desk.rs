@@ -228,6 +228,7 @@ mod tests {
         let one = || vec![reader("A", Presence::Empty, None)];
         let two = || vec![reader("A", Presence::Empty, None), reader("B", Presence::Empty, None)];
         let dead = || vec![reader("A", Presence::Unavailable, None)];
+        let plugged_in_again = || vec![reader("A 01 00", Presence::Empty, None)];
         for (readers, wanted, expected) in [
             (one(), Some("A"), Code::ReaderFound),
             (one(), None, Code::ReaderFound),
@@ -235,6 +236,8 @@ mod tests {
             (two(), None, Code::ReaderAmbiguous),
             (two(), Some("C"), Code::ReaderConfiguredMissing),
             (dead(), Some("A"), Code::ReaderDead),
+            (plugged_in_again(), Some("A 00 00"), Code::ReaderFound),
+            (plugged_in_again(), Some("A 01 01"), Code::ReaderConfiguredMissing),
         ] {
             assert_eq!(codes(&seen(&Ok(readers), &[terminal(wanted)]))[3], expected, "{wanted:?}");
         }
