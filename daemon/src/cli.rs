@@ -149,14 +149,27 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             let (clock, random) = ambient();
             Ok(runtime()?.block_on(accounts::unlock(&config, &clock, &random, &name))?)
         }
-        Command::Config(ConfigCommand::Check(file)) => {
-            let config = file.load()?;
-            crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;
-            writeln!(std::io::stdout(), "設定は正しく読めました")?;
-            Ok(())
-        }
+        Command::Config(ConfigCommand::Check(file)) => return check_config(&file.load()?),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Every line to standard output; 2 if anything must be corrected.
+fn check_config(config: &Config) -> Result<ExitCode, Failure> {
+    let (clock, _) = ambient();
+    let mut out = std::io::stdout();
+    let lines = crate::upstream::review(&config.upstream, &clock);
+    for line in &lines {
+        match &line.outcome {
+            Ok(remark) => writeln!(out, "OK    {}  {remark}", line.what)?,
+            Err(problem) => writeln!(out, "問題  {}  {problem}", line.what)?,
+        }
+    }
+    if lines.iter().any(|line| line.outcome.is_err()) {
+        return Ok(ExitCode::from(2));
+    }
+    writeln!(out, "設定は正しく読めました")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The report goes to standard output even if the configuration is unusable: it says so.

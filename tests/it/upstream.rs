@@ -4,7 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "test support: what does not hold ends the test")]
 
 mod answers;
+mod console;
 mod faults;
+mod network;
+mod renegotiation;
+mod renewal;
 mod seam;
 mod sign_in;
 mod trust;

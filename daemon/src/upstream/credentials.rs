@@ -153,6 +153,32 @@ impl Files {
     }
 }
 
+/// Reads and takes apart every file by itself.
+pub(super) fn judge(config: &UpstreamConfig) -> Vec<(&'static str, Result<(), ConfigError>)> {
+    let plain = |key, path: &Path| Content::read(key, path);
+    let secret =
+        |key, path: &Path| refuse_open_file(key, path, config).and_then(|()| Content::read(key, path));
+    let chain = plain("client_certificate_file", &config.client_certificate_file);
+    let mut judged = vec![
+        ("roots_file", plain("roots_file", &config.roots_file).and_then(|file| roots(&file)).map(drop)),
+        ("client_certificate_file", chain.and_then(|file| certificates(&file)).map(drop)),
+        (
+            "client_key_file",
+            secret("client_key_file", &config.client_key_file).and_then(|file| private_key(&file)).map(drop),
+        ),
+        (
+            "totp_secret_file",
+            secret("totp_secret_file", &config.totp_secret_file).and_then(|file| totp(&file)).map(drop),
+        ),
+    ];
+    let proxy = config.proxy.as_ref().and_then(|proxy| proxy.password_file.as_deref());
+    for (key, path) in [("password_file", config.password_file.as_deref()), ("proxy.password_file", proxy)] {
+        let outcome = path.map(|path| secret(key, path).and_then(|file| password(&file)).map(drop));
+        judged.extend(outcome.map(|outcome| (key, outcome)));
+    }
+    judged
+}
+
 impl Content {
     fn read(key: &'static str, path: &Path) -> Result<Self, ConfigError> {
         match std::fs::read(path) {

@@ -22,6 +22,7 @@ mod link;
 mod probe;
 mod proxy;
 mod renegotiation;
+mod review;
 mod session;
 mod tls;
 mod transport;
@@ -36,6 +37,7 @@ pub use credentials::{Account, Credentials};
 pub use exchange::{Exchange, ExchangeError, Reply};
 pub use probe::{Probed, probe};
 pub use proxy::ProxyConfig;
+pub use review::{Reviewed, review};
 
 use crate::app::ports::{Clock, Random, RequestId, UpstreamStatus, UpstreamView};
 use crate::app::tasks::Tasks;

@@ -53,6 +53,18 @@ async fn a_used_code_is_never_sent_again() {
     assert!(upstream.challenge(&request()).await.is_ok());
 }
 
+/// After a restart the daemon does not know that this half minute's code is used up.
+#[tokio::test]
+async fn a_code_used_before_a_restart_is_followed_by_the_next_one() {
+    let world = World::new().await;
+    world.confirmed(&world.upstream(), "taro").await;
+    let restarted = world.upstream();
+    assert_eq!(restarted.challenge(&request()).await, Err(UpstreamError::Unreachable), "nothing was asked");
+    assert_eq!(world.sim.requests(Endpoint::Challenge), 1);
+    world.next_code();
+    assert!(restarted.challenge(&request()).await.is_ok());
+}
+
 #[tokio::test]
 async fn a_sign_in_with_the_wrong_password_is_refused_with_its_code() {
     let world = World::new().await;
@@ -104,7 +116,7 @@ async fn a_sign_in_waits_for_the_next_code_where_that_is_soon() {
 
 /// Everything logged, as one text.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(pub Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

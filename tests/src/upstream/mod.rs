@@ -9,25 +9,27 @@
 //! `PERSON_UNKNOWN`, `NUMBER_IN_USE`, `RECEPTION_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
 
 mod answers;
+mod console;
 mod fault;
 mod files;
 mod inquiries;
 mod line;
 pub mod pki;
+pub mod proxy;
 mod routes;
 mod state;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use daemon::app::ports::{Clock, Random, random_bytes};
 use daemon::app::tasks::Tasks;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
-pub use fault::{Endpoint, Fault};
+pub use fault::{Endpoint, Fault, NotUnderstood};
 pub use files::{Files, FilesError};
 use line::TlsListener;
 use pki::{ServerCertificate, TestPki, TlsVersions};
@@ -118,6 +120,8 @@ impl SimUpstream {
             state: State::new(options.clock, options.random),
             script: fault::Script::default(),
             traffic: Arc::default(),
+            clock_ahead: AtomicI64::default(),
+            maintenance: AtomicBool::default(),
             stopping: tasks.stopping(),
         });
         let tls = options.pki.server_config(options.server_certificate, options.tls_versions);
@@ -158,6 +162,21 @@ impl SimUpstream {
     /// Closes the next `count` connections before TLS.
     pub fn refuse_connections(&self, count: usize) {
         self.shared.traffic.refuse.store(count, Ordering::SeqCst);
+    }
+
+    /// Accepts the next `count` connections and says nothing, not even TLS.
+    pub fn hang_connections(&self, count: usize) {
+        self.shared.traffic.mute.store(count, Ordering::SeqCst);
+    }
+
+    /// Lets the `Date` of its answers be so many seconds ahead of its clock, or behind.
+    pub fn set_date_ahead(&self, seconds: i64) {
+        self.shared.clock_ahead.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Closes for maintenance, or opens again.
+    pub fn set_maintenance(&self, closed: bool) {
+        self.shared.maintenance.store(closed, Ordering::SeqCst);
     }
 
     /// Requests that reached an endpoint, faults included.

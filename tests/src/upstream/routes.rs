@@ -1,10 +1,11 @@
 //! The endpoints.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State as Extract};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -13,8 +14,8 @@ use axum::{Json, Router};
 use daemon::domain::eligibility::parse_date;
 use daemon::domain::retention::JstMonth;
 use data_encoding::BASE64;
-use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,10 @@ pub(super) struct Shared {
     pub state: State,
     pub script: Script,
     pub traffic: Arc<Traffic>,
+    /// How many seconds its `Date` is ahead of its clock.
+    pub clock_ahead: AtomicI64,
+    /// Whether it is closed.
+    pub maintenance: AtomicBool,
     pub stopping: CancellationToken,
 }
 
@@ -65,7 +70,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 /// Says the time by its own clock, as a server does whose clock may differ from the client's.
 async fn dated(Extract(sim): Sim, mut response: Response) -> Response {
-    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&sim.state.now());
+    let ahead = SignedDuration::from_secs(sim.clock_ahead.load(Ordering::SeqCst));
+    let now = sim.state.now().checked_add(ahead).unwrap_or(Timestamp::MAX);
+    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
     if let Some(now) = now.ok().and_then(|now| HeaderValue::from_str(&now).ok()) {
         response.headers_mut().insert(DATE, now);
     }
@@ -87,7 +94,8 @@ async fn disturb(
     sim.traffic.note_certificate(&peer.certificate);
     let to = addressee(&serde_json::from_slice(&bytes).unwrap_or_default());
     let request = Request::from_parts(parts, Body::from(bytes));
-    match sim.script.request(endpoint) {
+    let closed = sim.maintenance.load(Ordering::SeqCst).then_some(Fault::Maintenance);
+    match sim.script.request(endpoint).or(closed) {
         None => next.run(request).await,
         Some(Fault::Hang) => {
             sim.stopping.cancelled().await;
@@ -96,6 +104,20 @@ async fn disturb(
         Some(Fault::Slow(time)) => {
             sim.stopping.run_until_cancelled(tokio::time::sleep(time)).await;
             next.run(request).await
+        }
+        Some(Fault::HangAfter(bytes)) => {
+            let response = next.run(request).await;
+            peer.hang_after(bytes);
+            response
+        }
+        Some(Fault::Trickle(bytes, pause)) => {
+            let response = next.run(request).await;
+            peer.trickle(bytes, pause);
+            response
+        }
+        Some(Fault::Twice) => twice(next.run(request).await, &peer).await,
+        Some(Fault::Busy(seconds)) => {
+            (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds.to_string())]).into_response()
         }
         Some(Fault::Garbage) => ([(CONTENT_TYPE, "application/json")], "\u{1}{\"XmlMsg\":[").into_response(),
         Some(Fault::CutAfter(bytes)) => {
@@ -126,6 +148,18 @@ async fn disturb(
         }
         Some(Fault::Oversized) => vec![b' '; 5 * 1024 * 1024].into_response(),
     }
+}
+
+/// Lets the whole answer follow itself once more.
+async fn twice(response: Response, peer: &Peer) -> Response {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        bytes.len()
+    );
+    peer.follow_with([head.as_bytes(), &bytes].concat());
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 /// Rewrites one header field of an answer.
