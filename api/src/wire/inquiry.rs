@@ -121,12 +121,7 @@ pub struct InquiryFailure {
 impl InquiryFailure {
     /// A failure in the words of the table of codes.
     pub fn new(code: Code, upstream_code: Option<String>) -> Self {
-        Self {
-            code,
-            title: code.title().to_owned(),
-            guidance: code.guidance().to_owned(),
-            upstream_code,
-        }
+        Self { code, title: code.title().to_owned(), guidance: code.guidance().to_owned(), upstream_code }
     }
 }
 

@@ -84,7 +84,9 @@ impl InsuranceIdentifiers {
     ) -> Result<Self, Invalid> {
         let insurer = insurer_number.trim_start_matches(' ');
         if !(1..=8).contains(&insurer.len()) || !insurer.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Invalid { field: "insurer_number", rule: "保険者番号は数字8桁以内です" });
+            return Err(Invalid {
+                field: "insurer_number", rule: "保険者番号は数字8桁以内です"
+            });
         }
         let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let plain = |text: &str| {
@@ -170,7 +172,8 @@ mod tests {
 
     #[test]
     fn identifiers_are_read_as_the_central_system_writes_them() {
-        let read = |insurer, symbol, number, branch| InsuranceIdentifiers::parse(insurer, symbol, number, branch);
+        let read =
+            |insurer, symbol, number, branch| InsuranceIdentifiers::parse(insurer, symbol, number, branch);
         let person = read("138990", Some("架国・０１２３"), "0045678", Some("00")).unwrap();
         assert_eq!(person.insurer_number.expose(), "  138990");
         assert_eq!(person, read("  138990", Some("架国・０１２３"), "0045678", Some("00")).unwrap());

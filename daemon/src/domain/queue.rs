@@ -64,6 +64,8 @@ pub enum Later {
     Maintenance,
     /// The certificates were not accepted.
     Certificate,
+    /// It refused our sign-in.
+    SignIn,
     /// Its answer could not be used.
     Malformed,
     /// Its answer could not be stored here.
@@ -405,8 +407,7 @@ impl Queue {
     pub fn expire(&mut self, now: Timestamp) -> Vec<JobId> {
         // Jobs are numbered by their time of intake, so the expired ones come first.
         let expired = self.jobs.iter().take_while(|(_, job)| job.waiting.expires_at <= now);
-        let gone: Vec<_> =
-            expired.filter(|(_, job)| job.stage == Stage::Queued).map(|(id, _)| *id).collect();
+        let gone: Vec<_> = expired.filter(|(_, job)| job.stage == Stage::Queued).map(|(id, _)| *id).collect();
         for id in &gone {
             self.remove(*id);
         }

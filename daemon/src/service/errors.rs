@@ -134,6 +134,7 @@ pub(super) fn later(why: Later) -> Code {
         Later::Timeout => Code::UpstreamTimeout,
         Later::Maintenance => Code::UpstreamMaintenance,
         Later::Certificate => Code::UpstreamCertificate,
+        Later::SignIn => Code::UpstreamRefused,
         Later::Malformed => Code::UpstreamMalformed,
         Later::NotStored => Code::NotStored,
     }

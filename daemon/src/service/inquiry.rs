@@ -49,9 +49,9 @@ pub(super) fn items(request: &w::BulkInquiry) -> Result<Vec<(Subject, InquiryNum
             InquiryNumber::parse(&item.inquiry_number).map_err(|invalid| bad_number(&invalid, &place))?;
         let subject = match (item.result, &item.insurance) {
             (Some(id), None) => Subject::Result(ResultId(id)),
-            (None, Some(insurance)) => Subject::Person(
-                identifiers(insurance).map_err(|invalid| bad_identifiers(&invalid, &place))?,
-            ),
+            (None, Some(insurance)) => {
+                Subject::Person(identifiers(insurance).map_err(|invalid| bad_identifiers(&invalid, &place))?)
+            }
             (Some(_), Some(_)) | (None, None) => {
                 return Err(ServiceError::new(Code::InvalidRequest)
                     .field(format!("{place}result"))

@@ -89,7 +89,10 @@ impl Upstream {
         let outcome =
             tokio::time::timeout_at(deadline, work(deadline)).await.unwrap_or(Err(UpstreamError::Timeout));
         // A refusal is an answer: the connection works.
-        let answering = matches!(outcome, Ok(_) | Err(UpstreamError::Refused { .. }));
+        let answering = matches!(
+            outcome,
+            Ok(_) | Err(UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. })
+        );
         self.health.store(if answering { ANSWERING } else { FAILING }, Ordering::Relaxed);
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &outcome {
@@ -108,13 +111,29 @@ impl Upstream {
         body: Vec<u8>,
         read: impl FnOnce(&[u8]) -> Result<T, WireError>,
     ) -> Result<T, UpstreamError> {
-        let ticket = self.session.ticket(correlation, deadline).await?;
+        let ticket = self.session.ticket(correlation, deadline).await.map_err(of_sign_in)?;
         let mut reply = self.transport.post(url, Some(&ticket.header), body.clone()).await?;
         if reply.token_refused() {
-            let ticket = self.session.renew(&ticket, correlation, deadline).await?;
+            let ticket = self.session.renew(&ticket, correlation, deadline).await.map_err(of_sign_in)?;
             reply = self.transport.post(url, Some(&ticket.header), body).await?;
         }
+        if reply.token_refused() {
+            return reply.read(correlation, read).map_err(of_sign_in);
+        }
         reply.read(correlation, read)
+    }
+}
+
+/// A refusal of the sign-in or of its token, which says nothing about what was asked with it.
+fn of_sign_in(error: UpstreamError) -> UpstreamError {
+    match error {
+        UpstreamError::Refused { code } => UpstreamError::SignInRefused { code },
+        UpstreamError::Unreachable
+        | UpstreamError::Timeout
+        | UpstreamError::SignInRefused { .. }
+        | UpstreamError::ClientCertificate
+        | UpstreamError::Malformed
+        | UpstreamError::Maintenance => error,
     }
 }
 

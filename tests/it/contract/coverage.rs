@@ -164,7 +164,8 @@ fn body(operation: &Operation) -> Option<&'static str> {
 }
 
 fn target(operation: &Operation) -> String {
-    let numbered = ["/v1/results", "/v1/inquiry-numbers"].iter().any(|start| operation.path.starts_with(start));
+    let numbered =
+        ["/v1/results", "/v1/inquiry-numbers"].iter().any(|start| operation.path.starts_with(start));
     let id = if numbered { "42" } else { "c1" };
     operation.path.replace("{id}", id)
 }

@@ -193,7 +193,8 @@ pub fn bulk_receipt(items: usize) -> wire::BulkReceipt {
 }
 
 pub fn bulk_stand() -> wire::BulkStand {
-    let outcome = |position, state, failure| wire::BulkOutcome { position, state, results: vec![41], failure };
+    let outcome =
+        |position, state, failure| wire::BulkOutcome { position, state, results: vec![41], failure };
     let failure = wire::InquiryFailure::new(Code::InquiryNumberInUse, None);
     wire::BulkStand {
         receipt: 3,

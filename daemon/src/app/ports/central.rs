@@ -27,6 +27,12 @@ pub enum UpstreamError {
         /// Its code; says nothing about a person.
         code: String,
     },
+    /// It refused our sign-in with an error code of its own; says nothing about the question.
+    #[error("the central system refused the sign-in with {code}")]
+    SignInRefused {
+        /// Its code.
+        code: String,
+    },
     /// TLS: our certificate was refused, or the server's was not acceptable.
     #[error("the TLS certificates were not accepted")]
     ClientCertificate,

@@ -19,8 +19,8 @@ pub use card::{
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
-    Answer, BulkItem, BulkOutcome, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError,
-    UpstreamHealth, UpstreamStatus,
+    Answer, BulkItem, BulkOutcome, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId,
+    UpstreamError, UpstreamHealth, UpstreamStatus,
 };
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,

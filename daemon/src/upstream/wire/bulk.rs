@@ -43,10 +43,12 @@ pub(in crate::upstream) fn read_reception(bytes: &[u8], correlation: Correlation
     }
     const LONGEST: usize = 64;
     let (_, body) = open::<Body>(bytes, correlation)?;
-    if let (Some("2"), Some(code)) = (body.processing_result_status.as_deref(), &body.processing_result_code) {
+    if let (Some("2"), Some(code)) = (body.processing_result_status.as_deref(), &body.processing_result_code)
+    {
         return Err(WireError::from_code(code));
     }
-    let plain = |number: &String| number.len() <= LONGEST && number.bytes().all(|byte| byte.is_ascii_graphic());
+    let plain =
+        |number: &String| number.len() <= LONGEST && number.bytes().all(|byte| byte.is_ascii_graphic());
     body.reception_number.filter(plain).map(Receipt).ok_or(WireError::Malformed("no usable ReceptionNumber"))
 }
 
@@ -79,7 +81,8 @@ pub(in crate::upstream) fn read_bulk_outcome(
     let Some((_, body)) = open_ended::<Body>(bytes, correlation)? else {
         return Ok(BulkOutcome::Processing);
     };
-    if let (Some("2"), Some(code)) = (body.processing_result_status.as_deref(), &body.processing_result_code) {
+    if let (Some("2"), Some(code)) = (body.processing_result_status.as_deref(), &body.processing_result_code)
+    {
         return Err(WireError::from_code(code));
     }
     if body.reference_number_registration_result.len() != items.len() {

@@ -38,7 +38,11 @@ const BY_CARD: &str = "1";
 /// 文字コード識別: UTF-8.
 const UTF_8: &str = "0";
 
-pub(super) fn message<B: Serialize>(by: Option<&'static str>, correlation: Correlation<'_>, body: B) -> Vec<u8> {
+pub(super) fn message<B: Serialize>(
+    by: Option<&'static str>,
+    correlation: Correlation<'_>,
+    body: B,
+) -> Vec<u8> {
     let header = Header {
         medical_institution_code: correlation.institution.as_str(),
         arbitrary_file_identifier: &correlation.request.0,
