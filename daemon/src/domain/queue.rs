@@ -66,6 +66,8 @@ pub enum Later {
     Certificate,
     /// It wants a form of TLS that is not supported.
     Renegotiation,
+    /// It refused our sign-in.
+    SignIn,
     /// Its answer could not be used.
     Malformed,
     /// Its answer could not be stored here.

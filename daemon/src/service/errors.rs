@@ -135,6 +135,7 @@ pub(super) fn later(why: Later) -> Code {
         Later::Maintenance => Code::UpstreamMaintenance,
         Later::Certificate => Code::UpstreamCertificate,
         Later::Renegotiation => Code::UpstreamRenegotiation,
+        Later::SignIn => Code::UpstreamRefused,
         Later::Malformed => Code::UpstreamMalformed,
         Later::NotStored => Code::NotStored,
     }
@@ -228,7 +229,7 @@ pub(super) fn upstream_code(error: &UpstreamError) -> Code {
     match error {
         UpstreamError::Unreachable => Code::UpstreamUnreachable,
         UpstreamError::Timeout => Code::UpstreamTimeout,
-        UpstreamError::Refused { .. } => Code::UpstreamRefused,
+        UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. } => Code::UpstreamRefused,
         UpstreamError::ClientCertificate => Code::UpstreamCertificate,
         UpstreamError::Renegotiation => Code::UpstreamRenegotiation,
         UpstreamError::Malformed => Code::UpstreamMalformed,

@@ -254,7 +254,11 @@ impl InquiryQueue for Store {
                 receipt: row.receipt.map(Receipt),
             })
         };
-        found.into_iter().map(read).collect()
+        // A damaged row must not keep the clinic closed; it stays where it is.
+        let readable = |job: Result<PendingInquiry, StoreError>| {
+            job.inspect_err(|error| tracing::error!(%error, "a queued inquiry number cannot be sent")).ok()
+        };
+        Ok(found.into_iter().map(read).filter_map(readable).collect())
     }
 
     async fn end(&self, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<ResultId>>, StoreError> {

@@ -120,7 +120,11 @@ impl Upstream {
         if let Some(wait) = reply.wait_asked() {
             self.watch.told_to_wait(wait);
         }
-        let outcome = reply.read(correlation, read);
+        let outcome = if reply.token_refused() {
+            reply.read(correlation, read).map_err(of_sign_in)
+        } else {
+            reply.read(correlation, read)
+        };
         match &outcome {
             Ok(_) => self.watch.answered(),
             // It may belong to another question: the next answer on that connection would, too.
@@ -207,5 +211,19 @@ impl Upstream {
             self.watch.date(date);
         }
         Ok(reply)
+    }
+}
+
+/// A refusal of the sign-in or of its token, which says nothing about what was asked with it.
+pub(super) fn of_sign_in(error: UpstreamError) -> UpstreamError {
+    match error {
+        UpstreamError::Refused { code } => UpstreamError::SignInRefused { code },
+        UpstreamError::Unreachable
+        | UpstreamError::Timeout
+        | UpstreamError::SignInRefused { .. }
+        | UpstreamError::ClientCertificate
+        | UpstreamError::Renegotiation
+        | UpstreamError::Malformed
+        | UpstreamError::Maintenance => error,
     }
 }

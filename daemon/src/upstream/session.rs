@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use totp_rs::Totp;
 use url::Url;
 
+use super::asking::of_sign_in;
 use super::exchange::ExchangeError;
 use super::lines::{Line, Lines};
 use super::wire::{self, CODE_USED, Correlation, Token};
@@ -45,7 +46,7 @@ impl From<NoTicket> for UpstreamError {
     fn from(error: NoTicket) -> Self {
         match error {
             NoTicket::Exchange(error) => error.into(),
-            NoTicket::Upstream(error) => error,
+            NoTicket::Upstream(error) => of_sign_in(error),
         }
     }
 }

@@ -10,7 +10,6 @@ use harness::upstream::Endpoint;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::answers::refused;
 use super::{NOW, World, person, request};
 
 #[tokio::test]
@@ -69,7 +68,10 @@ async fn a_code_used_before_a_restart_is_followed_by_the_next_one() {
 async fn a_sign_in_with_the_wrong_password_is_refused_with_its_code() {
     let world = World::new().await;
     std::fs::write(&world.files.password, "wrong\n").unwrap();
-    assert_eq!(world.upstream().challenge(&request()).await, Err(refused("ACCOUNT_WRONG")));
+    assert_eq!(
+        world.upstream().challenge(&request()).await,
+        Err(UpstreamError::SignInRefused { code: "ACCOUNT_WRONG".to_owned() })
+    );
 }
 
 #[tokio::test]

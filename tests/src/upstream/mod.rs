@@ -204,6 +204,11 @@ impl SimUpstream {
         self.shared.state.forget_tokens();
     }
 
+    /// Takes one-time codes again that were used, so that a daemon started again need not wait for the next one.
+    pub fn forget_used_codes(&self) {
+        self.shared.state.forget_used_codes();
+    }
+
     /// Registers a persona's card for use as a health insurance card (利用登録), or takes it back.
     pub fn set_registered(&self, persona: &str, registered: bool) {
         self.shared.state.set_registered(persona, registered);

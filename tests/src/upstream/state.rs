@@ -89,6 +89,10 @@ impl State {
         fresh
     }
 
+    pub(super) fn forget_used_codes(&self) {
+        self.inner().last_step = None;
+    }
+
     pub(super) fn issue_token(&self) -> String {
         let token = HEXLOWER.encode(&self.unguessable::<32>());
         let (now, until) = (self.now(), self.in_seconds(TOKEN_LIFE_SECONDS));

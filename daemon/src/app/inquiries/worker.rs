@@ -20,7 +20,7 @@ enum Verdict {
     Never(InquiryFailure),
 }
 
-/// A refusal is final, everything else is not the job's fault.
+/// A refusal of the number is final, everything else is not the job's fault.
 fn verdict(error: UpstreamError) -> Verdict {
     match error {
         UpstreamError::Unreachable => Verdict::Later(Later::Unreachable),
@@ -29,6 +29,9 @@ fn verdict(error: UpstreamError) -> Verdict {
         UpstreamError::ClientCertificate => Verdict::Later(Later::Certificate),
         UpstreamError::Renegotiation => Verdict::Later(Later::Renegotiation),
         UpstreamError::Malformed => Verdict::Later(Later::Malformed),
+        UpstreamError::SignInRefused { .. } => Verdict::Later(Later::SignIn),
+        // A gateway's word, not the central system's.
+        UpstreamError::Refused { code } if code.starts_with("HTTP-") => Verdict::Later(Later::Unreachable),
         UpstreamError::Refused { code } => Verdict::Never(refusal(code)),
     }
 }

@@ -32,6 +32,12 @@ pub enum UpstreamError {
     /// TLS 1.2: the server wants renegotiation, which is not supported; waiting does not help.
     #[error("the central system wants TLS 1.2 renegotiation, which is not supported")]
     Renegotiation,
+    /// It refused our sign-in with an error code of its own; says nothing about the question.
+    #[error("the central system refused the sign-in with {code}")]
+    SignInRefused {
+        /// Its code.
+        code: String,
+    },
     /// TLS: our certificate was refused, or the server's was not acceptable.
     #[error("the TLS certificates were not accepted")]
     ClientCertificate,

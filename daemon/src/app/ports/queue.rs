@@ -131,7 +131,7 @@ pub trait InquiryQueue: Send + Sync + 'static {
         audit: &AuditEntry,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError>;
 
-    /// All jobs that have not ended, in the order in which they were taken in.
+    /// All jobs that have not ended, in the order in which they were taken in; one that cannot be read is left out.
     async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError>;
 
     /// Ends jobs in one transaction: writes a taken number on every stored result of the person, erases what the job
