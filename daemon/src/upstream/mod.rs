@@ -50,7 +50,7 @@ use watch::Watch;
 use wire::Correlation;
 
 /// How often the files and the certificate's end are looked at while nothing is asked.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// The connection to the central system: both ports on one client, one token.
 pub struct Upstream {

@@ -150,8 +150,8 @@ impl Session {
     }
 
     fn keep(&self, state: &mut State, token: Token, line: Arc<Line>) -> Ticket {
-        let life = token.expires_in.unwrap_or(ASSUMED_LIFE_SECONDS);
-        let used = life.saturating_sub(MARGIN_SECONDS).max(life / 2);
+        let seconds = token.expires_in.unwrap_or(ASSUMED_LIFE_SECONDS);
+        let used = seconds.saturating_sub(MARGIN_SECONDS).max(seconds / 2);
         let renew_at = self
             .clock
             .now()

@@ -51,18 +51,12 @@ enum Weight {
 fn weigh<T>(outcome: &Result<T, UpstreamError>) -> Weight {
     match outcome {
         Ok(_) | Err(UpstreamError::Maintenance) => Weight::Answer,
-        Err(UpstreamError::Refused { code } | UpstreamError::SignInRefused { code })
-            if code == "HTTP-429" =>
-        {
-            Weight::Wait
-        }
-        // Of a gateway before it: it has no code of its own.
-        Err(UpstreamError::Refused { code } | UpstreamError::SignInRefused { code })
-            if code.starts_with("HTTP-5") =>
-        {
-            Weight::Failure
-        }
-        Err(UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. }) => Weight::Answer,
+        Err(UpstreamError::Refused { code } | UpstreamError::SignInRefused { code }) => match code.as_str() {
+            "HTTP-429" => Weight::Wait,
+            // Of a gateway before it: it has no code of its own.
+            code if code.starts_with("HTTP-5") => Weight::Failure,
+            _ => Weight::Answer,
+        },
         Err(
             UpstreamError::Unreachable
             | UpstreamError::Timeout

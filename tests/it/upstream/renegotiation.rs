@@ -41,7 +41,7 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = lines.find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit(':').next()?.parse().ok());
         tokio::task::spawn_blocking(move || {
-            while let Some(line) = lines.next() {
+            for line in lines {
                 if line.contains("HTTP/1.1") {
                     // "R": renegotiate and ask for the client certificate. A server that has ended needs no more.
                     let _ = input.write_all(b"R\n");
