@@ -18,7 +18,7 @@ const PEOPLE: [&str; 3] = ["taro", "hanako", "kokuho"];
 /// Numbers for each person in a round; the last one counts.
 const NUMBERS: usize = 3;
 /// Longer than the queue's first waits and a new sign-in, shorter than a hung test.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::answers;
 use super::routes::{Sim, text};
-use super::state::State;
+use super::state::{BulkStand, State};
 use crate::personas::{Identifiers, Personas};
 
 /// Most items of one bulk.
@@ -85,8 +85,8 @@ pub(super) async fn bulk_outcome(Extract(sim): Sim, headers: HeaderMap, bytes: B
     };
     match text(&body, "ReceptionNumber").and_then(|receipt| sim.state.ask_bulk(receipt)) {
         None => sim.error(&to, "RECEPTION_UNKNOWN"),
-        Some(None) => axum::Json(answers::running(&to, sim.state.now())).into_response(),
-        Some(Some(items)) => {
+        Some(BulkStand::Running) => axum::Json(answers::running(&to, sim.state.now())).into_response(),
+        Some(BulkStand::Done(items)) => {
             let list: Vec<_> = items.iter().map(|(asked, outcome)| asked.answer(*outcome)).collect();
             sim.success(
                 &to,

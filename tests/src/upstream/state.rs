@@ -44,6 +44,12 @@ struct Inner {
 /// Items of a bulk with what became of each.
 pub(super) type BulkItems = Vec<(Asked, Result<(), &'static str>)>;
 
+/// What is said of a bulk.
+pub(super) enum BulkStand {
+    Running,
+    Done(BulkItems),
+}
+
 /// A bulk of inquiry numbers.
 enum Bulk {
     /// Asked about this often before it is done.
@@ -164,19 +170,19 @@ impl State {
         self.inner().bulks.clear();
     }
 
-    /// What became of a bulk: `None` if there is none, `Some(None)` while it runs.
-    pub(super) fn ask_bulk(&self, receipt: &str) -> Option<Option<BulkItems>> {
+    /// What became of a bulk; `None` if there is none.
+    pub(super) fn ask_bulk(&self, receipt: &str) -> Option<BulkStand> {
         let items = match self.inner().bulks.get_mut(receipt)? {
-            Bulk::Done(items) => return Some(Some(items.clone())),
+            Bulk::Done(items) => return Some(BulkStand::Done(items.clone())),
             Bulk::Waiting(0, items) => items.clone(),
             Bulk::Waiting(polls, _) => {
                 *polls -= 1;
-                return Some(None);
+                return Some(BulkStand::Running);
             }
         };
         let items: BulkItems = items.into_iter().map(|asked| (asked.clone(), asked.apply(self))).collect();
         self.inner().bulks.insert(receipt.to_owned(), Bulk::Done(items.clone()));
-        Some(Some(items))
+        Some(BulkStand::Done(items))
     }
 
     /// The number set last, or the one the person comes with.

@@ -74,7 +74,7 @@ impl Inquiries {
                     inquiries.0.rest().await;
                 }
             };
-            stopping.run_until_cancelled(work).await.unwrap_or(())
+            stopping.run_until_cancelled(work).await;
         });
     }
 
