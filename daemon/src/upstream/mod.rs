@@ -2,7 +2,7 @@
 //!
 //! Holds everything that is specific to the central system's interface: endpoints, message forms, sign-in, TLS. Knows
 //! nothing of cards, storage or the API. Nothing is repeated here except one sign-in and one further try after the
-//! central system refused a token, because such a request was not processed.
+//! central system refused a token, because such a request was not processed; a card-use registration not even then.
 //!
 //! Limit: passwords and codes are wiped where this daemon holds them, but the HTTP and TLS layers keep copies of what
 //! they send that nobody can wipe.

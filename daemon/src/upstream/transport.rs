@@ -19,6 +19,7 @@ pub(super) struct Endpoints {
     pub auth: Url,
     pub challenge: Url,
     pub confirm: Url,
+    pub card_use_registration: Url,
     pub results: Url,
     pub inquiry_number: Url,
 }
@@ -37,6 +38,7 @@ impl Endpoints {
             auth: at(&paths.auth)?,
             challenge: at(&paths.challenge)?,
             confirm: at(&paths.confirm)?,
+            card_use_registration: at(&paths.card_use_registration)?,
             results: at(&paths.results)?,
             inquiry_number: at(&paths.inquiry_number)?,
         })

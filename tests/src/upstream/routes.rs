@@ -10,6 +10,7 @@ use axum::middleware::{Next, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use daemon::app::tasks::Tasks;
 use daemon::domain::eligibility::parse_date;
 use daemon::domain::retention::JstMonth;
 use data_encoding::BASE64;
@@ -22,6 +23,7 @@ use super::Facility;
 use super::answers::{self, Addressee};
 use super::fault::{Endpoint, Fault, Script};
 use super::line::{Peer, Traffic};
+use super::registration::{self, Registry, card_use_registration};
 use super::state::{State, TOKEN_LIFE_SECONDS};
 use crate::personas::{Identifiers, Personas, Token};
 use crate::pki::{CardPki, CardholderCertificate, VerifyError};
@@ -29,7 +31,7 @@ use crate::pki::{CardPki, CardholderCertificate, VerifyError};
 /// Largest request read.
 const LARGEST_REQUEST: usize = 256 * 1024;
 /// The terminal that checks by card are attributed to.
-const TERMINAL: &str = "SIM-TERMINAL-01";
+pub(super) const TERMINAL: &str = "SIM-TERMINAL-01";
 
 /// What all requests share.
 pub(super) struct Shared {
@@ -37,12 +39,14 @@ pub(super) struct Shared {
     pub accepts_unsigned_visual: bool,
     pub page_size: usize,
     pub state: State,
+    pub registry: Registry,
+    pub tasks: Tasks,
     pub script: Script,
     pub traffic: Arc<Traffic>,
     pub stopping: CancellationToken,
 }
 
-type Sim = Extract<Arc<Shared>>;
+pub(super) type Sim = Extract<Arc<Shared>>;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
@@ -51,6 +55,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             Endpoint::Auth => post(auth),
             Endpoint::Challenge => post(challenge),
             Endpoint::Confirm => post(confirm),
+            Endpoint::CardUseRegistration => post(card_use_registration),
             Endpoint::Results => post(results),
             Endpoint::InquiryNumber => post(inquiry_number),
         };
@@ -133,7 +138,7 @@ async fn replace(response: Response, field: &str, value: String) -> Response {
     Json(message).into_response()
 }
 
-fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
     object.get(tag).and_then(Value::as_str)
 }
 
@@ -151,17 +156,17 @@ impl Shared {
         (status, Json(answers::error(to, self.state.now(), code))).into_response()
     }
 
-    fn error(&self, to: &Addressee, code: &str) -> Response {
+    pub(super) fn error(&self, to: &Addressee, code: &str) -> Response {
         self.refusal(Some(to), StatusCode::OK, code)
     }
 
-    fn success(&self, to: &Addressee, body: &Value) -> Response {
+    pub(super) fn success(&self, to: &Addressee, body: &Value) -> Response {
         Json(answers::success(to, self.state.now(), body)).into_response()
     }
 
     /// Checks token and facility, and takes the message apart.
     #[expect(clippy::result_large_err, reason = "the error is the answer, made once and sent")]
-    fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
+    pub(super) fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
         let mut message: Value = serde_json::from_slice(bytes).unwrap_or_default();
         let to = addressee(&message);
         let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -231,8 +236,7 @@ async fn confirm(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
             .success(&to, &answers::outcome("CERTIFICATE_EXPIRED", "電子証明書の有効期限が切れています。"));
     }
     if !sim.state.is_registered(persona) {
-        let message = "健康保険証としての利用登録がされていません。";
-        return sim.success(&to, &answers::outcome("CARD_NOT_REGISTERED", message));
+        return sim.success(&to, &registration::not_registered(&sim, persona));
     }
     match &persona.answer.refusal {
         Some(code) => sim.error(&to, code),

@@ -18,8 +18,8 @@ pub use card::{
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
-    Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
-    UpstreamStatus,
+    Answer, CardCheck, CardUseRegistration, Challenge, LinkedResult, Proof, ReceiptLink, RegistrationError,
+    RegistrationTicket, RequestId, UpstreamError, UpstreamHealth, UpstreamStatus,
 };
 pub use settings::Settings;
 pub use store::{

@@ -121,7 +121,7 @@ fn outcomes_and_refusals_are_told_apart() {
             &format!("\"ProcessingResultStatus\":\"2\",\"ProcessingResultCode\":\"{code}\""),
         ))
     };
-    assert_eq!(outcome("CARD_NOT_REGISTERED"), Ok(Answer::NotRegistered));
+    assert_eq!(outcome("CARD_NOT_REGISTERED"), Ok(Answer::NotRegistered { ticket: None }));
     assert_eq!(outcome("CERTIFICATE_EXPIRED"), Ok(Answer::CertificateExpired));
     assert_eq!(outcome("E-123"), Err(WireError::Refused("E-123".to_owned())));
     let error = |header: &str| {
