@@ -8,9 +8,7 @@ use axum::http::StatusCode;
 
 use super::{Reply, TAG_CHECKS};
 use crate::extract::{Id, Json, Query, Session};
-use crate::responses::{
-    CardUseRegistrationErrors, CheckErrors, CheckStepErrors, NewCheckErrors, PinErrors,
-};
+use crate::responses::{CardUseRegistrationErrors, CheckErrors, CheckStepErrors, NewCheckErrors, PinErrors};
 use crate::serve::Stopping;
 use crate::service::Service;
 use crate::wire;

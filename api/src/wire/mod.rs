@@ -13,8 +13,7 @@ mod settings;
 
 pub use check::{
     CardKind, CardUseRegistration, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait,
-    ConsentedBy, EnteredBy, Method,
-    NewCheck, PinEntry, Token,
+    ConsentedBy, EnteredBy, Method, NewCheck, PinEntry, Token,
 };
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};

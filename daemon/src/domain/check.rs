@@ -415,7 +415,8 @@ mod tests {
     #[test]
     fn a_card_is_registered_only_after_consent_and_then_gives_its_result() {
         let asked = [Event::CardPresented, Event::CardRead];
-        let offered = || run(Method::Visual, asked.clone()).unwrap().after(Event::RegistrationOffered).unwrap();
+        let offered =
+            || run(Method::Visual, asked.clone()).unwrap().after(Event::RegistrationOffered).unwrap();
         assert_eq!(offered(), Phase::OfferingRegistration);
         let registering = offered().after(Event::ConsentRecorded).unwrap();
         assert_eq!(registering.after(Event::Stored(ResultId(3))), Ok(Phase::Done(ResultId(3))));

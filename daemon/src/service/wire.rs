@@ -66,9 +66,7 @@ pub(super) fn consent_from(request: w::CardUseRegistration) -> Consent {
     match (request.consent, request.consented_by) {
         (false, _) => Consent::Declined,
         (true, Some(w::ConsentedBy::Patient) | None) => Consent::Given(ConsentedBy::Patient),
-        (true, Some(w::ConsentedBy::LegalRepresentative)) => {
-            Consent::Given(ConsentedBy::LegalRepresentative)
-        }
+        (true, Some(w::ConsentedBy::LegalRepresentative)) => Consent::Given(ConsentedBy::LegalRepresentative),
     }
 }
 

@@ -54,7 +54,12 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
         ("POST", consent, "{}".to_owned(), Some("consent")),
         ("POST", consent, "{\"consent\":4711}".to_owned(), Some("consent")),
         ("POST", consent, "{\"consent\":null}".to_owned(), Some("consent")),
-        ("POST", consent, format!("{{\"consent\":true,\"consented_by\":\"{CANARY}\"}}"), Some("consented_by")),
+        (
+            "POST",
+            consent,
+            format!("{{\"consent\":true,\"consented_by\":\"{CANARY}\"}}"),
+            Some("consented_by"),
+        ),
         ("POST", consent, format!("{{\"consent\":true,\"by\":\"{CANARY}\"}}"), Some("by")),
         ("PUT", number, "{\"inquiry_number\":4711}".to_owned(), Some("inquiry_number")),
         ("PUT", number, "{\"inquiry_number\":\"\u{0}\"}".to_owned(), None),

@@ -6,6 +6,7 @@
     reason = "a clinic that does not open ends the test or the sandbox with the reason"
 )]
 
+pub mod personas;
 mod visitor;
 
 use std::collections::HashMap;

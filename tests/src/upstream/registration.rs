@@ -70,9 +70,8 @@ impl Registry {
     }
 
     pub(super) async fn begun(&self, persona: &str, requests: usize) {
-        let enough = |progress: &Progress| {
-            progress.requests.get(persona).copied().unwrap_or_default() >= requests
-        };
+        let enough =
+            |progress: &Progress| progress.requests.get(persona).copied().unwrap_or_default() >= requests;
         self.until(enough).await;
     }
 
@@ -109,18 +108,13 @@ pub(super) fn not_registered(sim: &Shared, persona: &'static Persona) -> Value {
 }
 
 /// Registers a card and answers with its holder's eligibility.
-pub(super) async fn card_use_registration(
-    Extract(sim): Sim,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Response {
+pub(super) async fn card_use_registration(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
     let (to, body) = match sim.open(&headers, &bytes) {
         Ok(opened) => opened,
         Err(refusal) => return refusal,
     };
-    let consented = text(&body, "ConsentTime").is_some_and(|time| {
-        time.len() == 14 && DateTime::strptime("%Y%m%d%H%M%S", time).is_ok()
-    });
+    let consented = text(&body, "ConsentTime")
+        .is_some_and(|time| time.len() == 14 && DateTime::strptime("%Y%m%d%H%M%S", time).is_ok());
     let Some(ticket) = text(&body, "RegistrationTicket").filter(|_| consented) else {
         return sim.error(&to, "REQUEST_INVALID");
     };

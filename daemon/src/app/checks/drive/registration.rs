@@ -101,16 +101,36 @@ impl Drive {
     }
 
     /// Sends the registration, once. Nobody can interrupt it; a daemon that stops does not wait for the answer.
-    async fn register(&self, registration: &CardUseRegistration) -> Result<Confirmation, Failure> {
+    async fn register(&mut self, registration: &CardUseRegistration) -> Result<Confirmation, Failure> {
         let request = request_id(&*self.parts.random);
-        let answer = self.parts.central.register_card_use(&request, registration);
-        match self.stopping.run_until_cancelled(answer).await {
-            Some(Ok(confirmation)) => Ok(confirmation),
-            Some(Err(RegistrationError::Unknown)) | None => Err(Failure::RegistrationPending),
-            Some(Err(RegistrationError::NotDone(UpstreamError::Maintenance))) => {
-                Err(Failure::RegistrationClosed)
+        let central = self.parts.central.clone();
+        let answer = central.register_card_use(&request, registration);
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer.map_err(Failure::from),
+                Some(input) = self.inputs.recv() => refuse(input),
+                () = self.stopping.cancelled() => return Err(Failure::RegistrationPending),
             }
-            Some(Err(RegistrationError::NotDone(error))) => Err(error.into()),
         }
     }
+}
+
+impl From<RegistrationError> for Failure {
+    fn from(error: RegistrationError) -> Self {
+        match error {
+            RegistrationError::Unknown => Self::RegistrationPending,
+            RegistrationError::NotDone(UpstreamError::Maintenance) => Self::RegistrationClosed,
+            RegistrationError::NotDone(error) => error.into(),
+        }
+    }
+}
+
+/// Answers at once that it is too late.
+fn refuse(input: Input) {
+    let (Input::Pin(_, reply)
+    | Input::ConfirmLastTry(reply)
+    | Input::Consent(_, reply)
+    | Input::Cancel(reply)) = input;
+    let _ = reply.send(Err(InputError::WrongPhase));
 }
