@@ -165,7 +165,7 @@ impl Visit<'_> {
     /// A failure says what it is, what to do now, and who can do it.
     fn note_failure(&mut self, end: &Value) {
         let failure = &end["failure"];
-        self.failure = failure["code"].as_str().unwrap_or_default().to_owned();
+        failure["code"].as_str().unwrap_or_default().clone_into(&mut self.failure);
         for text in ["title", "guidance", "who"] {
             let is_there = failure[text].as_str().is_some_and(|text| !text.is_empty());
             self.expect(text, &is_there, &true);
