@@ -155,11 +155,19 @@ codes! {
     /// The card is not registered as a health insurance card.
     CardUseNotRegistered = "card_use_not_registered", UNPROCESSABLE_ENTITY, Staff,
         "健康保険証としての利用登録がされていません。",
-        other_ways!("患者の同意を得て、マイナポータルなどで健康保険証利用の申込みを行ってください。登録の完了まで数分かかることがあり、毎日午前3時から午前6時は利用できません。");
+        other_ways!("利用登録を行う場合は、もう一度資格確認を始めてカードをかざし、患者の同意を得て登録してください（目安15秒。毎日午前3時から午前6時とメンテナンスの間は利用できません）。登録の画面に進まないときは、患者がマイナポータルなどで健康保険証利用の申込みを行えます。");
     /// The person of the phone's certificate is not registered.
     CardUseNotRegisteredPhone = "card_use_not_registered_phone", UNPROCESSABLE_ENTITY, Staff,
         "健康保険証としての利用登録がされていません（スマートフォン）。",
-        other_ways!("患者のスマートフォンからマイナポータルにアクセスし、健康保険証利用の申込みを行うようご案内ください。登録の完了まで5分ほどかかることがあります。");
+        other_ways!("患者のスマートフォンからマイナポータルにアクセスし、健康保険証利用の申込みを行うようご案内ください。登録の完了まで最長で5分かかります。完了したら、もう一度資格確認を始めてください。");
+    /// Card-use registration is closed now.
+    CardUseRegistrationClosed = "card_use_registration_closed", SERVICE_UNAVAILABLE, Staff,
+        "健康保険証の利用登録は、今は受け付けていません。",
+        other_ways!("このカードは健康保険証としての利用登録がされていません。利用登録は、毎日午前3時から午前6時と、メンテナンスの間は利用できません。メンテナンスの予定は施術所等向け総合ポータルサイトをご確認ください。今回は資格確認書等で資格を確認し、利用登録は受付の時間にもう一度カードをかざして行ってください。");
+    /// The outcome of a card-use registration is not known yet.
+    CardUseRegistrationPending = "card_use_registration_pending", GATEWAY_TIMEOUT, Staff,
+        "健康保険証の利用登録の完了を確認できませんでした。",
+        other_ways!("登録の処理は続いていることがあります。数分たってからもう一度資格確認を始め、カードをかざしてください。処理が完了していれば、通常どおり確認できます。");
     /// The certificate is past its grace period.
     CertificateExpired = "certificate_expired", UNPROCESSABLE_ENTITY, Staff,
         "カードの電子証明書の有効期限が切れています。",

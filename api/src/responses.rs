@@ -86,6 +86,8 @@ errors! {
     CheckStepErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound, Code::WrongPhase]];
     /// Of entering the PIN.
     PinErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase, Code::PinFormat]];
+    /// Of deciding about card-use registration.
+    CardUseRegistrationErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase]];
     /// Of reading one result.
     ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::ResultNotFound]];
     /// Of setting the inquiry number of a result's person.

@@ -141,7 +141,15 @@ pub trait Service: Send + Sync + 'static {
     /// Confirms with the patient's consent that the last PIN try may be used.
     async fn confirm_last_try(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
 
-    /// Cancels a check that has not asked the central system yet.
+    /// Takes the decision about card-use registration. With consent, the registration begins once that is on record.
+    async fn register_card_use(
+        &self,
+        caller: &Caller,
+        id: &str,
+        request: wire::CardUseRegistration,
+    ) -> Answer<wire::Check>;
+
+    /// Cancels a check that the central system is not working on.
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
 
     /// A page of searchable results, newest first.

@@ -258,11 +258,13 @@ mod tests {
                 &defaults.inquiry_number
             )
         );
+        assert_eq!(paths.card_use_registration, defaults.card_use_registration);
         let (timeouts, defaults) = (config.upstream.timeouts, crate::upstream::Timeouts::default());
         assert_eq!(
             (timeouts.connect_ms, timeouts.total_ms, timeouts.results_ms),
             (defaults.connect_ms, defaults.total_ms, defaults.results_ms)
         );
+        assert_eq!(timeouts.registration_ms, defaults.registration_ms);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
+use crate::app::maintenance::MaintenanceCalendar;
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
 use crate::app::settings::ChangeSettings;
@@ -37,6 +38,8 @@ pub struct Surroundings {
     pub readers: Box<dyn Readers>,
     /// Opens a card's key without its PIN; this machine has no material for it (see the port).
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    /// The announced closures, as far as they are known at the start.
+    pub maintenance: MaintenanceCalendar,
     /// The limits of the API's listener.
     pub limits: Limits,
 }
@@ -49,6 +52,7 @@ impl Surroundings {
             random: Arc::new(OsRandom),
             readers: Box::new(PcscReaders::new()?),
             terminal_authentication: None,
+            maintenance: MaintenanceCalendar::default(),
             limits: Limits::default(),
         })
     }
@@ -85,6 +89,8 @@ pub struct Daemon {
     /// Where the API listens.
     pub api: SocketAddr,
     tasks: Tasks,
+    /// What uses the store.
+    work: Tasks,
     store: Arc<Store>,
     desk: Arc<Desk>,
     ended: oneshot::Receiver<()>,
@@ -109,8 +115,10 @@ impl Daemon {
             clock: around.clock,
             random: around.random,
             terminal_authentication: around.terminal_authentication,
-            tasks: tasks.clone(),
+            maintenance: around.maintenance,
+            tasks: tasks.apart(),
         };
+        let work = parts.tasks.clone();
         let service = use_cases(config, &parts, &store, &desk, &central).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
@@ -124,7 +132,7 @@ impl Daemon {
             let _ = end.send(());
         });
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, tasks, store, desk, ended })
+        Ok(Self { api, tasks, work, store, desk, ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -141,6 +149,8 @@ impl Daemon {
         if let Err(error) = self.desk.stop().await {
             tracing::error!(%error, "while stopping");
         }
+        // What a check has come to is still written down.
+        self.work.finish().await;
         self.store.close().await;
         self.tasks.finish().await;
     }
@@ -150,6 +160,7 @@ struct Parts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    maintenance: MaintenanceCalendar,
     tasks: Tasks,
 }
 
@@ -160,7 +171,7 @@ async fn use_cases(
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, tasks } = parts;
+    let Parts { clock, random, terminal_authentication, maintenance, tasks } = parts;
     let origin = config.mode.origin();
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
@@ -193,6 +204,7 @@ async fn use_cases(
             tasks: tasks.clone(),
             settings: store.clone(),
             terminal_authentication: terminal_authentication.clone(),
+            maintenance: maintenance.clone(),
             terminals: config.terminals(),
             origin,
         }),

@@ -7,6 +7,7 @@ mod inquiry_numbers_bulk;
 mod methods;
 mod people;
 mod readers;
+mod registration;
 mod sign_in;
 mod snapshots;
 mod trouble;

@@ -68,6 +68,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(checks::get_check, checks::cancel_check))
         .routes(routes!(checks::enter_pin))
         .routes(routes!(checks::confirm_last_try))
+        .routes(routes!(checks::register_card_use))
         .routes(routes!(results::list_results))
         .routes(routes!(results::count_results))
         .routes(routes!(results::get_result))

@@ -13,8 +13,8 @@ mod session;
 mod settings;
 
 pub use check::{
-    CardKind, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait, EnteredBy, Method,
-    NewCheck, PinEntry, Token,
+    CardKind, CardUseRegistration, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait,
+    ConsentedBy, EnteredBy, Method, NewCheck, PinEntry, Token,
 };
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{

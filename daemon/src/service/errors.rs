@@ -81,6 +81,7 @@ pub(super) fn input(error: InputError) -> ServiceError {
     match error {
         InputError::NotFound => Code::CheckNotFound.into(),
         InputError::WrongPhase => Code::WrongPhase.into(),
+        InputError::Store(error) => store(error),
     }
 }
 
@@ -160,6 +161,8 @@ pub(super) fn failure(failure: &Failure) -> Code {
         Failure::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial,
         Failure::NotRegistered => Code::CardUseNotRegistered,
         Failure::PhoneNotRegistered => Code::CardUseNotRegisteredPhone,
+        Failure::RegistrationClosed => Code::CardUseRegistrationClosed,
+        Failure::RegistrationPending => Code::CardUseRegistrationPending,
         Failure::CertificateExpired => Code::CertificateExpired,
         Failure::PhoneCertificateExpired => Code::CertificateExpiredPhone,
         Failure::UpstreamUnreachable => Code::UpstreamUnreachable,
@@ -199,6 +202,8 @@ mod tests {
             Failure::PhoneCertificateExpired,
             Failure::VisualNeedsTerminalMaterial,
             Failure::NotRegistered,
+            Failure::RegistrationClosed,
+            Failure::RegistrationPending,
             Failure::CertificateExpired,
             Failure::UpstreamUnreachable,
             Failure::UpstreamTimeout,

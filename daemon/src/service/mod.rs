@@ -133,6 +133,16 @@ impl Service for UseCases {
         answer_check(self.checks.confirm_last_try(&actor(caller), id).await)
     }
 
+    async fn register_card_use(
+        &self,
+        caller: &Caller,
+        id: &str,
+        request: w::CardUseRegistration,
+    ) -> Answer<w::Check> {
+        let consent = wire::consent_from(request);
+        answer_check(self.checks.decide_registration(&actor(caller), id, consent).await)
+    }
+
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<w::Check> {
         answer_check(self.checks.cancel(&actor(caller), id).await)
     }

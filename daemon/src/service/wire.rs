@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::errors;
 use crate::app::checks::{CertificateView, CheckView};
 use crate::app::ports::{Origin, Role, StoredResult};
-use crate::domain::admission::{CardKind, EnteredBy};
+use crate::domain::admission::{CardKind, Consent, ConsentedBy, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
 use crate::domain::eligibility::{Eligibility, Field, Validity};
@@ -58,6 +58,14 @@ same_words!(method, method_from, Method { Visual, CardPin, Iphone, AndroidPin })
 same_words!(card_kind, card_kind_from, CardKind { WithPhoto, WithoutPhoto, FaceAuthentication });
 same_words!(entered_by, entered_by_from, EnteredBy { Patient, LegalRepresentative, Helper });
 
+pub(super) fn consent_from(request: w::CardUseRegistration) -> Consent {
+    match (request.consent, request.consented_by) {
+        (false, _) => Consent::Declined,
+        (true, Some(w::ConsentedBy::Patient) | None) => Consent::Given(ConsentedBy::Patient),
+        (true, Some(w::ConsentedBy::LegalRepresentative)) => Consent::Given(ConsentedBy::LegalRepresentative),
+    }
+}
+
 fn token(token: Token) -> w::Token {
     match token {
         Token::Plastic => w::Token::Plastic,
@@ -74,6 +82,8 @@ pub(super) fn check(view: CheckView) -> w::Check {
         Phase::Reading => (w::CheckPhase::Reading, None, None),
         Phase::ConfirmingLastTry => (w::CheckPhase::ConfirmingLastTry, None, None),
         Phase::AskingUpstream => (w::CheckPhase::AskingUpstream, None, None),
+        Phase::OfferingRegistration => (w::CheckPhase::OfferingRegistration, None, None),
+        Phase::Registering => (w::CheckPhase::Registering, None, None),
         Phase::Done(id) => (w::CheckPhase::Done, Some(id.0), None),
         Phase::Failed(reason) => (w::CheckPhase::Failed, None, Some(failure(reason))),
         Phase::Cancelled => (w::CheckPhase::Cancelled, None, None),

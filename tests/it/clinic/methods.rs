@@ -43,7 +43,7 @@ async fn run_with_pin(visitor: &Visitor, request: Value, pin: &str) -> Value {
     visitor.wait_for(&check, &["done", "failed"]).await
 }
 
-async fn audited(open: &OpenClinic) -> Vec<(String, String)> {
+pub(super) async fn audited(open: &OpenClinic) -> Vec<(String, String)> {
     use sqlx::Row as _;
     let path = open.clinic.config.store.directory.join("shikaku.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);

@@ -118,6 +118,15 @@ impl Service for Scripted {
         self.play(sample::check()).await
     }
 
+    async fn register_card_use(
+        &self,
+        _: &Caller,
+        _: &str,
+        _: wire::CardUseRegistration,
+    ) -> Answer<wire::Check> {
+        self.play(sample::check()).await
+    }
+
     async fn cancel_check(&self, _: &Caller, _: &str) -> Answer<wire::Check> {
         self.play(sample::failed_check()).await
     }

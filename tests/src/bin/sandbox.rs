@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::Role;
 use daemon::system::{OsRandom, SystemClock, quiet_panics};
 use harness::clinic::{Clinic, Credentials, Plan, READER, Visitor};
@@ -107,6 +108,8 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         accepts_unsigned_visual: true,
         terminal_authentication: None,
         upstream_total_ms: 15_000,
+        registration_ms: 25_000,
+        maintenance: MaintenanceCalendar::default(),
         limits: api::limits::Limits::default(),
         accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
     }

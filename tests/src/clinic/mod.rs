@@ -6,6 +6,7 @@
     reason = "a clinic that does not open ends the test or the sandbox with the reason"
 )]
 
+pub mod personas;
 mod visitor;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
 use daemon::accounts;
+use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::config::{ApiConfig, Config, LogSection, Mode, StoreSection, TerminalSection};
 use daemon::start::{Daemon, StartError, Surroundings};
@@ -55,6 +57,10 @@ pub struct Plan {
     pub accepts_unsigned_visual: bool,
     /// Whole-operation deadline towards the central system, in milliseconds.
     pub upstream_total_ms: u64,
+    /// Limit of a card-use registration, in milliseconds.
+    pub registration_ms: u64,
+    /// The closures that the daemon knows of when it starts, and learns of by this.
+    pub maintenance: MaintenanceCalendar,
     /// Opens cards without their PIN.
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// The limits of the API's listener.
@@ -74,6 +80,8 @@ impl Plan {
             readers: vec![READER],
             accepts_unsigned_visual: true,
             upstream_total_ms: 10_000,
+            registration_ms: 10_000,
+            maintenance: MaintenanceCalendar::default(),
             terminal_authentication: None,
             limits: Limits::default(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
@@ -92,6 +100,7 @@ pub struct Clinic {
     /// The daemon's configuration.
     pub config: Config,
     readers_plugged: Vec<&'static str>,
+    maintenance: MaintenanceCalendar,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -116,6 +125,7 @@ impl Clinic {
             readers: SimReaders::new(&[]).1,
             config,
             readers_plugged: plan.readers,
+            maintenance: plan.maintenance,
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
             clock: plan.clock,
@@ -141,6 +151,7 @@ impl Clinic {
             random: self.random.clone(),
             readers: Box::new(readers),
             terminal_authentication: self.terminal_authentication.clone(),
+            maintenance: self.maintenance.clone(),
             limits: self.limits,
         };
         let daemon = Daemon::start(&self.config, around).await?;
@@ -221,6 +232,7 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
     let files = upstream.write_files(&secrets).expect("the central system's files");
     let mut section = files.config().expect("its configuration");
     section.timeouts.total_ms = plan.upstream_total_ms;
+    section.timeouts.registration_ms = plan.registration_ms;
     Config {
         institution_code: upstream.facility().institution_code.clone(),
         mode: Mode::Sandbox,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use daemon::app::access::Actor;
 use daemon::app::checks::{Checks, ChecksParts, NewCheck, Terminal};
+use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Origin, ReaderName, Role, TerminalId};
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, Phase};
@@ -70,6 +71,7 @@ impl Facility {
             audit: store.clone(),
             settings: store,
             terminal_authentication: None,
+            maintenance: MaintenanceCalendar::default(),
             clock: Arc::new(HeldClock::at(Timestamp::UNIX_EPOCH)),
             random: Arc::new(SeededRandom::new(dice.below(1 << 30) as u64)),
             tasks: tasks.clone(),

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use daemon::app::ports::{
-    Answer, AuditEntry, AuditLog, CardCheck, Challenge, NewResult, PageAfter, Proof, RequestId, ResultQuery,
-    ResultStore, Settings, StoreError, StoredResult, UpstreamError,
+    Answer, AuditEntry, AuditLog, CardCheck, CardUseRegistration, Challenge, NewResult, PageAfter, Proof,
+    RegistrationError, RequestId, ResultQuery, ResultStore, Settings, StoreError, StoredResult,
+    UpstreamError,
 };
 use daemon::domain::admission::SecuritySettings;
 use daemon::domain::check::ResultId;
@@ -61,6 +62,15 @@ impl CardCheck for Central {
             note: None,
             eligibilities: Vec::new(),
         }))
+    }
+
+    /// Everyone is registered already.
+    async fn register_card_use(
+        &self,
+        _: &RequestId,
+        _: &CardUseRegistration,
+    ) -> Result<Confirmation, RegistrationError> {
+        Err(RegistrationError::Unknown)
     }
 }
 

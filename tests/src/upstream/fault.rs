@@ -15,6 +15,8 @@ pub enum Endpoint {
     Challenge,
     /// Ask for the eligibility.
     Confirm,
+    /// Register a card for use as a health insurance card.
+    CardUseRegistration,
     /// Results of a period.
     Results,
     /// Set an inquiry number.
@@ -27,12 +29,13 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint with its path: the daemon's defaults.
-    pub fn paths() -> [(Self, String); 7] {
+    pub fn paths() -> [(Self, String); 8] {
         let paths = Paths::default();
         [
             (Self::Auth, paths.auth),
             (Self::Challenge, paths.challenge),
             (Self::Confirm, paths.confirm),
+            (Self::CardUseRegistration, paths.card_use_registration),
             (Self::Results, paths.results),
             (Self::InquiryNumber, paths.inquiry_number),
             (Self::InquiryBulk, paths.inquiry_bulk),

@@ -6,7 +6,11 @@
 //!
 //! Faults are scripted per endpoint with [`SimUpstream::script`]; each is used up by one request. Codes it invents:
 //! `CARD_NOT_REGISTERED`, `CERTIFICATE_EXPIRED`, `CHALLENGE_UNKNOWN`, `CERTIFICATE_UNTRUSTED`, `SIGNATURE_INVALID`,
-//! `PERSON_UNKNOWN`, `NUMBER_IN_USE`, `RECEPTION_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
+//! `PERSON_UNKNOWN`, `NUMBER_IN_USE`, `RECEPTION_UNKNOWN`, `REQUEST_INVALID`, `TICKET_UNKNOWN`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`,
+//! `MAINTENANCE`.
+//!
+//! Card-use registration goes on in the background when nobody waits for it any more, as the manual says of the real one;
+//! it is closed from 03:00 to 06:00 JST by the simulator's clock and in the closures it was told of.
 
 mod answers;
 mod console;
@@ -16,6 +20,7 @@ mod inquiries;
 mod line;
 pub mod pki;
 pub mod proxy;
+mod registration;
 mod routes;
 mod state;
 
@@ -23,6 +28,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use daemon::app::ports::{Clock, Random, random_bytes};
 use daemon::app::tasks::Tasks;
@@ -54,6 +60,8 @@ pub struct Options {
     pub accepts_unsigned_visual: bool,
     /// Most results in one answer.
     pub page_size: usize,
+    /// How long a card-use registration takes; the real one about 15 seconds.
+    pub registration_time: Duration,
 }
 
 impl Options {
@@ -68,6 +76,7 @@ impl Options {
             tls_versions: TlsVersions::Both,
             accepts_unsigned_visual: true,
             page_size: 100,
+            registration_time: Duration::ZERO,
         }
     }
 }
@@ -118,6 +127,8 @@ impl SimUpstream {
             accepts_unsigned_visual: options.accepts_unsigned_visual,
             page_size: options.page_size,
             state: State::new(options.clock, options.random),
+            registry: registration::Registry::new(options.registration_time),
+            tasks: tasks.clone(),
             script: fault::Script::default(),
             traffic: Arc::default(),
             clock_ahead: AtomicI64::default(),
@@ -212,6 +223,32 @@ impl SimUpstream {
     /// Registers a persona's card for use as a health insurance card (利用登録), or takes it back.
     pub fn set_registered(&self, persona: &str, registered: bool) {
         self.shared.state.set_registered(persona, registered);
+    }
+
+    /// From now on no card-use registration comes to its end, until [`SimUpstream::finish_registrations`].
+    pub fn hold_registrations(&self) {
+        self.shared.registry.hold(true);
+    }
+
+    /// Lets card-use registrations come to their end, and returns when those begun have.
+    pub async fn finish_registrations(&self) {
+        self.shared.registry.hold(false);
+        self.shared.registry.settled().await;
+    }
+
+    /// Waits until this many requests to register a persona's card have been taken up.
+    pub async fn registration_begun(&self, persona: &str, requests: usize) {
+        self.shared.registry.begun(persona, requests).await;
+    }
+
+    /// Requests to register a persona's card that came in whole, with a good token and ticket.
+    pub fn registrations(&self, persona: &str) -> usize {
+        self.shared.registry.requests(persona)
+    }
+
+    /// Closes card-use registration from an instant until another, as announced maintenance does.
+    pub fn close_registration(&self, from: Timestamp, until: Timestamp) {
+        self.shared.registry.close(from, until);
     }
 
     /// The inquiry number a person has; see `Persona::person`.

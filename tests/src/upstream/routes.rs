@@ -11,6 +11,7 @@ use axum::middleware::{Next, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use daemon::app::tasks::Tasks;
 use daemon::domain::eligibility::parse_date;
 use daemon::domain::retention::JstMonth;
 use data_encoding::BASE64;
@@ -24,6 +25,7 @@ use super::answers::{self, Addressee};
 use super::fault::{Endpoint, Fault, Script};
 use super::inquiries;
 use super::line::{Peer, Traffic};
+use super::registration::{self, Registry, card_use_registration};
 use super::state::{State, TOKEN_LIFE_SECONDS};
 use crate::personas::{Personas, Token};
 use crate::pki::{CardPki, CardholderCertificate, VerifyError};
@@ -31,7 +33,7 @@ use crate::pki::{CardPki, CardholderCertificate, VerifyError};
 /// Largest request read.
 const LARGEST_REQUEST: usize = 256 * 1024;
 /// The terminal that checks by card are attributed to.
-const TERMINAL: &str = "SIM-TERMINAL-01";
+pub(super) const TERMINAL: &str = "SIM-TERMINAL-01";
 
 /// What all requests share.
 pub(super) struct Shared {
@@ -39,6 +41,8 @@ pub(super) struct Shared {
     pub accepts_unsigned_visual: bool,
     pub page_size: usize,
     pub state: State,
+    pub registry: Registry,
+    pub tasks: Tasks,
     pub script: Script,
     pub traffic: Arc<Traffic>,
     /// How many seconds its `Date` is ahead of its clock.
@@ -57,6 +61,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             Endpoint::Auth => post(auth),
             Endpoint::Challenge => post(challenge),
             Endpoint::Confirm => post(confirm),
+            Endpoint::CardUseRegistration => post(card_use_registration),
             Endpoint::Results => post(results),
             Endpoint::InquiryNumber => post(inquiries::single),
             Endpoint::InquiryBulk => post(inquiries::bulk),
@@ -268,8 +273,7 @@ async fn confirm(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
             .success(&to, &answers::outcome("CERTIFICATE_EXPIRED", "電子証明書の有効期限が切れています。"));
     }
     if !sim.state.is_registered(persona) {
-        let message = "健康保険証としての利用登録がされていません。";
-        return sim.success(&to, &answers::outcome("CARD_NOT_REGISTERED", message));
+        return sim.success(&to, &registration::not_registered(&sim, persona));
     }
     match &persona.answer.refusal {
         Some(code) => sim.error(&to, code),

@@ -77,11 +77,11 @@ impl State {
         self.clock.now()
     }
 
-    fn in_seconds(&self, seconds: i64) -> Timestamp {
+    pub(super) fn in_seconds(&self, seconds: i64) -> Timestamp {
         self.now().checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
     }
 
-    fn unguessable<const N: usize>(&self) -> [u8; N] {
+    pub(super) fn unguessable<const N: usize>(&self) -> [u8; N] {
         random_bytes(self.random.as_ref())
     }
 

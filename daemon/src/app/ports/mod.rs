@@ -19,8 +19,9 @@ pub use card::{
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
-    Answer, BulkItem, BulkOutcome, CardCheck, Challenge, LastFailure, LinkedResult, Proof, ReceiptLink,
-    Renewal, RequestId, UpstreamError, UpstreamStatus, UpstreamView,
+    Answer, BulkItem, BulkOutcome, CardCheck, CardUseRegistration, Challenge, LastFailure, LinkedResult,
+    Proof, ReceiptLink, RegistrationError, RegistrationTicket, Renewal, RequestId, UpstreamError,
+    UpstreamStatus, UpstreamView,
 };
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,

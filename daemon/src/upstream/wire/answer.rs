@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::person::Entries;
 use super::{CERTIFICATE_EXPIRED, CHALLENGE_BYTES, Correlation, NOT_REGISTERED, Page, Token, WireError};
-use crate::app::ports::{Answer, Challenge, LinkedResult};
+use crate::app::ports::{Answer, Challenge, LinkedResult, RegistrationTicket};
 use crate::domain::eligibility::{Confirmation, ProcessingNote, Validity, parse_date};
 use crate::domain::identifiers::InquiryNumber;
 use crate::domain::personal::Secret;
@@ -146,6 +146,8 @@ struct Outcome {
     processing_result_message: Option<String>,
     #[serde(deserialize_with = "text")]
     qualification_validity: Option<String>,
+    #[serde(deserialize_with = "text")]
+    registration_ticket: Option<String>,
     result_list: Entries,
 }
 
@@ -188,14 +190,38 @@ fn instant(text: &str) -> Option<Timestamp> {
 pub(in crate::upstream) fn read_confirmation(bytes: &[u8], correlation: Correlation<'_>) -> Read<Answer> {
     let (header, body) = open::<Outcome>(bytes, correlation)?;
     match (body.processing_result_status.as_deref(), body.processing_result_code.as_deref()) {
-        (Some("1"), _) => body
-            .into_confirmation(
-                header.process_execution_time.as_deref(),
-                header.qualification_confirmation_date.as_deref(),
-            )
-            .map(Answer::Confirmed),
-        (Some("2"), Some(NOT_REGISTERED)) => Ok(Answer::NotRegistered),
+        (Some("2"), Some(NOT_REGISTERED)) => Ok(Answer::NotRegistered { ticket: ticket(body)? }),
         (Some("2"), Some(CERTIFICATE_EXPIRED)) => Ok(Answer::CertificateExpired),
+        _ => eligibility(&header, body).map(Answer::Confirmed),
+    }
+}
+
+/// Reads the answer to a card-use registration.
+pub(in crate::upstream) fn read_card_use_registration(
+    bytes: &[u8],
+    correlation: Correlation<'_>,
+) -> Read<Confirmation> {
+    let (header, body) = open::<Outcome>(bytes, correlation)?;
+    eligibility(&header, body)
+}
+
+/// What it takes to register a card; it is sent back as it came.
+fn ticket(body: Outcome) -> Read<Option<RegistrationTicket>> {
+    const LONGEST: usize = 8 * 1024;
+    match body.registration_ticket.map(RegistrationTicket::new) {
+        Some(ticket) if ticket.expose().len() > LONGEST => {
+            Err(WireError::Malformed("unusable RegistrationTicket"))
+        }
+        ticket => Ok(ticket),
+    }
+}
+
+fn eligibility(header: &Header, body: Outcome) -> Read<Confirmation> {
+    match (body.processing_result_status.as_deref(), body.processing_result_code.as_deref()) {
+        (Some("1"), _) => body.into_confirmation(
+            header.process_execution_time.as_deref(),
+            header.qualification_confirmation_date.as_deref(),
+        ),
         (Some("2"), Some(code)) => Err(WireError::from_code(code)),
         _ => Err(WireError::Malformed("ProcessingResultStatus is neither 1 nor 2 with a code")),
     }

@@ -9,7 +9,8 @@
 //! |---|---|---|
 //! | auth | plain object: `MedicalInstitutionCode`, `Account`, `Password`, `OneTimePassword`, `ArbitraryFileIdentifier` | plain object: `IdToken`, `ExpiresIn` (seconds) |
 //! | challenge | header only | `ChallengeId`, `Challenge` (Base64) |
-//! | confirm | `ChallengeId`, `Certificate`, `Signature` (Base64), or `Certificate` alone for 目視 | the eligibility message |
+//! | confirm | `ChallengeId`, `Certificate`, `Signature` (Base64), or `Certificate` alone for 目視 | the eligibility message; with `CARD_NOT_REGISTERED`, a `RegistrationTicket` if the card can be registered here |
+//! | card-use registration | `RegistrationTicket`, `ConsentTime` (YYYYMMDDhhmmss in Japan time) | the eligibility message, so that nobody has to sign again |
 //! | results | `From`, `To` (YYYYMMDD), `Cursor` | `Results`: list of `UpstreamResultId`, `Terminal` and one eligibility each; `NextCursor` while there are more |
 //! | inquiry number | `ReferenceNumberRegistrationInfo` | `ProcessingResultStatus`, `ReferenceNumber` |
 //! | inquiry numbers in bulk (OQSmuimm01) | list of `ReferenceNumberRegistrationInfo` | `ReceptionNumber`, `ReceptionDateTime` |
@@ -24,10 +25,11 @@ mod person;
 mod request;
 
 pub(super) use answer::{
-    read_challenge, read_confirmation, read_error, read_registration, read_results, read_token,
+    read_card_use_registration, read_challenge, read_confirmation, read_error, read_registration,
+    read_results, read_token,
 };
 pub(super) use bulk::{bulk_outcome, inquiry_bulk, read_bulk_outcome, read_reception};
-pub(super) use request::{auth, challenge, confirm, inquiry_number, results};
+pub(super) use request::{auth, card_use_registration, challenge, confirm, inquiry_number, results};
 
 use crate::app::ports::{RequestId, UpstreamError};
 use crate::domain::identifiers::InstitutionCode;

@@ -32,7 +32,7 @@ enum Topic {
     /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
     /// schedules; fuzzing
     Card,
-    /// Outages of the central system
+    /// The connection to the central system: everyone from tap to download, outages
     Upstream,
 }
 
