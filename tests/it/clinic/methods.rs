@@ -138,7 +138,7 @@ async fn the_certificate_is_shown_while_the_check_lives_and_the_central_system_d
         ("past-grace", "card_pin", "past_grace", "certificate_expired"),
         ("android-expired", "android_pin", "past_grace", "certificate_expired_phone"),
     ] {
-        open.clinic.tap(persona);
+        open.clinic.next_patient(&open.visitor, persona).await;
         let check = run_with_pin(&open.visitor, json!({ "method": method }), "1234").await;
         let ended = check["failure"]["code"].as_str().or(check["phase"].as_str());
         assert_eq!(ended, Some(end), "{persona}: {check}");
