@@ -23,14 +23,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Panics
 /// It is not there; the message names the command that builds it.
 pub fn shikakud() -> PathBuf {
+    built("shikakud")
+}
+
+/// One of our programs as built beside this one.
+///
+/// # Panics
+/// It is not there; the message names the command that builds it.
+pub fn built(name: &str) -> PathBuf {
     let here = std::env::current_exe().expect("this program has a path");
-    let program = here
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|directory| directory.join("shikakud"))
-        .find(|path| path.exists());
-    program.expect("shikakud is not built: run `make test`, or `cargo build --workspace --bins` first")
+    let mut places = here.ancestors().skip(1).take(2).map(|directory| directory.join(name));
+    let program = places.find(|path| path.exists());
+    program.unwrap_or_else(|| {
+        panic!("{name} is not built: run `make test`, or `cargo build --workspace --bins` first")
+    })
 }
 
 /// A port that is free now.

@@ -101,6 +101,8 @@ impl Store {
             .bind(now_us)
             .execute(&mut connection)
             .await?;
+        // SQLite syncs the WAL's name only if it has just created it, and tells nobody if that fails.
+        files::sync_directory(&config.data_dir)?;
         let readers = database::open_readers(&database, config.readers).await?;
 
         let keyring = Arc::new(keyring);
