@@ -8,14 +8,14 @@
 #![expect(clippy::expect_used, reason = "a bench that does not stand ends the run with the reason")]
 
 pub mod audit_edits;
-//can
+pub mod canaries;
 pub mod io_faults;
 pub mod judge;
 pub mod kill;
 pub mod power;
 pub mod purge;
 pub mod retention;
-//sec
+pub mod secrets;
 mod shim;
 pub mod site;
 mod states;
