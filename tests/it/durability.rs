@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::durability::audit_edits::{self, Verified};
 use harness::durability::canaries::{Canary, Kind, Scanner, self_test};
-use harness::durability::{io_faults, kill, power, purge, retention, secrets, site};
+use harness::durability::{io_faults, kill, power, program, purge, retention, secrets, site};
 use harness::lane as private;
 
 use crate::lane;
@@ -122,4 +122,14 @@ fn a_fault_before_the_first_answer_keeps_the_store_from_opening() {
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
     let late = io_faults::run_one(300, io_faults::Fault::IoForEver);
     assert!(late.acknowledged > 0 && late.refused > 0, "{late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_fails_anywhere_can_be_made_again_and_loses_nothing_it_has_shown() {
+    let program = program::Program::install().await;
+    let failed = program.fail(8);
+    assert!(failed.findings.is_empty(), "{:#?}", failed.findings);
+    let lost = program.lose_power(1, 48);
+    assert!(lost.findings.is_empty(), "{:#?}", lost.findings);
+    assert!(failed.faults > 15 && lost.acknowledged > 0, "{failed:?} {lost:?}");
 }

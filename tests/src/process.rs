@@ -73,6 +73,13 @@ impl Installation {
         Self { api, configuration, institution_code }
     }
 
+    /// The same configuration as another file, with data of its own beside it.
+    pub fn copied_to(&self, configuration: &Path) -> Self {
+        fs::copy(&self.configuration, configuration).expect("a configuration file");
+        let institution_code = self.institution_code.clone();
+        Self { api: self.api, configuration: configuration.to_owned(), institution_code }
+    }
+
     /// `shikakud` with arguments and this configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(shikakud());

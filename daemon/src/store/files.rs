@@ -158,7 +158,7 @@ pub(super) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fi
 }
 
 /// Replaces a file in one step: after a crash either the old or the new content is there, whole.
-pub(super) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);

@@ -33,6 +33,7 @@ pub use audit::{ChainError, ChainHead};
 pub use database::check_version;
 pub use error::OpenError;
 pub use files::FileError;
+pub(crate) use files::replace_private;
 pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
 pub use retention::Purged;
 

@@ -13,6 +13,7 @@ pub mod io_faults;
 pub mod judge;
 pub mod kill;
 pub mod power;
+pub mod program;
 pub mod purge;
 pub mod retention;
 pub mod secrets;

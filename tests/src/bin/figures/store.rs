@@ -1,6 +1,6 @@
 //! Store: nothing acknowledged is lost, nothing is kept or served too long, nothing secret is written, no forgery passes.
 
-use harness::durability::{audit_edits, io_faults, kill, power, purge, retention, secrets, site};
+use harness::durability::{audit_edits, io_faults, kill, power, program, purge, retention, secrets, site};
 use harness::lane::{self, Lane};
 
 use crate::figure;
@@ -33,6 +33,7 @@ pub fn measure(long: bool) {
     killed(rounds.kills);
     io_fails(&rounds);
     power_fails(rounds.states);
+    first_starts(&runtime().block_on(program::Program::install()), long);
     runtime().block_on(retained());
     purged();
     let program = std::env::current_exe().expect("this program has a path");
@@ -71,6 +72,15 @@ fn power_fails(states: u64) {
     figure("store.power_lost", report.lost);
     figure("store.power_findings", report.findings.len());
     figure("store.power_names_not_durable", names.len());
+}
+
+fn first_starts(program: &program::Program, long: bool) {
+    let failed = program.fail(1);
+    let lost = program.lose_power(1, if long { 2_000 } else { 200 });
+    complain(&failed.findings);
+    complain(&lost.findings);
+    figure("store.first_start_faults", failed.faults + lost.faults);
+    figure("store.first_start_findings", failed.findings.len() + lost.findings.len());
 }
 
 async fn retained() {
