@@ -74,6 +74,7 @@ impl Installation {
     }
 
     /// The same configuration as another file, with data of its own beside it.
+    #[must_use]
     pub fn copied_to(&self, configuration: &Path) -> Self {
         fs::copy(&self.configuration, configuration).expect("a configuration file");
         let institution_code = self.institution_code.clone();

@@ -101,7 +101,9 @@ fn entry(row: usize, dice: &mut Dice) -> AuditEntry {
         actor: dice.pick(&["receipt", "uketsuke", "kanrisha", ""]).to_owned(),
         action: dice.pick(&["result.read", "result.list", "check.done"]),
         terminal: dice.pick(&[None, Some("uketsuke-1"), Some("")]).map(|name| TerminalId(name.to_owned())),
-        results: (0..dice.below(4)).map(|more| ResultId((row * 10 + more) as i64)).collect(),
+        results: (0..dice.below(4))
+            .map(|more| ResultId(i64::try_from(row * 10 + more).unwrap_or(0)))
+            .collect(),
         outcome: dice.pick(&["ok", "not_found", "store_failed"]).to_owned(),
     }
 }
@@ -182,10 +184,10 @@ fn change(dice: &mut Dice) -> String {
 }
 
 fn delete(dice: &mut Dice) -> String {
-    let (from, rows) = (row(dice), 1 + dice.below(3));
-    let delete = format!("DELETE FROM audit WHERE seq >= {from} AND seq < {}", from + rows);
+    let (from, rows) = (row(dice), dice.pick(&[1, 2, 3]));
+    let delete = format!("DELETE FROM audit WHERE seq >= {from} AND seq < {from} + {rows}");
     // With or without closing the gap.
-    if dice.percent(50) { format!("{delete}; {}", shift(from, -(rows as i64))) } else { delete }
+    if dice.percent(50) { format!("{delete}; {}", shift(from, -rows)) } else { delete }
 }
 
 /// Moves the numbers of every row from one on.
@@ -221,6 +223,6 @@ fn reorder(dice: &mut Dice) -> String {
 }
 
 fn renumber(dice: &mut Dice) -> String {
-    let to = dice.pick(&[0, -1, (ROWS + 1) as i64, (ROWS + 100) as i64, i64::MAX]);
+    let to = dice.pick(&["0", "-1", "(SELECT count(*) + 1 FROM audit)", "1000", "9223372036854775807"]);
     format!("UPDATE audit SET seq = {to} WHERE seq = {}", row(dice))
 }

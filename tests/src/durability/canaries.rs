@@ -95,11 +95,11 @@ fn forms(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     ];
     for shift in 0..3 {
         for (form, encoding) in [("base64", BASE64_NOPAD), ("base64url", BASE64URL_NOPAD)] {
-            let shifted = encoding.encode(&[&vec![0; shift][..], value].concat()).into_bytes();
+            let encoded = encoding.encode(&[&vec![0; shift][..], value].concat()).into_bytes();
             // The characters at the ends also depend on the neighbours.
             let first = [0, 2, 3][shift];
-            let last = shifted.len() - usize::from(!(shift + value.len()).is_multiple_of(3));
-            forms.push((form, shifted[first..last].to_vec()));
+            let last = encoded.len() - usize::from(!(shift + value.len()).is_multiple_of(3));
+            forms.push((form, encoded[first..last].to_vec()));
         }
     }
     if let Ok(text) = std::str::from_utf8(value) {

@@ -82,12 +82,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn lose(&mut self, what: String) {
+    fn lose(&mut self, what: &str) {
         self.lost += 1;
         self.findings.push(format!("lost: {what}"));
     }
 
-    fn double(&mut self, what: String) {
+    fn double(&mut self, what: &str) {
         self.doubled += 1;
         self.findings.push(format!("doubled: {what}"));
     }
@@ -150,17 +150,17 @@ fn compare_results(verdict: &mut Verdict, stored: &[StoredResult], acks: &Acks) 
     for result in stored {
         let check = result.content.check_id.as_str();
         if by_check.insert(check, result).is_some() {
-            verdict.double(format!("the result of check {check}"));
+            verdict.double(&format!("the result of check {check}"));
         }
         if result.content != result_of(check) {
-            verdict.lose(format!("check {check} holds what is not its own"));
+            verdict.lose(&format!("check {check} holds what is not its own"));
         }
         if acks.purged && check.starts_with("06") {
             verdict.findings.push(format!("check {check} is served after its purge"));
         }
         let number = result.inquiry_number.as_ref();
         if number.is_some_and(|number| *number != number_of(check)) {
-            verdict.lose(format!("check {check} has another's inquiry number"));
+            verdict.lose(&format!("check {check} has another's inquiry number"));
         }
     }
     for (check, id) in &acks.inserted {
@@ -168,10 +168,10 @@ fn compare_results(verdict: &mut Verdict, stored: &[StoredResult], acks: &Acks) 
             continue;
         }
         match by_check.get(check.as_str()) {
-            None => verdict.lose(format!("the result of check {check}")),
-            Some(found) if found.id.0 != *id => verdict.lose(format!("check {check} under its number {id}")),
+            None => verdict.lose(&format!("the result of check {check}")),
+            Some(found) if found.id.0 != *id => verdict.lose(&format!("check {check} under its number {id}")),
             Some(found) if acks.numbered.contains(check) && found.inquiry_number.is_none() => {
-                verdict.lose(format!("the inquiry number of check {check}"));
+                verdict.lose(&format!("the inquiry number of check {check}"));
             }
             Some(_) => {}
         }
@@ -199,19 +199,19 @@ async fn compare_file(
         let packed = format!("{:016X}", result.id.0);
         match inserts.get(&packed).copied().unwrap_or(0) {
             1 => {}
-            0 => verdict.lose(format!("the audit row of result {}", result.id.0)),
-            rows => verdict.double(format!("{rows} audit rows of result {}", result.id.0)),
+            0 => verdict.lose(&format!("the audit row of result {}", result.id.0)),
+            rows => verdict.double(&format!("{rows} audit rows of result {}", result.id.0)),
         }
     }
     let notes =
         counted(&mut db, "SELECT actor, count(*) FROM audit WHERE action = ?1 GROUP BY 1", NOTED).await?;
     for actor in &acks.noted {
         if !notes.contains_key(actor) {
-            verdict.lose(format!("the audit row of {actor}"));
+            verdict.lose(&format!("the audit row of {actor}"));
         }
     }
     for (actor, _) in notes.iter().filter(|(_, rows)| **rows > 1) {
-        verdict.double(format!("the audit row of {actor}"));
+        verdict.double(&format!("the audit row of {actor}"));
     }
     // June's results may be purged; of every other insert the result must be there.
     let rows: usize = inserts.values().map(|rows| usize::try_from(*rows).unwrap_or(0)).sum();

@@ -76,7 +76,7 @@ fn record_starts(fault: Option<(u64, Fault)>) -> (Vec<String>, u64) {
     let mut disk = Disk::new(false);
     events[..end].iter().for_each(|event| disk.apply(event));
     // What nobody needs after a loss of power.
-    let needless = |name: &str| name.ends_with("/lock") || name.ends_with("-shm") || name.ends_with(".tmp");
+    let needless = |name: &str| ["/lock", "-shm", ".tmp"].iter().any(|end| name.ends_with(end));
     let names = disk.names_not_durable().into_iter().map(|path| path.display().to_string());
     (names.filter(|name| !needless(name)).collect(), calls)
 }

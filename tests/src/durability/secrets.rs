@@ -143,7 +143,7 @@ fn secrets_of(directory: &Path, credentials: &Credentials, persona: &Persona) ->
         canary("what a panic was about", PANIC),
     ];
     let result = persona.answer.fields().next().expect("a result");
-    for (field, value) in result.iter() {
+    for (field, value) in result {
         // Short codes stand everywhere by chance.
         if value.chars().count() >= 5 {
             canaries.push(canary(&format!("the person's {field:?}"), value));

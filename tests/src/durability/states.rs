@@ -103,14 +103,18 @@ impl Disk {
             Event::Truncate(inode, length) => self.change(*inode, Change::Truncate(*length)),
             Event::Sync(inode) => self.sync(*inode),
             Event::SyncFailed(inode) => {
-                let pending = &mut self.content(*inode).pending;
-                pending.iter_mut().for_each(|pending| pending.doomed = true);
+                let pending = self.content(*inode).pending.iter_mut();
+                for pending in pending {
+                    pending.doomed = true;
+                }
             }
             Event::SyncNames(directory) => {
                 let (now, later) = self.pending.drain(..).partition(|change| change.directory() == directory);
                 self.pending = later;
                 let now: Vec<NameChange> = now;
-                now.iter().for_each(|change| rename(&mut self.durable, change));
+                for change in &now {
+                    rename(&mut self.durable, change);
+                }
             }
             Event::Rename(from, to) => {
                 let target = self.seen.remove(from).expect("what is renamed was seen");

@@ -11,7 +11,7 @@ use super::shim::Shim;
 use super::work::Work;
 
 /// Longer than any work takes, shorter than a hung test.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `store-worker` as built beside this program.
 pub(super) fn program() -> PathBuf {
