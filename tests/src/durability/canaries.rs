@@ -97,9 +97,9 @@ fn forms(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         for (form, encoding) in [("base64", BASE64_NOPAD), ("base64url", BASE64URL_NOPAD)] {
             let encoded = encoding.encode(&[&vec![0; shift][..], value].concat()).into_bytes();
             // The characters at the ends also depend on the neighbours.
-            let first = [0, 2, 3][shift];
-            let last = encoded.len() - usize::from(!(shift + value.len()).is_multiple_of(3));
-            forms.push((form, encoded[first..last].to_vec()));
+            let begin = [0, 2, 3][shift];
+            let end = encoded.len() - usize::from(!(shift + value.len()).is_multiple_of(3));
+            forms.push((form, encoded[begin..end].to_vec()));
         }
     }
     if let Ok(text) = std::str::from_utf8(value) {
