@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use harness::durability::audit_edits::{self, Verified};
 use harness::durability::canaries::{Canary, Kind, Scanner, self_test};
+use harness::durability::judge::{Acks, judge};
 use harness::durability::{io_faults, kill, power, program, purge, retention, secrets, site};
 use harness::lane as private;
 
@@ -16,7 +17,7 @@ fn nothing_acknowledged_is_lost_or_doubled_when_the_process_is_killed() {
     assert_eq!((report.rounds, report.lost, report.doubled), (200, 0, 0));
     assert!(report.slowest_reopening < Duration::from_secs(2), "{:?}", report.slowest_reopening);
     // Processes that do nothing lose nothing.
-    assert!(report.acknowledged > 2_000 && report.stillborn < 100, "{report:?}");
+    assert!(report.acknowledged > 2_000 && report.stillborn < 100 && report.purges_cut > 0, "{report:?}");
 }
 
 #[test]
@@ -34,6 +35,23 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
     assert_eq!((report.lost, report.doubled), (0, 0));
     assert!(report.states > 400 && report.acknowledged > 2_000, "{:?}", (report.states, report.acknowledged));
+}
+
+#[test]
+fn a_disk_that_ignores_syncs_is_found_out() {
+    let lost: u64 = (1..=3).map(|seed| power::run_one_without_syncs(seed).lost).sum();
+    assert!(lost > 100, "{lost}");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_and_is_not_there_is_missed() {
+    let directory = site::scratch();
+    let mut acks = Acks::default();
+    acks.hear("O\nI 07-never-1 1\nN 07-never-1\nL 07-never-2\nI 07-half a line");
+    let verdict = judge(&site::Site::at(directory.path()), &acks).await;
+    assert_eq!(verdict.lost, 2, "{:#?}", verdict.findings);
+    acks.hear("I 07-never-1 2\n");
+    assert_eq!(acks.contradictions.len(), 1);
 }
 
 /// Without the syncs at the start, what a process that died has created would be built upon and then be gone.

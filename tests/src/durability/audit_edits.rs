@@ -74,8 +74,13 @@ pub async fn run_one(seed: u64, verify: &impl AsyncFn(&Store, ChainHead) -> Veri
     let known = open.store.verify_chain().await.expect("a whole chain");
     let mut forger = Forger::open(&site).await;
     let mut report = Report::default();
-    for edit in 0..EDITS {
-        assert_eq!(verify(&open.store, known).await, Verified::Whole, "before edit {edit} of seed {seed}");
+    while report.edits < EDITS {
+        assert_eq!(
+            verify(&open.store, known).await,
+            Verified::Whole,
+            "{} edits of seed {seed}",
+            report.edits
+        );
         let done = forger.forge(&mut dice).await;
         if !forger.has_changed_anything().await {
             continue;

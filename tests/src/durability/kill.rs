@@ -12,7 +12,7 @@ use crate::dice::Dice;
 
 /// Processes that die one after the other in the same directory: the later ones begin with what the earlier left.
 const DEATHS: u64 = 10;
-/// Opening and some hundred commits.
+/// Some hundred commits.
 const LONGEST_LIFE_US: usize = 60_000;
 /// More than anybody lives to do.
 const ENDLESS: usize = 1_000_000;
@@ -72,7 +72,12 @@ pub fn run_one(seed: u64) -> Report {
     for round in 0..DEATHS {
         let work = plan(&mut dice, &acks, round);
         let life = Duration::from_micros(dice.below(LONGEST_LIFE_US) as u64);
-        let ended = Worker::start(&root, directory.path(), work, None).kill_after(life);
+        let mut worker = Worker::start(&root, directory.path(), work, None);
+        if dice.percent(75) {
+            // The others may die while they open it.
+            worker.wait_open();
+        }
+        let ended = worker.kill_after(life);
         let (before, purged_before) = (acks.count(), acks.purged);
         acks.hear(&ended.said);
         report.acknowledged += acks.count() - before;
@@ -91,7 +96,7 @@ fn plan(dice: &mut Dice, acks: &Acks, round: u64) -> Work {
         return Work { clients, after: ENDLESS, june_is_over: true, round, ..Work::default() };
     }
     let purge = dice.percent(30);
-    let before = if purge { dice.below(20) } else { ENDLESS };
+    let before = if purge { dice.below(8) } else { ENDLESS };
     Work { clients, before, after: ENDLESS, purge, june_is_over: false, round }
 }
 

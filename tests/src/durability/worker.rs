@@ -55,6 +55,19 @@ impl Worker {
         Self { child, said, complained }
     }
 
+    /// Waits until it has opened the store, or has ended.
+    #[expect(clippy::disallowed_methods, reason = "a process that hangs is killed after some real time")]
+    pub(super) fn wait_open(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let silent = |said: &Path| fs::metadata(said).is_ok_and(|metadata| metadata.len() == 0);
+        while silent(&self.said)
+            && self.child.try_wait().expect("a child").is_none()
+            && Instant::now() < deadline
+        {
+            thread::park_timeout(Duration::from_micros(200));
+        }
+    }
+
     /// Kills it (SIGKILL) after so long, unless it has ended by then.
     pub(super) fn kill_after(mut self, time: Duration) -> Ended {
         thread::park_timeout(time);
