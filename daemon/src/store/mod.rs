@@ -15,7 +15,9 @@ mod database;
 mod error;
 mod files;
 mod inspect;
+mod job;
 mod keyring;
+mod queue;
 mod results;
 mod retention;
 mod row;
@@ -63,7 +65,7 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `AuditLog`, `Accounts`, `SessionStore` and `Settings`.
+/// The open store; implements `ResultStore`, `InquiryQueue`, `AuditLog`, `Accounts`, `SessionStore` and `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

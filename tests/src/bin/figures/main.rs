@@ -8,6 +8,7 @@ mod card;
 mod core;
 mod schedules;
 mod store;
+mod upstream;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -34,6 +35,8 @@ enum Topic {
     Card,
     /// The store under kill -9, failing I/O calls and power loss; retention, purge, secrets, forged audit logs
     Store,
+    /// Outages of the central system
+    Upstream,
 }
 
 fn main() {
@@ -42,6 +45,7 @@ fn main() {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
         Topic::Store => store::measure(arguments.long),
+        Topic::Upstream => upstream::measure(arguments.long),
     }
 }
 
