@@ -24,7 +24,7 @@ use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
 use crate::service::UseCases;
-use crate::store::{OpenError, Store, StoreConfig};
+use crate::store::{OpenError, Store, StoreConfig, replace_private as write_mark};
 use crate::system::{OsRandom, SystemClock};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
@@ -266,6 +266,9 @@ pub enum ModeError {
     /// Its mark could not be read or written.
     #[error("データの種類の印を読み書きできません: {0}")]
     Unreadable(#[from] std::io::Error),
+    /// Its mark could not be written.
+    #[error("データの種類の印を書けません: {0}")]
+    Unwritable(#[from] crate::store::FileError),
 }
 
 /// The file that marks a data directory with its mode.
@@ -283,7 +286,8 @@ pub(crate) fn marked_mode(directory: &Path) -> std::io::Result<Option<String>> {
 /// Marks a new data directory with its mode, for ever: sandbox data never mixes with real data.
 fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
     let Some(found) = marked_mode(directory)? else {
-        std::fs::write(directory.join(MODE_MARK), wanted)?;
+        // Whole or not at all, also after a loss of power: half a mark would lock the owner out.
+        write_mark(&directory.join(MODE_MARK), wanted.as_bytes())?;
         return Ok(());
     };
     if found == wanted {

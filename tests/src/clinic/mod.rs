@@ -217,7 +217,7 @@ impl Clinic {
     /// The next patient holds a card on the front desk's reader, after the daemon has seen the one before taken away: only
     /// then is a PIN typed at once certainly meant for the new card.
     pub async fn next_patient(&self, visitor: &Visitor, persona: &str) -> SharedCard {
-        self.readers.remove(READER);
+        self.readers.take(READER);
         while visitor.get("/v1/readers").await.json()["readers"][0]["state"] != "empty" {
             tokio::task::yield_now().await;
         }

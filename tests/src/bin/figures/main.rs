@@ -7,6 +7,7 @@
 mod card;
 mod core;
 mod schedules;
+mod store;
 mod upstream;
 
 use std::fmt::Display;
@@ -32,6 +33,8 @@ enum Topic {
     /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
     /// schedules; fuzzing
     Card,
+    /// The store under kill -9, failing I/O calls and power loss; retention, purge, secrets, forged audit logs
+    Store,
     /// The connection to the central system: everyone from tap to download, outages
     Upstream,
 }
@@ -41,6 +44,7 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
+        Topic::Store => store::measure(arguments.long),
         Topic::Upstream => upstream::measure(arguments.long),
     }
 }
