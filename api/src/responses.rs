@@ -79,6 +79,11 @@ errors! {
     PinErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase, Code::PinFormat]];
     /// Of reading one result.
     ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::ResultNotFound]];
+    /// Of fetching results from the central system.
+    CollectErrors = [ALWAYS, WORK, SESSION, &[
+        Code::UpstreamUnreachable, Code::UpstreamTimeout, Code::UpstreamMaintenance, Code::UpstreamCertificate,
+        Code::UpstreamMalformed, Code::UpstreamRefused,
+    ]];
     /// Of setting an inquiry number.
     InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, &[
         Code::ResultNotFound, Code::InquiryNumberInvalid, Code::InquiryPersonUnknown,

@@ -9,9 +9,12 @@ use api::limits::Limits;
 use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
+use crate::app::announcements::News;
 use crate::app::checks::{Checks, ChecksParts};
+use crate::app::collect::{Collect, CollectParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
+use crate::app::maintenance::MaintenanceCalendar;
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
 use crate::app::settings::ChangeSettings;
@@ -83,6 +86,8 @@ pub enum StartError {
 pub struct Daemon {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// The collection of results: on its own schedule, or driven by whoever holds the daemon.
+    pub collect: Collect,
     tasks: Tasks,
     store: Arc<Store>,
     desk: Arc<Desk>,
@@ -107,8 +112,10 @@ impl Daemon {
             random: around.random,
             terminal_authentication: around.terminal_authentication,
             tasks: tasks.clone(),
+            maintenance: MaintenanceCalendar::default(),
         };
-        let service = use_cases(config, &parts, &store, &desk, &central).await?;
+        let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
+        let service = use_cases(config, &parts, &store, &desk, &central, &collect).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
         let (end, ended) = oneshot::channel();
@@ -120,8 +127,9 @@ impl Daemon {
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
+        collect.start();
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, tasks, store, desk, ended })
+        Ok(Self { api, collect, tasks, store, desk, ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -148,6 +156,22 @@ struct Parts {
     random: Arc<dyn Random>,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     tasks: Tasks,
+    maintenance: MaintenanceCalendar,
+}
+
+fn collect_parts(config: &Config, parts: &Parts, store: &Arc<Store>, central: &Arc<Upstream>) -> CollectParts {
+    CollectParts {
+        link: central.clone(),
+        results: store.clone(),
+        announcements: store.clone(),
+        calendar: parts.maintenance.clone(),
+        audit: store.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        tasks: parts.tasks.clone(),
+        every: config.collect.every(),
+        origin: config.mode.origin(),
+    }
 }
 
 async fn use_cases(
@@ -156,14 +180,16 @@ async fn use_cases(
     store: &Arc<Store>,
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
+    collect: &Collect,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, tasks } = parts;
+    let Parts { clock, random, terminal_authentication, tasks, .. } = parts;
     let origin = config.mode.origin();
     Ok(UseCases {
         sign_in: SignIn::open(SignInParts {
             institution: config.institution()?,
             accounts: store.clone(),
             sessions: store.clone(),
+            announcements: store.clone(),
             audit: store.clone(),
             credentials: Arc::new(Credentials::new(random.clone())),
             clock: clock.clone(),
@@ -190,7 +216,14 @@ async fn use_cases(
             random: random.clone(),
             tasks: tasks.clone(),
         },
-        health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        health: Health {
+            desk: desk.clone(),
+            upstream: central.clone(),
+            store: store.clone(),
+            collect: collect.clone(),
+        },
+        collect: collect.clone(),
+        news: News { store: store.clone() },
         settings: ChangeSettings { store: store.clone() },
         origin,
     })

@@ -3,7 +3,9 @@
 //! Requests refuse unknown fields; answers may grow, so clients must ignore fields they do not know.
 //! An absent optional field is left out of the JSON, never `null` and never an empty string of our own.
 
+mod announcement;
 mod check;
+mod collect;
 mod eligibility;
 mod health;
 mod result;
@@ -11,15 +13,17 @@ mod secret;
 mod session;
 mod settings;
 
+pub use announcement::{Announcement, AnnouncementKind, AnnouncementList, Closure, ClosureScope};
 pub use check::{
     CardKind, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait, EnteredBy, Method,
     NewCheck, PinEntry, Token,
 };
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
+pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};
 pub use result::{
     CountQuery, EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage,
-    ResultQuery, Validity, ValidityCode, ValidityFilter, Withheld,
+    ResultQuery, ResultSource, Validity, ValidityCode, ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
 pub use session::{Role, Session, SessionInfo, SignIn};

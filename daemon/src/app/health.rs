@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::{Action, Actor, Forbidden};
+use super::collect::{Collect, CollectView};
 use super::ports::{CardDesk, DeskView, ResultStore, StoreError, UpstreamHealth, UpstreamStatus};
 use crate::domain::check::ResultId;
 
@@ -15,6 +16,8 @@ pub struct HealthView {
     pub upstream: UpstreamHealth,
     /// Whether the store answers.
     pub store: Result<(), StoreError>,
+    /// The collection, and announced closures.
+    pub collect: CollectView,
 }
 
 /// Looks at the parts.
@@ -25,6 +28,8 @@ pub struct Health {
     pub upstream: Arc<dyn UpstreamStatus>,
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
+    /// The collection.
+    pub collect: Collect,
 }
 
 impl Health {
@@ -39,6 +44,6 @@ impl Health {
         let desk = self.desk(actor)?;
         // Numbers of results start at 1: this asks the database and finds nothing.
         let store = self.store.get(ResultId(0)).await.map(|_| ());
-        Ok(HealthView { desk, upstream: self.upstream.health(), store })
+        Ok(HealthView { desk, upstream: self.upstream.health(), store, collect: self.collect.view() })
     }
 }

@@ -22,11 +22,15 @@ pub fn is_same(one: &Confirmation, other: &Confirmation) -> bool {
 /// The same second, validity and content. Where nobody can be recognised, the inquiry number must be the same as well:
 /// it is all that could tell two people apart.
 fn has_same_content(one: &Confirmation, other: &Confirmation) -> bool {
+    is_equal_but_for_the_number(one, other)
+        && (!persons(one).is_empty() || received_inquiry_number(one) == received_inquiry_number(other))
+}
+
+fn is_equal_but_for_the_number(one: &Confirmation, other: &Confirmation) -> bool {
     one.processed_at.as_second() == other.processed_at.as_second()
         && one.confirmed_for == other.confirmed_for
         && one.validity == other.validity
         && content(one) == content(other)
-        && (!persons(one).is_empty() || received_inquiry_number(one) == received_inquiry_number(other))
 }
 
 /// What was found, in no particular order, without the inquiry number: that follows the person and may change.
@@ -81,11 +85,7 @@ pub struct Difference {
 /// Compares a fetched result with the stored one that it is. Only the inquiry number may follow the central system, and
 /// only where both name the same people; a number that is missing takes nothing away.
 pub fn difference(stored: &Confirmation, number: Option<&InquiryNumber>, fetched: &Confirmation) -> Difference {
-    let conflict = !has_same_content(stored, fetched)
-        && (stored.processed_at.as_second() != fetched.processed_at.as_second()
-            || stored.confirmed_for != fetched.confirmed_for
-            || stored.validity != fetched.validity
-            || content(stored) != content(fetched));
+    let conflict = !is_equal_but_for_the_number(stored, fetched);
     let people = persons(stored);
     let same_people = !people.is_empty() && people == persons(fetched);
     let sent = received_inquiry_number(fetched).filter(|sent| same_people && Some(sent) != number);

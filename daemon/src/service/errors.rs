@@ -4,7 +4,9 @@ use api::codes::Code;
 use api::service::ServiceError;
 
 use crate::app::access::Forbidden;
+use crate::app::announcements::NewsError;
 use crate::app::checks::{CreateError, InputError};
+use crate::app::collect::{CollectError, RunError};
 use crate::app::ports::{StoreError, UpstreamError};
 use crate::app::results::ResultsError;
 use crate::app::settings::SettingsError;
@@ -72,6 +74,21 @@ pub(super) fn settings(error: SettingsError) -> ServiceError {
     match error {
         SettingsError::Forbidden => Code::ForbiddenRole.into(),
         SettingsError::Store(error) => store(error),
+    }
+}
+
+pub(super) fn collect(error: CollectError) -> ServiceError {
+    match error {
+        CollectError::Forbidden => Code::ForbiddenRole.into(),
+        CollectError::Run(RunError::Upstream(error)) => upstream(error),
+        CollectError::Run(RunError::Store(error)) => store(error),
+    }
+}
+
+pub(super) fn news(error: NewsError) -> ServiceError {
+    match error {
+        NewsError::Forbidden => Code::ForbiddenRole.into(),
+        NewsError::Store(error) => store(error),
     }
 }
 

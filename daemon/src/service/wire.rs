@@ -5,11 +5,11 @@ use api::wire as w;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::errors;
+use super::{collect, errors};
 use crate::app::checks::{CertificateView, CheckView, Offer};
 use crate::app::health::HealthView;
 use crate::app::ports::{
-    CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
+    CardService, DeskView, Origin, ReaderState, Role, Source, StoreError, StoredResult, UpstreamHealth,
 };
 use crate::domain::admission::{CardKind, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
@@ -23,7 +23,7 @@ pub(super) fn jst(at: Timestamp) -> String {
     format!("{}+09:00", jst_datetime(at).strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
-fn iso_day(day: Date) -> String {
+pub(super) fn iso_day(day: Date) -> String {
     day.strftime("%Y-%m-%d").to_string()
 }
 
@@ -134,12 +134,19 @@ fn failure(failure: &Failure) -> w::CheckFailure {
 pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
     let content = &stored.content;
     let confirmation = &content.confirmation;
+    let (source, check_id, how) = match &content.source {
+        Source::Own { check_id, method: how } => {
+            (w::ResultSource::Own, Some(check_id.clone()), Some(method(*how)))
+        }
+        Source::Elsewhere => (w::ResultSource::Elsewhere, None, None),
+    };
     w::EligibilityResult {
         id: stored.id.0,
-        check_id: content.check_id.clone(),
+        source,
+        check_id,
         checked_at: jst(confirmation.processed_at),
         confirmed_for: iso_day(confirmation.confirmed_for),
-        method: method(content.method),
+        method: how,
         terminal: content.terminal.0.clone(),
         validity: validity(&confirmation.validity),
         searchable: confirmation.is_searchable(),
@@ -283,13 +290,20 @@ pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
             w::HealthPart::troubled(w::HealthState::Failed, Code::Internal)
         }
     };
+    let collect = collect::health(&view.collect);
+    let worst_of_the_link = match (upstream.state, collect.part.state) {
+        (w::HealthState::Ok | w::HealthState::Unknown, w::HealthState::Degraded) => w::HealthState::Degraded,
+        (state, _) => state,
+    };
     w::Health {
-        state: overall([card.state, upstream.state, store.state]),
+        state: overall([card.state, worst_of_the_link, store.state]),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sandbox: origin == Origin::Sandbox,
         card,
         upstream,
         store,
+        collect,
+        maintenance: collect::maintenance(&view.collect),
     }
 }
 

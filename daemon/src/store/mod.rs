@@ -9,13 +9,16 @@
 //! clock that ran far ahead, what it hid stays hidden.
 
 mod accounts;
+mod announcements;
 mod audit;
+mod collection;
 mod crypto;
 mod database;
 mod error;
 mod files;
 mod inspect;
 mod keyring;
+mod merge;
 mod results;
 mod retention;
 mod row;
@@ -62,7 +65,8 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `AuditLog`, `Accounts`, `SessionStore` and `Settings`.
+/// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `AuditLog`, `Accounts`,
+/// `SessionStore` and `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

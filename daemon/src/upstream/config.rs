@@ -97,6 +97,8 @@ pub struct Paths {
     pub results: String,
     /// Set an inquiry number.
     pub inquiry_number: String,
+    /// Announcements of the operators.
+    pub announcements: String,
 }
 
 impl Default for Paths {
@@ -107,6 +109,7 @@ impl Default for Paths {
             confirm: "/oqs-api-pro/limited/card/confirm".to_owned(),
             results: "/oqs-api-pro/limited/results/search".to_owned(),
             inquiry_number: "/oqs-api-pro/limited/reference-number/register".to_owned(),
+            announcements: "/oqs-api-pro/limited/announcements/list".to_owned(),
         }
     }
 }
@@ -262,6 +265,7 @@ fn check_settings(config: &UpstreamConfig) -> Result<(), ConfigError> {
         ("paths.confirm", &paths.confirm),
         ("paths.results", &paths.results),
         ("paths.inquiry_number", &paths.inquiry_number),
+        ("paths.announcements", &paths.announcements),
     ] {
         if !path.starts_with('/') || path.contains(['?', '#']) || path.contains("..") {
             return refuse(key, "must start with / and have neither query, fragment nor ..");

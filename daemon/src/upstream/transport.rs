@@ -21,6 +21,7 @@ pub(super) struct Endpoints {
     pub confirm: Url,
     pub results: Url,
     pub inquiry_number: Url,
+    pub announcements: Url,
 }
 
 impl Endpoints {
@@ -39,6 +40,7 @@ impl Endpoints {
             confirm: at(&paths.confirm)?,
             results: at(&paths.results)?,
             inquiry_number: at(&paths.inquiry_number)?,
+            announcements: at(&paths.announcements)?,
         })
     }
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod ambient;
 mod card;
 mod central;
+mod collect;
 mod settings;
 mod store;
 
@@ -21,8 +22,9 @@ pub use central::{
     Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
     UpstreamStatus,
 };
+pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
 pub use settings::Settings;
 pub use store::{
-    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
-    TerminalId,
+    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, Source, StoreError,
+    StoredResult, TerminalId,
 };

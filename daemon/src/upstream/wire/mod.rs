@@ -9,13 +9,15 @@
 //! |---|---|---|
 //! | auth | plain object: `MedicalInstitutionCode`, `Account`, `Password`, `OneTimePassword`, `ArbitraryFileIdentifier` | plain object: `IdToken`, `ExpiresIn` (seconds) |
 //! | challenge | header only | `ChallengeId`, `Challenge` (Base64) |
-//! | confirm | `ChallengeId`, `Certificate`, `Signature` (Base64), or `Certificate` alone for 目視 | the eligibility message |
+//! | confirm | `ChallengeId`, `Certificate`, `Signature` (Base64), or `Certificate` alone for 目視 | the eligibility message, with an optional `UpstreamResultId` |
 //! | results | `From`, `To` (YYYYMMDD), `Cursor` | `Results`: list of `UpstreamResultId`, `Terminal` and one eligibility each; `NextCursor` while there are more |
+//! | announcements | header only | `Announcements`: list of `Id`, `PublishedAt` (YYYYMMDDhhmmss), `Kind` (1 notice, 2 outage, 3 maintenance), `Title`, `Body`, `Url`; with `ClosedFrom`, `ClosedUntil` and `ClosedScope` (1 everything, 2 card-use registration) where something is closed |
 //! | inquiry number | `ReferenceNumberRegistrationInfo` | `ProcessingResultStatus`, `ReferenceNumber` |
 //!
 //! Every answer in `XmlMsg` form carries our institution code and our request id; one that does not belongs to somebody
 //! else and is thrown away unread.
 
+mod announcement;
 mod answer;
 mod person;
 mod request;
@@ -23,6 +25,7 @@ mod request;
 pub(super) use answer::{
     read_challenge, read_confirmation, read_error, read_registration, read_results, read_token,
 };
+pub(super) use announcement::{announcements, read_announcements};
 pub(super) use request::{auth, challenge, confirm, inquiry_number, results};
 
 use crate::app::ports::{RequestId, UpstreamError};
