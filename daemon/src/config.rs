@@ -280,7 +280,14 @@ mod tests {
         assert_eq!(config.upstream.institution_code, config.institution_code);
         let (paths, defaults) = (&config.upstream.paths, crate::upstream::Paths::default());
         assert_eq!(
-            (&paths.auth, &paths.challenge, &paths.confirm, &paths.results, &paths.inquiry_number, &paths.announcements),
+            (
+                &paths.auth,
+                &paths.challenge,
+                &paths.confirm,
+                &paths.results,
+                &paths.inquiry_number,
+                &paths.announcements
+            ),
             (
                 &defaults.auth,
                 &defaults.challenge,

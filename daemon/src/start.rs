@@ -159,7 +159,12 @@ struct Parts {
     maintenance: MaintenanceCalendar,
 }
 
-fn collect_parts(config: &Config, parts: &Parts, store: &Arc<Store>, central: &Arc<Upstream>) -> CollectParts {
+fn collect_parts(
+    config: &Config,
+    parts: &Parts,
+    store: &Arc<Store>,
+    central: &Arc<Upstream>,
+) -> CollectParts {
     CollectParts {
         link: central.clone(),
         results: store.clone(),

@@ -18,8 +18,8 @@ pub use check::{
     CardKind, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait, EnteredBy, Method,
     NewCheck, PinEntry, Token,
 };
-pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use collect::{CollectHealth, Collected, MaintenanceHealth};
+pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};
 pub use result::{
     CountQuery, EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage,

@@ -40,10 +40,9 @@ impl Actor {
     /// Whether the actor may do it. An administrator manages the installation and does not see patients.
     pub fn may(&self, action: Action) -> Result<(), Forbidden> {
         let allowed = match action {
-            Action::RunChecks
-            | Action::ReadResults
-            | Action::CollectResults
-            | Action::SetInquiryNumbers => self.role != Role::Administrator,
+            Action::RunChecks | Action::ReadResults | Action::CollectResults | Action::SetInquiryNumbers => {
+                self.role != Role::Administrator
+            }
             Action::SeeHealth | Action::SeeSettings | Action::SeeAnnouncements => true,
             Action::ChangeSettings => self.role == Role::Administrator,
         };

@@ -13,8 +13,8 @@ use super::access::Actor;
 use super::announcements::{Shown, at_sign_in};
 use super::credentials::{Credentials, CredentialsError, code_step, seconds_to_next_step};
 use super::ports::{
-    Accounts, Announcements, Attempt, AuditEntry, AuditLog, Clock, Random, SessionRecord, SessionStore, StoreError,
-    random_bytes,
+    Accounts, Announcements, Attempt, AuditEntry, AuditLog, Clock, Random, SessionRecord, SessionStore,
+    StoreError, random_bytes,
 };
 use crate::domain::identifiers::InstitutionCode;
 use crate::domain::lockout::{self, Verdict};

@@ -70,7 +70,10 @@ impl UpstreamResultId {
         if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { field: "upstream_result_id", rule: "結果の識別子は見える英数字と記号64文字以内です" })
+            Err(Invalid {
+                field: "upstream_result_id",
+                rule: "結果の識別子は見える英数字と記号64文字以内です",
+            })
         }
     }
 

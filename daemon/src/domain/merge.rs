@@ -84,7 +84,11 @@ pub struct Difference {
 
 /// Compares a fetched result with the stored one that it is. Only the inquiry number may follow the central system, and
 /// only where both name the same people; a number that is missing takes nothing away.
-pub fn difference(stored: &Confirmation, number: Option<&InquiryNumber>, fetched: &Confirmation) -> Difference {
+pub fn difference(
+    stored: &Confirmation,
+    number: Option<&InquiryNumber>,
+    fetched: &Confirmation,
+) -> Difference {
     let conflict = !is_equal_but_for_the_number(stored, fetched);
     let people = persons(stored);
     let same_people = !people.is_empty() && people == persons(fetched);
@@ -131,10 +135,8 @@ mod tests {
 
     #[test]
     fn ids_decide_where_both_have_one_and_content_otherwise() {
-        let other_day = Confirmation {
-            confirmed_for: Date::constant(2026, 7, 1),
-            ..result("", NOON, taro())
-        };
+        let other_day =
+            Confirmation { confirmed_for: Date::constant(2026, 7, 1), ..result("", NOON, taro()) };
         let invalid = Confirmation { validity: Validity::Invalid, ..result("", NOON, taro()) };
         for (one, other, same) in [
             (result("A", NOON, taro()), result("A", NOON, taro()), true),
@@ -165,9 +167,8 @@ mod tests {
     /// A withheld result shows nothing but its number, so the number must tell people apart.
     #[test]
     fn withheld_results_of_two_people_are_never_one() {
-        let withheld = |number: &str| {
-            vec![Eligibility::from_fields([(Field::ReferenceNumber, Personal::new(number))])]
-        };
+        let withheld =
+            |number: &str| vec![Eligibility::from_fields([(Field::ReferenceNumber, Personal::new(number))])];
         assert!(!is_same(&result("", NOON, withheld("K-1")), &result("A", NOON, withheld("K-2"))));
         assert!(is_same(&result("", NOON, withheld("K-1")), &result("A", NOON, withheld("K-1"))));
         let changed = difference(

@@ -33,7 +33,8 @@ impl Row {
         let row = self.arrival;
         let corrupt =
             |reason: &str| StoreError::Corrupt { table: "announcements", row, reason: reason.to_owned() };
-        let instant = |us: i64| Timestamp::from_microsecond(us).map_err(|_| corrupt("an instant is unreadable"));
+        let instant =
+            |us: i64| Timestamp::from_microsecond(us).map_err(|_| corrupt("an instant is unreadable"));
         let closure = match (self.closed_from_us, self.closed_until_us, self.closes.as_deref()) {
             (Some(from), Some(until), Some(closes)) => Some(Closure {
                 window: Window { from: instant(from)?, until: instant(until)? },

@@ -176,7 +176,8 @@ async fn follow(
     asked_at: Timestamp,
 ) -> Result<Option<ResultId>, StoreError> {
     let Found { sealed, content: mut stored, keys, numbered_at_us } = row;
-    let found = difference(&stored.content.confirmation, stored.inquiry_number.as_ref(), &fetched.confirmation);
+    let found =
+        difference(&stored.content.confirmation, stored.inquiry_number.as_ref(), &fetched.confirmation);
     if found.conflict {
         tracing::warn!(result = stored.id.0, "the central system's result differs; kept as first stored");
     }

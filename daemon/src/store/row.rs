@@ -187,7 +187,9 @@ pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<Stor
         .transpose()?;
     let upstream_id = row
         .upstream_id
-        .map(|id| UpstreamResultId::parse(&id).map_err(|_| corrupt("the id of the central system is unreadable")))
+        .map(|id| {
+            UpstreamResultId::parse(&id).map_err(|_| corrupt("the id of the central system is unreadable"))
+        })
         .transpose()?;
     let eligibilities = row
         .eligibilities

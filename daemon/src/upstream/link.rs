@@ -35,7 +35,8 @@ impl ReceiptLink for Upstream {
         self.within("announcements", request, self.timeouts.total(), async |deadline| {
             let url = &self.transport.endpoints().announcements;
             let body = wire::announcements(correlation);
-            self.ask(url, correlation, deadline, body, |bytes| wire::read_announcements(bytes, correlation)).await
+            self.ask(url, correlation, deadline, body, |bytes| wire::read_announcements(bytes, correlation))
+                .await
         })
         .await
     }

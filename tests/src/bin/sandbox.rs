@@ -107,6 +107,8 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         accepts_unsigned_visual: true,
         terminal_authentication: None,
         upstream_total_ms: 15_000,
+        collect_every_minutes: 5,
+        upstream_page_size: 100,
         limits: api::limits::Limits::default(),
         accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
     }

@@ -19,11 +19,13 @@ pub enum Endpoint {
     Results,
     /// Set an inquiry number.
     InquiryNumber,
+    /// Announcements of the operators.
+    Announcements,
 }
 
 impl Endpoint {
     /// Every endpoint with its path: the daemon's defaults.
-    pub fn paths() -> [(Self, String); 5] {
+    pub fn paths() -> [(Self, String); 6] {
         let paths = Paths::default();
         [
             (Self::Auth, paths.auth),
@@ -31,6 +33,7 @@ impl Endpoint {
             (Self::Confirm, paths.confirm),
             (Self::Results, paths.results),
             (Self::InquiryNumber, paths.inquiry_number),
+            (Self::Announcements, paths.announcements),
         ]
     }
 }

@@ -22,6 +22,7 @@ use super::Facility;
 use super::answers::{self, Addressee};
 use super::fault::{Endpoint, Fault, Script};
 use super::line::{Peer, Traffic};
+use super::news::Announced;
 use super::state::{State, TOKEN_LIFE_SECONDS};
 use crate::personas::{Identifiers, Personas, Token};
 use crate::pki::{CardPki, CardholderCertificate, VerifyError};
@@ -53,6 +54,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             Endpoint::Confirm => post(confirm),
             Endpoint::Results => post(results),
             Endpoint::InquiryNumber => post(inquiry_number),
+            Endpoint::Announcements => post(announcements),
         };
         let layer = from_fn_with_state((Arc::clone(&shared), endpoint), disturb);
         router = router.route(&path, handler.layer(layer));
@@ -85,6 +87,7 @@ async fn disturb(
     let to = addressee(&serde_json::from_slice(&bytes).unwrap_or_default());
     let request = Request::from_parts(parts, Body::from(bytes));
     match sim.script.request(endpoint) {
+        None if sim.state.is_closed() => sim.refusal(to.as_ref(), StatusCode::OK, "MAINTENANCE"),
         None => next.run(request).await,
         Some(Fault::Hang) => {
             sim.stopping.cancelled().await;
@@ -279,15 +282,31 @@ async fn results(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
     let (Some(from), Some(until)) = (day("From"), day("To")) else {
         return sim.error(&to, "REQUEST_INVALID");
     };
-    let begin: usize = text(&body, "Cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
+    // The cursor is the last result of the page before, not a position: results that come in, or run out, while pages
+    // are fetched shift nothing. Ids are given in the order in which results come in.
+    let after = text(&body, "Cursor").unwrap_or_default();
     let all = sim.state.results(from, until);
-    let page: Vec<_> = all.iter().skip(begin).take(sim.page_size).map(answers::given).collect();
-    let end = begin + page.len();
-    let mut answer = json!({ "Count": all.len().to_string(), "Results": page });
-    if end < all.len() {
-        answer["NextCursor"] = json!(end.to_string());
+    let rest: Vec<_> = all.iter().filter(|given| given.id.as_str() > after).collect();
+    let page = rest.get(..sim.page_size).unwrap_or(&rest);
+    let entries: Vec<_> = page
+        .iter()
+        .map(|given| answers::given(given, sim.state.inquiry_number(given.persona.person()).as_deref()))
+        .collect();
+    let mut answer = json!({ "Count": all.len().to_string(), "Results": entries });
+    if let Some(last) = page.last().filter(|_| page.len() < rest.len()) {
+        answer["NextCursor"] = json!(last.id);
+        sim.state.page_turned();
     }
     sim.success(&to, &answer)
+}
+
+async fn announcements(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (to, _) = match sim.open(&headers, &bytes) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
+    };
+    let all: Vec<_> = sim.state.announced().iter().map(Announced::message).collect();
+    sim.success(&to, &json!({ "Announcements": all }))
 }
 
 async fn inquiry_number(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {

@@ -46,7 +46,9 @@ impl Item {
         };
         let closure = self.closure();
         Some(Announcement {
-            id: self.id.filter(|id| id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic()))?,
+            id: self
+                .id
+                .filter(|id| id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic()))?,
             published_at: self.published_at.as_deref().and_then(instant)?,
             // A kind of the future is at least a notice.
             kind: match self.kind.as_deref() {

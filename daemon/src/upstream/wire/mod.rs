@@ -22,10 +22,10 @@ mod answer;
 mod person;
 mod request;
 
+pub(super) use announcement::{announcements, read_announcements};
 pub(super) use answer::{
     read_challenge, read_confirmation, read_error, read_registration, read_results, read_token,
 };
-pub(super) use announcement::{announcements, read_announcements};
 pub(super) use request::{auth, challenge, confirm, inquiry_number, results};
 
 use crate::app::ports::{RequestId, UpstreamError};
