@@ -107,7 +107,7 @@ mod tests {
             from: Timestamp::from_second(hour * 3600).unwrap(),
             until: Timestamp::from_second(hour * 3600 + 60).unwrap(),
         };
-        let of = |scope, hour| Announcement {
+        let of = |scope, hour: i64| Announcement {
             id: hour.to_string(),
             published_at: Timestamp::UNIX_EPOCH,
             kind: Kind::Maintenance,

@@ -97,7 +97,7 @@ async fn results_that_come_in_while_pages_are_fetched_are_neither_lost_nor_doubl
         add(&open, "hanako", "PHONE-1", &format!("2026-07-08T00:0{hour}:00Z"));
     }
     // One of an earlier time than everything already passed.
-    assert!(open.clinic.upstream.add_result_while_paging("taro", "PHONE-2", at("2026-06-08T00:00:00Z")));
+    assert!(open.clinic.upstream.add_result_while_paging("taro", "PHONE-2", at("2026-07-07T00:00:00Z")));
     assert_eq!(brought(&collect(&open).await), (6, 0, 0));
     assert_eq!(open.clinic.upstream.requests(Endpoint::Results), 3);
     assert_eq!(brought(&collect(&open).await), (0, 0, 6));
@@ -183,7 +183,7 @@ async fn a_failure_on_demand_has_its_code_and_what_was_merged_is_remembered_over
 #[tokio::test]
 async fn a_person_who_changed_insurer_keeps_the_inquiry_number_and_a_new_number_follows() {
     let open = OpenClinic::at_noon().await;
-    add(&open, "changed-insurer-before", "PHONE-1", "2026-07-01T01:00:00Z");
+    add(&open, "changed-insurer-before", "PHONE-1", "2026-07-07T01:00:00Z");
     add(&open, "changed-insurer", "PHONE-1", EARLIER);
     assert_eq!(brought(&collect(&open).await), (2, 0, 0));
     let all = listed(&open, "").await;
