@@ -14,6 +14,7 @@ use crate::app::checks::{Checks, ChecksParts};
 use crate::app::collect::{Collect, CollectParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
+use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::maintenance::MaintenanceCalendar;
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
@@ -100,13 +101,15 @@ impl Daemon {
         let tasks = Tasks::default();
         let central = Arc::new(Upstream::new(
             &config.upstream,
-            UpstreamCredentials::load(&config.upstream)?,
+            &UpstreamCredentials::load(&config.upstream)?,
             around.clock.clone(),
+            around.random.clone(),
         )?);
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let desk = Arc::new(Desk::start(around.readers)?);
+        central.keep_up(&tasks);
         let parts = Parts {
             clock: around.clock,
             random: around.random,
@@ -189,6 +192,16 @@ async fn use_cases(
 ) -> Result<UseCases, StartError> {
     let Parts { clock, random, terminal_authentication, tasks, .. } = parts;
     let origin = config.mode.origin();
+    let inquiries = Inquiries::open(InquiriesParts {
+        queue: store.clone(),
+        results: store.clone(),
+        link: central.clone(),
+        clock: clock.clone(),
+        random: random.clone(),
+        tasks: tasks.clone(),
+    })
+    .await?;
+    inquiries.start();
     Ok(UseCases {
         sign_in: SignIn::open(SignInParts {
             institution: config.institution()?,
@@ -214,21 +227,18 @@ async fn use_cases(
             terminals: config.terminals(),
             origin,
         }),
-        results: Results {
-            store: store.clone(),
-            audit: store.clone(),
-            link: central.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
-        },
+        results: Results { store: store.clone(), audit: store.clone() },
         health: Health {
             desk: desk.clone(),
             upstream: central.clone(),
             store: store.clone(),
+            inquiries: inquiries.clone(),
             collect: collect.clone(),
+            clock: clock.clone(),
         },
         collect: collect.clone(),
         news: News { store: store.clone() },
+        inquiries,
         settings: ChangeSettings { store: store.clone() },
         origin,
     })

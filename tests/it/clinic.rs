@@ -4,6 +4,8 @@ mod checks;
 mod collect;
 mod collect_news;
 mod download;
+mod inquiry_numbers;
+mod inquiry_numbers_bulk;
 mod methods;
 mod people;
 mod readers;

@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod collect;
 mod opening;
+mod queue;
 mod results;
 mod retention;
 mod secrecy;

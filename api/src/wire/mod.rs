@@ -8,6 +8,7 @@ mod check;
 mod collect;
 mod eligibility;
 mod health;
+mod inquiry;
 mod result;
 mod secret;
 mod session;
@@ -20,10 +21,17 @@ pub use check::{
 };
 pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
-pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};
+pub use health::{
+    CircuitState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader, ReaderState,
+    Readers, UpstreamLink,
+};
+pub use inquiry::{
+    BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
+    InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
+};
 pub use result::{
-    CountQuery, EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage,
-    ResultQuery, ResultSource, Validity, ValidityCode, ValidityFilter, Withheld,
+    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, ResultSource, Validity,
+    ValidityCode, ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
 pub use session::{Role, Session, SessionInfo, SignIn};

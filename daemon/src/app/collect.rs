@@ -49,7 +49,10 @@ impl RunError {
         match self {
             Self::Upstream(UpstreamError::Unreachable) => "upstream_unreachable",
             Self::Upstream(UpstreamError::Timeout) => "upstream_timeout",
-            Self::Upstream(UpstreamError::Refused { .. }) => "upstream_refused",
+            Self::Upstream(UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. }) => {
+                "upstream_refused"
+            }
+            Self::Upstream(UpstreamError::Renegotiation) => "upstream_renegotiation",
             Self::Upstream(UpstreamError::ClientCertificate) => "upstream_certificate",
             Self::Upstream(UpstreamError::Malformed) => "upstream_malformed",
             Self::Upstream(UpstreamError::Maintenance) => "upstream_maintenance",

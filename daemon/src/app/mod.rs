@@ -8,6 +8,7 @@ pub mod checks;
 pub mod collect;
 pub mod credentials;
 pub mod health;
+pub mod inquiries;
 pub mod maintenance;
 pub mod ports;
 pub mod results;

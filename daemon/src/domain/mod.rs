@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod announcement;
+pub mod breaker;
 pub mod certificate;
 pub mod check;
 pub mod collection;
@@ -14,5 +15,7 @@ pub mod lockout;
 pub mod maintenance;
 pub mod merge;
 pub mod personal;
+pub mod queue;
 pub mod remarks;
 pub mod retention;
+pub mod upkeep;

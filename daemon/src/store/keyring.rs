@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! master key ── seals ──→ keyring { system, 202606, 202607, … }
-//!                                     │        └→ payload, person index, inquiry index of the results of that month
+//!                                     │        └→ payload, person index, inquiry index of the results, jobs of that month
 //!                                     └→ account secrets, audit chain (these outlive months)
 //! ```
 //! Destroying a month: the keyring is written again without it, under a new master key, and the old master key is
@@ -58,6 +58,8 @@ pub(super) struct MonthKeys {
     pub(super) inquiry: Key,
     /// Blind index of the central system's own ids of results.
     pub(super) upstream: Key,
+    /// Seals the queue's jobs.
+    pub(super) queue: Key,
 }
 
 impl MonthKeys {
@@ -67,6 +69,7 @@ impl MonthKeys {
             person: root.derive("results person index")?,
             inquiry: root.derive("results inquiry index")?,
             upstream: root.derive("results upstream index")?,
+            queue: root.derive("inquiry queue payload")?,
             root,
         })
     }

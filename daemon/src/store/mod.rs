@@ -17,8 +17,10 @@ mod database;
 mod error;
 mod files;
 mod inspect;
+mod job;
 mod keyring;
 mod merge;
+mod queue;
 mod results;
 mod retention;
 mod row;
@@ -65,8 +67,8 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `AuditLog`, `Accounts`,
-/// `SessionStore` and `Settings`.
+/// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
+/// `Accounts`, `SessionStore` and `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

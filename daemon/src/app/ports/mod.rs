@@ -7,6 +7,7 @@ mod ambient;
 mod card;
 mod central;
 mod collect;
+mod queue;
 mod settings;
 mod store;
 
@@ -19,10 +20,13 @@ pub use card::{
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
-    Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
-    UpstreamStatus,
+    Answer, BulkItem, BulkOutcome, CardCheck, Challenge, LastFailure, LinkedResult, Proof, ReceiptLink,
+    Renewal, RequestId, UpstreamError, UpstreamStatus, UpstreamView,
 };
 pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
+pub use queue::{
+    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
+};
 pub use settings::Settings;
 pub use store::{
     AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, Source, StoreError,

@@ -58,6 +58,14 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 /// Opens a message, checks that it answers our request, and takes out a refusal.
 pub(super) fn open<B: DeserializeOwned>(bytes: &[u8], correlation: Correlation<'_>) -> Read<(Header, B)> {
+    open_ended(bytes, correlation)?.ok_or(WireError::Malformed("SegmentOfResult is neither 1 nor 9"))
+}
+
+/// As [`open`], of something that may still be processed (SegmentOfResult 2): `None` then.
+pub(super) fn open_ended<B: DeserializeOwned>(
+    bytes: &[u8],
+    correlation: Correlation<'_>,
+) -> Read<Option<(Header, B)>> {
     let envelope: Envelope<B> =
         serde_json::from_slice(bytes).map_err(|_| WireError::Malformed("not the JSON form of XmlMsg"))?;
     let Message { message_header: header, message_body: body } = envelope.message;
@@ -70,10 +78,11 @@ pub(super) fn open<B: DeserializeOwned>(bytes: &[u8], correlation: Correlation<'
             Err(WireError::from_code(header.error_code.as_deref().unwrap_or("NO_CODE")))
         }
         Some("1") if institution == Some(true) && request == Some(true) => {
-            Ok((header, body.ok_or(WireError::Malformed("no MessageBody"))?))
+            Ok(Some((header, body.ok_or(WireError::Malformed("no MessageBody"))?)))
         }
-        Some("1" | "9") => Err(WireError::Malformed("answers another request")),
-        _ => Err(WireError::Malformed("SegmentOfResult is neither 1 nor 9")),
+        Some("2") if institution == Some(true) && request == Some(true) => Ok(None),
+        Some("1" | "2" | "9") => Err(WireError::Malformed("answers another request")),
+        _ => Err(WireError::Malformed("SegmentOfResult is none of 1, 2 and 9")),
     }
 }
 

@@ -7,6 +7,7 @@
 mod card;
 mod core;
 mod schedules;
+mod upstream;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -31,6 +32,8 @@ enum Topic {
     /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
     /// schedules; fuzzing
     Card,
+    /// Outages of the central system
+    Upstream,
 }
 
 fn main() {
@@ -38,6 +41,7 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
+        Topic::Upstream => upstream::measure(arguments.long),
     }
 }
 
