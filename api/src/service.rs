@@ -161,6 +161,12 @@ pub trait Service: Send + Sync + 'static {
     /// One result, searchable or not.
     async fn result(&self, caller: &Caller, id: i64) -> Answer<wire::EligibilityResult>;
 
+    /// Fetches what other terminals and phones of the facility confirmed, or waits for the run that is on.
+    async fn collect_results(&self, caller: &Caller) -> Answer<wire::Collected>;
+
+    /// The operators' announcements, the newest first; for any role.
+    async fn announcements(&self, caller: &Caller) -> Answer<wire::AnnouncementList>;
+
     /// Sets the inquiry number of a result's person, here and at the central system; durable when this returns.
     async fn set_inquiry_number(
         &self,

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::app::checks::Terminal;
@@ -29,9 +30,33 @@ pub struct Config {
     pub terminals: Vec<TerminalSection>,
     /// The central system.
     pub upstream: UpstreamConfig,
+    /// Collecting what other terminals and phones confirmed.
+    #[serde(default)]
+    pub collect: CollectSection,
     /// Logs.
     #[serde(default)]
     pub log: LogSection,
+}
+
+/// Collecting what other terminals and phones of the facility confirmed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CollectSection {
+    /// Minutes from one run to the next, at most a day; 0: only on demand.
+    pub every_minutes: u32,
+}
+
+impl Default for CollectSection {
+    fn default() -> Self {
+        Self { every_minutes: 5 }
+    }
+}
+
+impl CollectSection {
+    /// How often to collect, if by itself.
+    pub fn every(&self) -> Option<SignedDuration> {
+        (self.every_minutes > 0).then(|| SignedDuration::from_mins(i64::from(self.every_minutes)))
+    }
 }
 
 /// Which data this installation holds.
@@ -186,6 +211,12 @@ impl Config {
                 rule: "機関コードは一番上の institution_code と同じにするか、省略してください",
             });
         }
+        if self.collect.every_minutes > 24 * 60 {
+            return Err(ConfigError::Value {
+                key: "collect.every_minutes",
+                rule: "結果の取込の間隔は0分（自動では取り込まない）から1440分までです",
+            });
+        }
         if self.terminals.is_empty() {
             return Err(ConfigError::Value {
                 key: "terminals", rule: "端末を1台以上登録してください"
@@ -245,17 +276,26 @@ mod tests {
     fn the_example_is_a_whole_configuration_with_the_defaults_it_names() {
         let config = parse(EXAMPLE).unwrap();
         assert_eq!(config.api.listen, ApiConfig::default().listen);
+        assert_eq!(config.collect.every_minutes, CollectSection::default().every_minutes);
         assert_eq!(config.log.filter, LogSection::default().filter);
         assert_eq!(config.upstream.institution_code, config.institution_code);
         let (paths, defaults) = (&config.upstream.paths, crate::upstream::Paths::default());
         assert_eq!(
-            (&paths.auth, &paths.challenge, &paths.confirm, &paths.results, &paths.inquiry_number),
+            (
+                &paths.auth,
+                &paths.challenge,
+                &paths.confirm,
+                &paths.results,
+                &paths.inquiry_number,
+                &paths.announcements
+            ),
             (
                 &defaults.auth,
                 &defaults.challenge,
                 &defaults.confirm,
                 &defaults.results,
-                &defaults.inquiry_number
+                &defaults.inquiry_number,
+                &defaults.announcements
             )
         );
         assert_eq!(paths.card_use_registration, defaults.card_use_registration);
@@ -273,6 +313,7 @@ mod tests {
             ("1312345678", "131234567", "institution_code"),
             ("127.0.0.1:8787", "0.0.0.0:8787", "api.listen"),
             ("id = \"uketsuke-1\"", "id = \"受付\"", "terminals.id"),
+            ("every_minutes = 5", "every_minutes = 1441", "collect.every_minutes"),
             (
                 "account = \"link-account\"",
                 "institution_code = \"9999999999\"\naccount = \"x\"",

@@ -9,7 +9,9 @@ use api::limits::Limits;
 use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
+use crate::app::announcements::News;
 use crate::app::checks::{Checks, ChecksParts};
+use crate::app::collect::{Collect, CollectParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
@@ -88,6 +90,8 @@ pub enum StartError {
 pub struct Daemon {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// The collection of results: on its own schedule, or driven by whoever holds the daemon.
+    pub collect: Collect,
     tasks: Tasks,
     /// What uses the store.
     work: Tasks,
@@ -119,7 +123,8 @@ impl Daemon {
             tasks: tasks.apart(),
         };
         let work = parts.tasks.clone();
-        let service = use_cases(config, &parts, &store, &desk, &central).await?;
+        let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
+        let service = use_cases(config, &parts, &store, &desk, &central, &collect).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
         let (end, ended) = oneshot::channel();
@@ -131,8 +136,9 @@ impl Daemon {
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
+        collect.start();
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, tasks, work, store, desk, ended })
+        Ok(Self { api, collect, tasks, work, store, desk, ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -164,12 +170,33 @@ struct Parts {
     tasks: Tasks,
 }
 
+fn collect_parts(
+    config: &Config,
+    parts: &Parts,
+    store: &Arc<Store>,
+    central: &Arc<Upstream>,
+) -> CollectParts {
+    CollectParts {
+        link: central.clone(),
+        results: store.clone(),
+        announcements: store.clone(),
+        calendar: parts.maintenance.clone(),
+        audit: store.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        tasks: parts.tasks.clone(),
+        every: config.collect.every(),
+        origin: config.mode.origin(),
+    }
+}
+
 async fn use_cases(
     config: &Config,
     parts: &Parts,
     store: &Arc<Store>,
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
+    collect: &Collect,
 ) -> Result<UseCases, StartError> {
     let Parts { clock, random, terminal_authentication, maintenance, tasks } = parts;
     let origin = config.mode.origin();
@@ -188,6 +215,7 @@ async fn use_cases(
             institution: config.institution()?,
             accounts: store.clone(),
             sessions: store.clone(),
+            announcements: store.clone(),
             audit: store.clone(),
             credentials: Arc::new(Credentials::new(random.clone())),
             clock: clock.clone(),
@@ -214,8 +242,11 @@ async fn use_cases(
             upstream: central.clone(),
             store: store.clone(),
             inquiries: inquiries.clone(),
+            collect: collect.clone(),
             clock: clock.clone(),
         },
+        collect: collect.clone(),
+        news: News { store: store.clone() },
         inquiries,
         settings: ChangeSettings { store: store.clone() },
         origin,

@@ -1,6 +1,8 @@
 //! Scenarios at the front desk and at the receipt computer, through the public door.
 
 mod checks;
+mod collect;
+mod collect_news;
 mod download;
 mod inquiry_numbers;
 mod inquiry_numbers_bulk;

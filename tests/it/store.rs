@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod collect;
 mod opening;
 mod queue;
 mod results;

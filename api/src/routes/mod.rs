@@ -72,6 +72,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(results::list_results))
         .routes(routes!(results::count_results))
         .routes(routes!(results::get_result))
+        .routes(routes!(results::collect_results))
         .routes(routes!(inquiries::set_inquiry_number))
         .routes(routes!(inquiries::set_inquiry_number_of_insurance))
         .routes(routes!(inquiries::get_inquiry_job))
@@ -80,6 +81,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(settings::get_security_settings, settings::set_security_settings))
         .routes(routes!(system::list_readers))
         .routes(routes!(system::get_health))
+        .routes(routes!(system::list_announcements))
         .routes(routes!(system::get_liveness))
         .routes(routes!(system::get_openapi))
 }

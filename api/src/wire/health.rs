@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Method;
+use super::{CollectHealth, MaintenanceHealth, Method};
 use crate::codes::Code;
 use crate::words::words;
 
@@ -64,6 +64,10 @@ pub struct Health {
     pub upstream: HealthPart,
     /// 結果の保存。
     pub store: HealthPart,
+    /// ほかの端末やスマートフォンで行った資格確認の結果の取込。
+    pub collect: CollectHealth,
+    /// お知らせで予告された停止。
+    pub maintenance: MaintenanceHealth,
     /// オンライン資格確認等システムとの接続の詳しい状態。
     pub link: UpstreamLink,
     /// 接続について知っておくべきこと、すべきこと。急ぐものから順に並びます。

@@ -3,7 +3,9 @@
 //! Requests refuse unknown fields; answers may grow, so clients must ignore fields they do not know.
 //! An absent optional field is left out of the JSON, never `null` and never an empty string of our own.
 
+mod announcement;
 mod check;
+mod collect;
 mod eligibility;
 mod health;
 mod inquiry;
@@ -12,10 +14,12 @@ mod secret;
 mod session;
 mod settings;
 
+pub use announcement::{Announcement, AnnouncementKind, AnnouncementList, Closure, ClosureScope};
 pub use check::{
     CardKind, CardUseRegistration, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait,
     ConsentedBy, EnteredBy, Method, NewCheck, PinEntry, Token,
 };
+pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{
     CircuitState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader, ReaderState,
@@ -26,8 +30,8 @@ pub use inquiry::{
     InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
 };
 pub use result::{
-    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, Validity, ValidityCode,
-    ValidityFilter, Withheld,
+    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, ResultSource, Validity,
+    ValidityCode, ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
 pub use session::{Role, Session, SessionInfo, SignIn};

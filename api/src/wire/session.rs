@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::words::words;
 
-use super::SecretText;
+use super::{AnnouncementList, SecretText};
 
 /// ログインの要求。パスワードと6桁の数字を同時に送ります。どれが誤っていても、応答は同じです。
 #[derive(Debug, Deserialize, ToSchema)]
@@ -54,6 +54,8 @@ pub struct Session {
     /// 操作がないときにセッションが終わるまでの秒数。
     #[schema(example = 1800, minimum = 0)]
     pub idle_timeout_s: i64,
+    /// 運営からのお知らせ。前回のログインの後に届いたものには new が付きます。
+    pub announcements: AnnouncementList,
 }
 
 impl std::fmt::Debug for Session {
@@ -64,6 +66,7 @@ impl std::fmt::Debug for Session {
             .field("role", &self.role)
             .field("expires_at", &self.expires_at)
             .field("idle_timeout_s", &self.idle_timeout_s)
+            .field("announcements", &self.announcements.announcements.len())
             .finish()
     }
 }

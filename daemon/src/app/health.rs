@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::access::{Action, Actor, Forbidden};
+use super::collect::{Collect, CollectView};
 use super::inquiries::Inquiries;
 use super::ports::{
     CardDesk, Clock, DeskView, Renewal, ResultStore, StoreError, UpstreamStatus, UpstreamView,
@@ -27,6 +28,8 @@ pub struct HealthView {
     pub notices: Vec<Notice>,
     /// Whether the store answers.
     pub store: Result<(), StoreError>,
+    /// The collection, and announced closures.
+    pub collect: CollectView,
     /// Inquiry numbers on their way.
     pub queue: QueueView,
 }
@@ -79,6 +82,8 @@ pub struct Health {
     pub upstream: Arc<dyn UpstreamStatus>,
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
+    /// The collection.
+    pub collect: Collect,
     /// Inquiry numbers.
     pub inquiries: Inquiries,
     /// The wall clock.
@@ -111,6 +116,7 @@ impl Health {
             upstream,
             store,
             queue: self.inquiries.view(),
+            collect: self.collect.view(),
         })
     }
 }

@@ -3,7 +3,9 @@
 //! Decides what happens and in which order; knows nothing of SQL, HTTP, PC/SC or the wire forms of any of them.
 
 pub mod access;
+pub mod announcements;
 pub mod checks;
+pub mod collect;
 pub mod credentials;
 pub mod health;
 pub mod inquiries;

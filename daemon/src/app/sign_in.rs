@@ -10,10 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::access::Actor;
+use super::announcements::{Shown, at_sign_in};
 use super::credentials::{Credentials, CredentialsError, code_step, seconds_to_next_step};
 use super::ports::{
-    Accounts, Attempt, AuditEntry, AuditLog, Clock, Random, SessionRecord, SessionStore, StoreError,
-    random_bytes,
+    Accounts, Announcements, Attempt, AuditEntry, AuditLog, Clock, Random, SessionRecord, SessionStore,
+    StoreError, random_bytes,
 };
 use crate::domain::identifiers::InstitutionCode;
 use crate::domain::lockout::{self, Verdict};
@@ -75,6 +76,8 @@ pub struct SignedIn {
     pub actor: Actor,
     /// When it ends at the latest.
     pub ends_at: Timestamp,
+    /// The operators' announcements, as the manual shows them at sign-in.
+    pub announcements: Vec<Shown>,
 }
 
 /// A session as its owner sees it.
@@ -96,6 +99,8 @@ pub struct SignInParts {
     pub accounts: Arc<dyn Accounts>,
     /// Sessions on disk.
     pub sessions: Arc<dyn SessionStore>,
+    /// Announcements shown at sign-in.
+    pub announcements: Arc<dyn Announcements>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
     /// Password hashing.
@@ -218,7 +223,8 @@ impl SignIn {
         self.parts.sessions.save(&record).await?;
         let ends_at = ends_at(&record);
         self.live().insert(record.token_hash, record);
-        Ok(SignedIn { token, actor, ends_at })
+        let announcements = at_sign_in(&*self.parts.announcements, &actor.account).await;
+        Ok(SignedIn { token, actor, ends_at, announcements })
     }
 
     /// The session of a token, if it is still alive; counts as a use.

@@ -4,7 +4,9 @@ use api::codes::Code;
 use api::service::ServiceError;
 
 use crate::app::access::Forbidden;
+use crate::app::announcements::NewsError;
 use crate::app::checks::{CreateError, InputError};
+use crate::app::collect::{CollectError, RunError};
 use crate::app::inquiries::InquiryError;
 use crate::app::ports::{InquiryFailure, StoreError, UpstreamError};
 use crate::app::results::ResultsError;
@@ -74,6 +76,36 @@ pub(super) fn settings(error: SettingsError) -> ServiceError {
     match error {
         SettingsError::Forbidden => Code::ForbiddenRole.into(),
         SettingsError::Store(error) => store(error),
+    }
+}
+
+pub(super) fn collect(error: CollectError) -> ServiceError {
+    match error {
+        CollectError::Forbidden => Code::ForbiddenRole.into(),
+        CollectError::Run(RunError::Upstream(error)) => upstream(error),
+        CollectError::Run(RunError::Store(error)) => store(error),
+    }
+}
+
+fn upstream(error: UpstreamError) -> ServiceError {
+    let problem = ServiceError::new(upstream_code(&error));
+    match error {
+        UpstreamError::Refused { code } | UpstreamError::SignInRefused { code } => {
+            problem.upstream_code(code)
+        }
+        UpstreamError::Unreachable
+        | UpstreamError::Timeout
+        | UpstreamError::ClientCertificate
+        | UpstreamError::Renegotiation
+        | UpstreamError::Malformed
+        | UpstreamError::Maintenance => problem,
+    }
+}
+
+pub(super) fn news(error: NewsError) -> ServiceError {
+    match error {
+        NewsError::Forbidden => Code::ForbiddenRole.into(),
+        NewsError::Store(error) => store(error),
     }
 }
 

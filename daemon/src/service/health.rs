@@ -4,8 +4,8 @@ use api::codes::Code;
 use api::wire as w;
 use jiff::Timestamp;
 
-use super::errors;
 use super::wire::{jst, method};
+use super::{collect, errors};
 use crate::app::checks::Offer;
 use crate::app::health::{HealthView, Notice};
 use crate::app::ports::{CardService, DeskView, Origin, ReaderState, Renewal, StoreError};
@@ -45,14 +45,20 @@ pub(super) fn health(view: &HealthView, now: Timestamp, origin: Origin) -> w::He
         }
     };
     let queue = queue_health(&view.queue, now);
+    let collect = collect::health(&view.collect);
+    // Both are work that goes on behind the others; the worse of the two counts.
+    let behind =
+        if collect.part.state == w::HealthState::Degraded { collect.part.state } else { queue.part.state };
     w::Health {
-        state: overall([card.state, upstream.state, store.state], queue.part.state),
+        state: overall([card.state, upstream.state, store.state], behind),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sandbox: origin == Origin::Sandbox,
         card,
         upstream,
         store,
         queue,
+        collect,
+        maintenance: collect::maintenance(&view.collect),
         link: link(view),
         notices: view.notices.iter().map(|notice| w::Notice::of(notice_code(*notice))).collect(),
     }

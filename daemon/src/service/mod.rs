@@ -2,6 +2,7 @@
 //!
 //! Decides nothing: reads a request, calls one use case, writes the answer.
 
+mod collect;
 mod errors;
 mod health;
 mod inquiry;
@@ -17,7 +18,9 @@ use api::wire as w;
 use async_trait::async_trait;
 
 use crate::app::access::Actor;
+use crate::app::announcements::News;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
+use crate::app::collect::Collect;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::ports::{Origin, ReaderName, TerminalId};
@@ -37,6 +40,10 @@ pub struct UseCases {
     pub checks: Checks,
     /// Results.
     pub results: Results,
+    /// Collecting what others of the facility confirmed.
+    pub collect: Collect,
+    /// Announcements.
+    pub news: News,
     /// Inquiry numbers.
     pub inquiries: Inquiries,
     /// Settings.
@@ -66,6 +73,7 @@ impl Service for UseCases {
             role: wire::role(signed_in.actor.role),
             expires_at: wire::jst(signed_in.ends_at),
             idle_timeout_s: IDLE_LIMIT.as_secs(),
+            announcements: collect::announcements(&signed_in.announcements),
         })
     }
 
@@ -166,6 +174,16 @@ impl Service for UseCases {
     async fn result(&self, caller: &Caller, id: i64) -> Answer<w::EligibilityResult> {
         let result = self.results.one(&actor(caller), ResultId(id)).await.map_err(errors::results)?;
         Ok(wire::result(&result))
+    }
+
+    async fn collect_results(&self, caller: &Caller) -> Answer<w::Collected> {
+        let report = self.collect.collect_now(&actor(caller)).await.map_err(errors::collect)?;
+        Ok(collect::collected(report))
+    }
+
+    async fn announcements(&self, caller: &Caller) -> Answer<w::AnnouncementList> {
+        let shown = self.news.list(&actor(caller)).await.map_err(errors::news)?;
+        Ok(collect::announcements(&shown))
     }
 
     async fn set_inquiry_number(

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::errors;
 use crate::app::checks::{CertificateView, CheckView};
-use crate::app::ports::{Origin, Role, StoredResult};
+use crate::app::ports::{Origin, Role, Source, StoredResult};
 use crate::domain::admission::{CardKind, Consent, ConsentedBy, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
@@ -19,7 +19,7 @@ pub(super) fn jst(at: Timestamp) -> String {
     format!("{}+09:00", jst_datetime(at).strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
-fn iso_day(day: Date) -> String {
+pub(super) fn iso_day(day: Date) -> String {
     day.strftime("%Y-%m-%d").to_string()
 }
 
@@ -140,12 +140,19 @@ fn failure(failure: &Failure) -> w::CheckFailure {
 pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
     let content = &stored.content;
     let confirmation = &content.confirmation;
+    let (source, check_id, how) = match &content.source {
+        Source::Own { check_id, method: how } => {
+            (w::ResultSource::Own, Some(check_id.clone()), Some(method(*how)))
+        }
+        Source::Elsewhere => (w::ResultSource::Elsewhere, None, None),
+    };
     w::EligibilityResult {
         id: stored.id.0,
-        check_id: content.check_id.clone(),
+        source,
+        check_id,
         checked_at: jst(confirmation.processed_at),
         confirmed_for: iso_day(confirmation.confirmed_for),
-        method: method(content.method),
+        method: how,
         terminal: content.terminal.0.clone(),
         validity: validity(&confirmation.validity),
         searchable: confirmation.is_searchable(),

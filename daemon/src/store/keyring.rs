@@ -57,6 +57,8 @@ pub(super) struct MonthKeys {
     pub(super) person: Key,
     /// Blind index of inquiry numbers.
     pub(super) inquiry: Key,
+    /// Blind index of the central system's own ids of results.
+    pub(super) upstream: Key,
     /// Seals the queue's jobs.
     pub(super) queue: Key,
 }
@@ -67,6 +69,7 @@ impl MonthKeys {
             payload: root.derive("results payload")?,
             person: root.derive("results person index")?,
             inquiry: root.derive("results inquiry index")?,
+            upstream: root.derive("results upstream index")?,
             queue: root.derive("inquiry queue payload")?,
             root,
         })

@@ -9,7 +9,9 @@
 //! clock that ran far ahead, what it hid stays hidden.
 
 mod accounts;
+mod announcements;
 mod audit;
+mod collection;
 mod crypto;
 mod database;
 mod error;
@@ -17,6 +19,7 @@ mod files;
 mod inspect;
 mod job;
 mod keyring;
+mod merge;
 mod queue;
 mod results;
 mod retention;
@@ -65,7 +68,8 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `InquiryQueue`, `AuditLog`, `Accounts`, `SessionStore` and `Settings`.
+/// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
+/// `Accounts`, `SessionStore` and `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

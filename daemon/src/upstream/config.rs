@@ -97,6 +97,8 @@ pub struct Paths {
     pub results: String,
     /// Set an inquiry number.
     pub inquiry_number: String,
+    /// Announcements of the operators.
+    pub announcements: String,
     /// Set inquiry numbers in bulk.
     pub inquiry_bulk: String,
     /// Ask what became of a bulk.
@@ -112,6 +114,7 @@ impl Default for Paths {
             card_use_registration: "/oqs-api-pro/limited/card/use-registration".to_owned(),
             results: "/oqs-api-pro/limited/results/search".to_owned(),
             inquiry_number: "/oqs-api-pro/limited/reference-number/register".to_owned(),
+            announcements: "/oqs-api-pro/limited/announcements/list".to_owned(),
             inquiry_bulk: "/oqs-api-pro/limited/reference-number/bulk-register".to_owned(),
             inquiry_bulk_outcome: "/oqs-api-pro/limited/reference-number/bulk-outcome".to_owned(),
         }
@@ -247,6 +250,7 @@ pub(super) fn check_settings(config: &UpstreamConfig) -> Result<(), ConfigError>
         ("paths.card_use_registration", &paths.card_use_registration),
         ("paths.results", &paths.results),
         ("paths.inquiry_number", &paths.inquiry_number),
+        ("paths.announcements", &paths.announcements),
         ("paths.inquiry_bulk", &paths.inquiry_bulk),
         ("paths.inquiry_bulk_outcome", &paths.inquiry_bulk_outcome),
     ] {

@@ -27,6 +27,7 @@ pub(super) struct Endpoints {
     pub card_use_registration: Url,
     pub results: Url,
     pub inquiry_number: Url,
+    pub announcements: Url,
     pub inquiry_bulk: Url,
     pub inquiry_bulk_outcome: Url,
 }
@@ -48,6 +49,7 @@ impl Endpoints {
             card_use_registration: at(&paths.card_use_registration)?,
             results: at(&paths.results)?,
             inquiry_number: at(&paths.inquiry_number)?,
+            announcements: at(&paths.announcements)?,
             inquiry_bulk: at(&paths.inquiry_bulk)?,
             inquiry_bulk_outcome: at(&paths.inquiry_bulk_outcome)?,
         })

@@ -179,6 +179,14 @@ impl Service for Scripted {
         self.play(wire::BulkStand { receipt: id, ..sample::bulk_stand() }).await
     }
 
+    async fn collect_results(&self, _: &Caller) -> Answer<wire::Collected> {
+        self.play(sample::collected()).await
+    }
+
+    async fn announcements(&self, _: &Caller) -> Answer<wire::AnnouncementList> {
+        self.play(sample::announcements()).await
+    }
+
     async fn readers(&self, _: &Caller) -> Answer<wire::Readers> {
         self.play(sample::readers()).await
     }

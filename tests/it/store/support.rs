@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use daemon::app::ports::{
-    AuditEntry, Clock, NewResult, Origin, Random, ResultStore, StoredResult, TerminalId,
+    AuditEntry, Clock, NewResult, Origin, Random, ResultStore, Source, StoredResult, TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, ResultId};
@@ -158,11 +158,11 @@ pub fn with(eligibility: &Eligibility, field: Field, value: &str) -> Eligibility
 
 pub fn result(check: &str, processed_at: Timestamp, eligibilities: Vec<Eligibility>) -> NewResult {
     NewResult {
-        check_id: check.to_owned(),
+        source: Source::Own { check_id: check.to_owned(), method: Method::CardPin },
         terminal: TerminalId("uketsuke-1".to_owned()),
-        method: Method::CardPin,
         origin: Origin::Sandbox,
         confirmation: Confirmation {
+            upstream_id: None,
             processed_at,
             confirmed_for: jst_day(processed_at),
             validity: if eligibilities.is_empty() { Validity::NotFound } else { Validity::Valid },

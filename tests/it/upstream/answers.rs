@@ -1,8 +1,8 @@
 //! What the central system answers, as it arrives at the ports.
 
 use daemon::app::ports::{
-    Answer, CardCertificate, CardCheck as _, Proof, ReceiptLink as _, SignedChallenge, UpstreamError,
-    UpstreamStatus as _,
+    Answer, CardCertificate, CardCheck as _, LinkedResult, Proof, ReceiptLink as _, SignedChallenge,
+    UpstreamError, UpstreamStatus as _,
 };
 use daemon::domain::eligibility::{Classification, Eligibility, Field, Validity};
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -203,11 +203,12 @@ async fn results_of_a_period_come_from_all_terminals_over_all_pages() {
 
     let day = upstream.results(&request(), date(2026, 10, 8), date(2026, 10, 8)).await.unwrap();
 
-    let listed: Vec<_> =
-        day.iter().map(|result| (result.upstream_id.as_str(), result.terminal.as_str())).collect();
+    let id = |result: &LinkedResult| result.confirmation.upstream_id.as_ref().unwrap().as_str().to_owned();
+    let listed: Vec<_> = day.iter().map(|result| (id(result), result.terminal.as_str())).collect();
     assert_eq!(
         listed,
         [("SIM00000001", "SIM-TERMINAL-01"), ("SIM00000003", "PHONE-1"), ("SIM00000004", "PHONE-2")]
+            .map(|(id, terminal)| (id.to_owned(), terminal))
     );
     assert_eq!(day[0].confirmation, own, "the same result, field for field");
     assert_eq!(day[2].confirmation.eligibilities.len(), 2);

@@ -110,6 +110,8 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         upstream_total_ms: 15_000,
         registration_ms: 25_000,
         maintenance: MaintenanceCalendar::default(),
+        collect_every_minutes: 5,
+        upstream_page_size: 100,
         limits: api::limits::Limits::default(),
         accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
     }

@@ -16,9 +16,10 @@ use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
 use daemon::accounts;
+use daemon::app::collect::{Report, RunError};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
-use daemon::config::{ApiConfig, Config, LogSection, Mode, StoreSection, TerminalSection};
+use daemon::config::{ApiConfig, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection};
 use daemon::start::{Daemon, StartError, Surroundings};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -63,6 +64,10 @@ pub struct Plan {
     pub maintenance: MaintenanceCalendar,
     /// Opens cards without their PIN.
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    /// Minutes from one collection of results to the next; 0: only on demand.
+    pub collect_every_minutes: u32,
+    /// Most results in one answer of the central system.
+    pub upstream_page_size: usize,
     /// The limits of the API's listener.
     pub limits: Limits,
     /// Accounts that exist from the start.
@@ -83,6 +88,9 @@ impl Plan {
             registration_ms: 10_000,
             maintenance: MaintenanceCalendar::default(),
             terminal_authentication: None,
+            // Most scenarios count what the central system was asked.
+            collect_every_minutes: 0,
+            upstream_page_size: 100,
             limits: Limits::default(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
@@ -116,6 +124,7 @@ impl Clinic {
     pub async fn open(plan: Plan) -> Self {
         let mut options = UpstreamOptions::new(plan.clock.clone(), plan.random.clone());
         options.accepts_unsigned_visual = plan.accepts_unsigned_visual;
+        options.page_size = plan.upstream_page_size;
         let upstream = SimUpstream::start(options).await.expect("the simulated central system starts");
         let config = configuration(&plan, &upstream);
         let mut clinic = Self {
@@ -166,6 +175,13 @@ impl Clinic {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop().await;
         }
+    }
+
+    /// Lets the daemon's schedule look at the clock, as it does by itself from time to time, and waits for the run that
+    /// is due; `None` if none was.
+    pub async fn collect_if_due(&self) -> Option<Result<Report, RunError>> {
+        let daemon = self.daemon.as_ref().expect("the daemon runs");
+        daemon.collect.collect_if_due(self.clock.now()).await
     }
 
     /// Creates an account; the daemon is stopped meanwhile, as on a real machine.
@@ -253,6 +269,7 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
         },
         terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
         upstream: section,
+        collect: CollectSection { every_minutes: plan.collect_every_minutes },
         log: LogSection::default(),
     }
 }

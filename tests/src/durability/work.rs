@@ -5,7 +5,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use daemon::app::ports::{AuditEntry, AuditLog as _, NewResult, Origin, ResultStore as _, TerminalId};
+use daemon::app::ports::{
+    AuditEntry, AuditLog as _, NewResult, Origin, ResultStore as _, Source, TerminalId,
+};
 use daemon::domain::check::Method;
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
 use daemon::domain::identifiers::InquiryNumber;
@@ -65,9 +67,8 @@ pub fn result_of(check: &str) -> NewResult {
         (Field::Birthdate, Personal::new("19690410")),
     ]);
     NewResult {
-        check_id: check.to_owned(),
+        source: Source::Own { check_id: check.to_owned(), method: Method::CardPin },
         terminal: TerminalId("uketsuke-1".to_owned()),
-        method: Method::CardPin,
         origin: Origin::Sandbox,
         confirmation: Confirmation {
             processed_at,
@@ -75,6 +76,7 @@ pub fn result_of(check: &str) -> NewResult {
             validity: Validity::Valid,
             note: None,
             eligibilities: vec![person],
+            upstream_id: None,
         },
     }
 }

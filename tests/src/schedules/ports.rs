@@ -56,6 +56,7 @@ impl CardCheck for Central {
             self.proofs.lock().unwrap_or_else(PoisonError::into_inner).insert(challenge_id.clone(), given);
         }
         Ok(Answer::Confirmed(Confirmation {
+            upstream_id: None,
             processed_at: Timestamp::UNIX_EPOCH,
             confirmed_for: Date::constant(2026, 4, 10),
             validity: Validity::NotFound,

@@ -21,6 +21,8 @@ pub enum Endpoint {
     Results,
     /// Set an inquiry number.
     InquiryNumber,
+    /// Announcements of the operators.
+    Announcements,
     /// Set inquiry numbers in bulk.
     InquiryBulk,
     /// Ask what became of a bulk.
@@ -29,7 +31,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint with its path: the daemon's defaults.
-    pub fn paths() -> [(Self, String); 8] {
+    pub fn paths() -> [(Self, String); 9] {
         let paths = Paths::default();
         [
             (Self::Auth, paths.auth),
@@ -38,6 +40,7 @@ impl Endpoint {
             (Self::CardUseRegistration, paths.card_use_registration),
             (Self::Results, paths.results),
             (Self::InquiryNumber, paths.inquiry_number),
+            (Self::Announcements, paths.announcements),
             (Self::InquiryBulk, paths.inquiry_bulk),
             (Self::InquiryBulkOutcome, paths.inquiry_bulk_outcome),
         ]

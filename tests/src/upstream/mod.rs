@@ -18,6 +18,7 @@ mod fault;
 mod files;
 mod inquiries;
 mod line;
+mod news;
 pub mod pki;
 pub mod proxy;
 mod registration;
@@ -35,9 +36,12 @@ use daemon::app::tasks::Tasks;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
+use crate::personas::Personas;
+
 pub use fault::{Endpoint, Fault, NotUnderstood};
 pub use files::{Files, FilesError};
 use line::TlsListener;
+pub use news::Announced;
 use pki::{ServerCertificate, TestPki, TlsVersions};
 use routes::Shared;
 use state::State;
@@ -270,6 +274,29 @@ impl SimUpstream {
     /// would get no result.
     pub fn add_result(&self, persona: &str, terminal: &str, at: Timestamp) -> bool {
         self.shared.state.add_result(persona, terminal, at)
+    }
+
+    /// Adds such a result as soon as a page of results with a next one was answered: while somebody is turning pages.
+    pub fn add_result_while_paging(&self, persona: &str, terminal: &str, at: Timestamp) -> bool {
+        let Some(persona) = Personas::builtin().by_name(persona) else { return false };
+        self.shared.state.add_while_paging(persona, terminal, at);
+        true
+    }
+
+    /// Whether confirmations leave out the id of the result that they make.
+    pub fn hide_result_ids(&self, hide: bool) {
+        self.shared.state.hide_ids(hide);
+    }
+
+    /// Announces something, in place of what has the same id. Inside a window that closes everything every endpoint
+    /// answers `MAINTENANCE`.
+    pub fn announce(&self, announced: Announced) {
+        self.shared.state.announce(announced);
+    }
+
+    /// Takes an announcement back, and its closure with it.
+    pub fn withdraw(&self, id: &str) {
+        self.shared.state.withdraw(id);
     }
 
     /// Writes certificates, secrets and a ready-made `upstream.toml` into a directory.

@@ -25,6 +25,7 @@ use super::answers::{self, Addressee};
 use super::fault::{Endpoint, Fault, Script};
 use super::inquiries;
 use super::line::{Peer, Traffic};
+use super::news::Announced;
 use super::registration::{self, Registry, card_use_registration};
 use super::state::{State, TOKEN_LIFE_SECONDS};
 use crate::personas::{Personas, Token};
@@ -63,6 +64,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             Endpoint::Confirm => post(confirm),
             Endpoint::CardUseRegistration => post(card_use_registration),
             Endpoint::Results => post(results),
+            Endpoint::Announcements => post(announcements),
             Endpoint::InquiryNumber => post(inquiries::single),
             Endpoint::InquiryBulk => post(inquiries::bulk),
             Endpoint::InquiryBulkOutcome => post(inquiries::bulk_outcome),
@@ -99,7 +101,8 @@ async fn disturb(
     sim.traffic.note_certificate(&peer.certificate);
     let to = addressee(&serde_json::from_slice(&bytes).unwrap_or_default());
     let request = Request::from_parts(parts, Body::from(bytes));
-    let closed = sim.maintenance.load(Ordering::SeqCst).then_some(Fault::Maintenance);
+    let closed = sim.maintenance.load(Ordering::SeqCst) || sim.state.is_closed();
+    let closed = closed.then_some(Fault::Maintenance);
     match sim.script.request(endpoint).or(closed) {
         None => next.run(request).await,
         Some(Fault::Hang) => {
@@ -320,13 +323,29 @@ async fn results(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
     let (Some(from), Some(until)) = (day("From"), day("To")) else {
         return sim.error(&to, "REQUEST_INVALID");
     };
-    let begin: usize = text(&body, "Cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
+    // The cursor is the last result of the page before, not a position: results that come in, or run out, while pages
+    // are fetched shift nothing. Ids are given in the order in which results come in.
+    let after = text(&body, "Cursor").unwrap_or_default();
     let all = sim.state.results(from, until);
-    let page: Vec<_> = all.iter().skip(begin).take(sim.page_size).map(answers::given).collect();
-    let end = begin + page.len();
-    let mut answer = json!({ "Count": all.len().to_string(), "Results": page });
-    if end < all.len() {
-        answer["NextCursor"] = json!(end.to_string());
+    let rest: Vec<_> = all.iter().filter(|given| given.id.as_str() > after).collect();
+    let page = rest.get(..sim.page_size).unwrap_or(&rest);
+    let entries: Vec<_> = page
+        .iter()
+        .map(|given| answers::given(given, sim.state.inquiry_number(given.persona.person()).as_deref()))
+        .collect();
+    let mut answer = json!({ "Count": all.len().to_string(), "Results": entries });
+    if let Some(last) = page.last().filter(|_| page.len() < rest.len()) {
+        answer["NextCursor"] = json!(last.id);
+        sim.state.page_turned();
     }
     sim.success(&to, &answer)
+}
+
+async fn announcements(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (to, _) = match sim.open(&headers, &bytes) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
+    };
+    let all: Vec<_> = sim.state.announced().iter().map(Announced::message).collect();
+    sim.success(&to, &json!({ "Announcements": all }))
 }

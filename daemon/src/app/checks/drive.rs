@@ -16,7 +16,7 @@ use super::registry::Reservation;
 use super::{CertificateView, ChecksParts, Facts, Input, InputError, Reply, Stand};
 use crate::app::ports::{
     Answer, AuditEntry, CardError, CardEvent, Challenge, NewResult, Opening, Proof, SignedChallenge, Signing,
-    UpstreamError,
+    Source, UpstreamError,
 };
 use crate::app::results::request_id;
 use crate::domain::certificate::CertificateFacts;
@@ -223,9 +223,8 @@ impl Drive {
 
     async fn store(&self, confirmation: Confirmation) -> Result<ResultId, End> {
         let result = NewResult {
-            check_id: self.facts.id.clone(),
+            source: Source::Own { check_id: self.facts.id.clone(), method: self.facts.method },
             terminal: self.facts.terminal.clone(),
-            method: self.facts.method,
             origin: self.parts.origin,
             confirmation,
         };

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::card::{CardCertificate, SignedChallenge};
+use crate::domain::announcement::Announcement;
 use crate::domain::breaker::Circuit;
 use crate::domain::eligibility::Confirmation;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -156,11 +157,9 @@ pub trait CardCheck: Send + Sync + 'static {
 /// One result as the receipt computer link hands it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedResult {
-    /// The central system's own id of the result, for merging without duplicates.
-    pub upstream_id: String,
-    /// The terminal that carried out the check, as the central system names it.
+    /// The terminal that carried out the check, as the central system names it; without control characters.
     pub terminal: String,
-    /// What was confirmed.
+    /// What was confirmed; with the central system's own id.
     pub confirmation: Confirmation,
 }
 
@@ -192,6 +191,9 @@ pub trait ReceiptLink: Send + Sync + 'static {
         from: Date,
         to: Date,
     ) -> Result<Vec<LinkedResult>, UpstreamError>;
+
+    /// What the operators of the central system announce now, cleaned and within its limits, the newest first.
+    async fn announcements(&self, request: &RequestId) -> Result<Vec<Announcement>, UpstreamError>;
 
     /// Sets a person's inquiry number; setting the same value again changes nothing.
     async fn set_inquiry_number(

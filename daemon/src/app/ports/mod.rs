@@ -6,6 +6,7 @@ mod accounts;
 mod ambient;
 mod card;
 mod central;
+mod collect;
 mod queue;
 mod settings;
 mod store;
@@ -23,11 +24,12 @@ pub use central::{
     Proof, ReceiptLink, RegistrationError, RegistrationTicket, Renewal, RequestId, UpstreamError,
     UpstreamStatus, UpstreamView,
 };
+pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
 };
 pub use settings::Settings;
 pub use store::{
-    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
-    TerminalId,
+    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, Source, StoreError,
+    StoredResult, TerminalId,
 };

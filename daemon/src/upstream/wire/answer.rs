@@ -9,10 +9,14 @@ use serde::{Deserialize, Deserializer};
 use super::person::Entries;
 use super::{CERTIFICATE_EXPIRED, CHALLENGE_BYTES, Correlation, NOT_REGISTERED, Page, Token, WireError};
 use crate::app::ports::{Answer, Challenge, LinkedResult, RegistrationTicket};
+use crate::domain::announcement::clean;
 use crate::domain::eligibility::{Confirmation, ProcessingNote, Validity, parse_date};
-use crate::domain::identifiers::InquiryNumber;
+use crate::domain::identifiers::{InquiryNumber, UpstreamResultId};
 use crate::domain::personal::Secret;
 use crate::domain::retention::from_jst;
+
+/// Most characters of a terminal's name.
+const LONGEST_TERMINAL: usize = 64;
 
 pub(super) type Read<T> = Result<T, WireError>;
 
@@ -148,6 +152,8 @@ struct Outcome {
     qualification_validity: Option<String>,
     #[serde(deserialize_with = "text")]
     registration_ticket: Option<String>,
+    #[serde(deserialize_with = "text")]
+    upstream_result_id: Option<String>,
     result_list: Entries,
 }
 
@@ -161,7 +167,10 @@ impl Outcome {
                 Some(ProcessingNote { code: code.unwrap_or_default(), message: message.unwrap_or_default() })
             }
         };
+        // An id that cannot be used is none: a confirmation is not thrown away for it.
+        let upstream_id = self.upstream_result_id.and_then(|id| UpstreamResultId::parse(&id).ok());
         Ok(Confirmation {
+            upstream_id,
             processed_at: processed
                 .and_then(instant)
                 .ok_or(WireError::Malformed("no ProcessExecutionTime"))?,
@@ -176,7 +185,7 @@ impl Outcome {
 }
 
 /// Reads `YYYYMMDDhhmmss` in Japan time.
-fn instant(text: &str) -> Option<Timestamp> {
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let (day, time) = text.split_at_checked(8)?;
     if time.len() != 6 || !time.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -233,7 +242,7 @@ pub(in crate::upstream) fn read_results(bytes: &[u8], correlation: Correlation<'
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Item {
-        upstream_result_id: String,
+        #[serde(default)]
         terminal: String,
         #[serde(default, deserialize_with = "text")]
         process_execution_time: Option<String>,
@@ -255,14 +264,14 @@ pub(in crate::upstream) fn read_results(bytes: &[u8], correlation: Correlation<'
         .results
         .into_iter()
         .map(|item| {
-            if item.upstream_result_id.is_empty() {
-                return Err(WireError::Malformed("no UpstreamResultId"));
-            }
             let confirmation = item.outcome.into_confirmation(
                 item.process_execution_time.as_deref(),
                 item.qualification_confirmation_date.as_deref(),
             )?;
-            Ok(LinkedResult { upstream_id: item.upstream_result_id, terminal: item.terminal, confirmation })
+            if confirmation.upstream_id.is_none() {
+                return Err(WireError::Malformed("no usable UpstreamResultId"));
+            }
+            Ok(LinkedResult { terminal: clean(&item.terminal, LONGEST_TERMINAL, false), confirmation })
         })
         .collect::<Read<Vec<_>>>()?;
     Ok(Page { results, next: body.next_cursor })

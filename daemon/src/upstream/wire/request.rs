@@ -92,6 +92,11 @@ pub(in crate::upstream) fn challenge(correlation: Correlation<'_>) -> Vec<u8> {
     message(Some(BY_CARD), correlation, Nothing {})
 }
 
+/// Asks for something that needs no more than who asks.
+pub(super) fn header_only(correlation: Correlation<'_>) -> Vec<u8> {
+    message(None, correlation, Nothing {})
+}
+
 /// Asks for the eligibility.
 pub(in crate::upstream) fn confirm(correlation: Correlation<'_>, proof: &Proof) -> Vec<u8> {
     #[derive(Serialize)]
