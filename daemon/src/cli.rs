@@ -1,16 +1,17 @@
 //! The command line of `shikakud`: reads arguments, calls one function, turns errors into exit codes.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::accounts::{self, AccountError, RoleName};
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
+use crate::control::client::{self, ClientError};
+use crate::control::{Command as ControlCommand, Hidden, RoleName, show};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
 use crate::system::{OsRandom, SystemClock};
@@ -38,7 +39,7 @@ enum Command {
         #[arg(long)]
         no_card: bool,
     },
-    /// アカウントを管理する（デーモンを止めてから）
+    /// アカウントを管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Account(AccountCommand),
     /// 設定ファイルを調べる
@@ -91,7 +92,9 @@ enum Failure {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
-    Account(#[from] AccountError),
+    Client(#[from] ClientError),
+    #[error("パスワードのファイルを読めません: {0}")]
+    PasswordFile(std::io::Error),
     #[error("OSの資源を使えません: {0}")]
     System(#[from] std::io::Error),
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
@@ -105,7 +108,10 @@ impl Failure {
             Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => {
                 ExitCode::from(2)
             }
-            Self::Start(_) | Self::Account(_) | Self::System(_) | Self::Ended => ExitCode::FAILURE,
+            Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
+            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::System(_) | Self::Ended => {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -130,19 +136,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             start_logs(&config);
             runtime()?.block_on(run_daemon(&config))
         }
-        Command::Account(AccountCommand::Add { file, role, password_file, name }) => {
-            let config = Config::load(&file.config)?;
-            let (clock, random) = ambient();
-            let adding =
-                accounts::add(&config, &clock, &random, &name, role.into(), password_file.as_deref());
-            let enrolment = runtime()?.block_on(adding)?;
-            Ok(accounts::show(&enrolment, &name, &mut std::io::stdout())?)
-        }
-        Command::Account(AccountCommand::Unlock { file, name }) => {
-            let config = Config::load(&file.config)?;
-            let (clock, random) = ambient();
-            Ok(runtime()?.block_on(accounts::unlock(&config, &clock, &random, &name))?)
-        }
+        Command::Account(asked) => account(asked),
         Command::Config(ConfigCommand::Check(file)) => {
             let config = Config::load(&file.config)?;
             crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;
@@ -151,6 +145,32 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+fn account(asked: AccountCommand) -> Result<(), Failure> {
+    match asked {
+        AccountCommand::Add { file, role, password_file, name } => {
+            let password = password_file.as_deref().map(read_password).transpose()?;
+            control(&file, ControlCommand::AccountAdd { name, role, password })
+        }
+        AccountCommand::Unlock { file, name } => control(&file, ControlCommand::AccountUnlock { name }),
+    }
+}
+
+/// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
+fn control(file: &ConfigFile, command: ControlCommand) -> Result<(), Failure> {
+    let config = Config::load(&file.config)?;
+    let (clock, random) = ambient();
+    // If even this cannot be written, the answer still comes.
+    let mut note = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
+    let reply = runtime()?.block_on(client::run(&config, &clock, &random, command, &mut note))?;
+    Ok(show::reply(&reply, &mut std::io::stdout())?)
+}
+
+/// Never from the command line itself: arguments are seen by every user of the machine.
+fn read_password(path: &Path) -> Result<Hidden, Failure> {
+    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(Failure::PasswordFile)?);
+    Ok(Hidden::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// The report goes to standard output even if the configuration is unusable: it says so.
