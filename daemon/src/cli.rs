@@ -1,6 +1,6 @@
 //! The command line of `shikakud`: reads arguments, calls one function, turns errors into exit codes.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
 use crate::control::client::{self, ClientError};
-use crate::control::{Command as ControlCommand, Hidden, RoleName, show};
+use crate::control::{AccountAct, Command as ControlCommand, Hidden, RoleName, show};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
 use crate::system::{OsRandom, SystemClock};
@@ -42,6 +42,9 @@ enum Command {
     /// アカウントを管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Account(AccountCommand),
+    /// 端末の登録を管理する（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Terminal(TerminalCommand),
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -69,13 +72,40 @@ enum AccountCommand {
         /// アカウント名
         name: String,
     },
+    /// アカウントの一覧を表示する
+    List(ConfigFile),
     /// 失敗の回数とロックを消す
-    Unlock {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// アカウント名
-        name: String,
-    },
+    Unlock(Named),
+    /// ログインできないようにし、セッションを終わらせる
+    Disable(Named),
+    /// 再びログインできるようにする
+    Enable(Named),
+    /// アカウントを削除する
+    Remove(Named),
+    /// パスワードを作り直し、一度だけ表示する
+    ResetPassword(Named),
+    /// 認証アプリの登録をやり直す
+    ResetTotp(Named),
+    /// 回復コードを10個発行する（以前のものは使えなくなる）
+    RecoveryCodes(Named),
+}
+
+#[derive(Debug, Subcommand)]
+enum TerminalCommand {
+    /// 端末の登録コードを発行する（1時間、1回だけ使える）
+    EnrolCode(Named),
+    /// 登録されている端末を表示する
+    List(ConfigFile),
+    /// 端末の登録を取り消す
+    Remove(Named),
+}
+
+#[derive(Debug, clap::Args)]
+struct Named {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// 名前
+    name: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,6 +167,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             runtime()?.block_on(run_daemon(&config))
         }
         Command::Account(asked) => account(asked),
+        Command::Terminal(asked) => terminal(asked),
         Command::Config(ConfigCommand::Check(file)) => {
             let config = Config::load(&file.config)?;
             crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;
@@ -153,7 +184,30 @@ fn account(asked: AccountCommand) -> Result<(), Failure> {
             let password = password_file.as_deref().map(read_password).transpose()?;
             control(&file, ControlCommand::AccountAdd { name, role, password })
         }
-        AccountCommand::Unlock { file, name } => control(&file, ControlCommand::AccountUnlock { name }),
+        AccountCommand::List(file) => control(&file, ControlCommand::AccountList),
+        AccountCommand::Unlock(named) => about_account(named, AccountAct::Unlock),
+        AccountCommand::Disable(named) => about_account(named, AccountAct::Disable),
+        AccountCommand::Enable(named) => about_account(named, AccountAct::Enable),
+        AccountCommand::Remove(named) => about_account(named, AccountAct::Remove),
+        AccountCommand::ResetPassword(named) => about_account(named, AccountAct::ResetPassword),
+        AccountCommand::ResetTotp(named) => about_account(named, AccountAct::ResetTotp),
+        AccountCommand::RecoveryCodes(named) => about_account(named, AccountAct::RecoveryCodes),
+    }
+}
+
+fn about_account(Named { file, name }: Named, act: AccountAct) -> Result<(), Failure> {
+    control(&file, ControlCommand::Account { name, act })
+}
+
+fn terminal(asked: TerminalCommand) -> Result<(), Failure> {
+    match asked {
+        TerminalCommand::EnrolCode(Named { file, name }) => {
+            control(&file, ControlCommand::TerminalOffer { name })
+        }
+        TerminalCommand::List(file) => control(&file, ControlCommand::TerminalList),
+        TerminalCommand::Remove(Named { file, name }) => {
+            control(&file, ControlCommand::TerminalRemove { name })
+        }
     }
 }
 
@@ -164,7 +218,8 @@ fn control(file: &ConfigFile, command: ControlCommand) -> Result<(), Failure> {
     // If even this cannot be written, the answer still comes.
     let mut note = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
     let reply = runtime()?.block_on(client::run(&config, &clock, &random, command, &mut note))?;
-    Ok(show::reply(&reply, &mut std::io::stdout())?)
+    let mut out = std::io::stdout();
+    Ok(show::reply(&reply, out.is_terminal(), &mut out)?)
 }
 
 /// Never from the command line itself: arguments are seen by every user of the machine.

@@ -13,11 +13,14 @@ use crate::app::accounts::ManageAccounts;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
+use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
+use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
+use crate::app::terminals::Terminals;
 use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
@@ -115,10 +118,11 @@ impl Daemon {
             terminal_authentication: around.terminal_authentication,
             tasks: tasks.clone(),
         };
-        let service = use_cases(config, &parts, &store, &desk, &central).await?;
+        let people = People::open(config, &parts.clock, &parts.random, &store).await?;
+        let service = use_cases(config, &parts, &people, &store, &desk, &central)?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
-        let control_ended = start_control(config, &parts.random, &store, &tasks)?;
+        let control_ended = start_control(config, people.office(), &tasks)?;
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -155,12 +159,11 @@ impl Daemon {
 /// Listens for commands; the receiver resolves when the last one is answered.
 fn start_control(
     config: &Config,
-    random: &Arc<dyn Random>,
-    store: &Arc<Store>,
+    office: Office,
     tasks: &Tasks,
 ) -> Result<oneshot::Receiver<()>, StartError> {
     let listener = Listener::bind(&config.store.directory)?;
-    let office = Arc::new(office(random, store));
+    let office = Arc::new(office);
     let (end, ended) = oneshot::channel();
     let stopping = tasks.stopping();
     tasks.start(async move {
@@ -171,13 +174,48 @@ fn start_control(
     Ok(ended)
 }
 
-fn office(random: &Arc<dyn Random>, store: &Arc<Store>) -> Office {
-    Office {
-        accounts: ManageAccounts {
-            accounts: store.clone(),
-            credentials: Arc::new(Credentials::new(random.clone())),
+/// Who may come in: the use cases that the API and the control channel share.
+struct People {
+    terminals: Arc<Terminals>,
+    sessions: Arc<Sessions>,
+    accounts: Arc<ManageAccounts>,
+    credentials: Arc<Credentials>,
+}
+
+impl People {
+    async fn open(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+        store: &Arc<Store>,
+    ) -> Result<Self, StartError> {
+        let terminals = Arc::new(Terminals::open(store.clone(), clock.clone(), random.clone()).await?);
+        let sessions = SessionsParts {
+            store: store.clone(),
+            audit: store.clone(),
+            terminals: terminals.clone(),
+            clock: clock.clone(),
             random: random.clone(),
-        },
+        };
+        let sessions = Arc::new(Sessions::open(sessions).await?);
+        let credentials = Arc::new(Credentials::new(random.clone()));
+        let accounts = Arc::new(ManageAccounts {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: sessions.clone(),
+            credentials: credentials.clone(),
+            random: random.clone(),
+        });
+        Ok(Self { terminals, sessions, accounts, credentials })
+    }
+
+    fn office(&self) -> Office {
+        Office {
+            accounts: self.accounts.clone(),
+            terminals: self.terminals.clone(),
+            sessions: self.sessions.clone(),
+        }
     }
 }
 
@@ -189,8 +227,13 @@ pub(crate) async fn open_office(
     tasks: &Tasks,
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
-    let office = office(random, &store);
-    Ok((store, office))
+    match People::open(config, clock, random, &store).await {
+        Ok(people) => Ok((store, people.office())),
+        Err(error) => {
+            store.close().await;
+            Err(error)
+        }
+    }
 }
 
 struct Parts {
@@ -200,9 +243,10 @@ struct Parts {
     tasks: Tasks,
 }
 
-async fn use_cases(
+fn use_cases(
     config: &Config,
     parts: &Parts,
+    people: &People,
     store: &Arc<Store>,
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
@@ -210,16 +254,30 @@ async fn use_cases(
     let Parts { clock, random, terminal_authentication, tasks } = parts;
     let origin = config.mode.origin();
     Ok(UseCases {
-        sign_in: SignIn::open(SignInParts {
+        sign_in: SignIn::new(SignInParts {
             institution: config.institution()?,
             accounts: store.clone(),
-            sessions: store.clone(),
+            settings: store.clone(),
+            sessions: people.sessions.clone(),
+            terminals: people.terminals.clone(),
             audit: store.clone(),
-            credentials: Arc::new(Credentials::new(random.clone())),
+            credentials: people.credentials.clone(),
             clock: clock.clone(),
             random: random.clone(),
-        })
-        .await?,
+        }),
+        sessions: people.sessions.clone(),
+        terminals: people.terminals.clone(),
+        accounts: people.accounts.clone(),
+        own_account: OwnAccount {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: people.sessions.clone(),
+            audit: store.clone(),
+            credentials: people.credentials.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        },
         checks: Checks::new(ChecksParts {
             desk: desk.clone(),
             central: central.clone(),

@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields; answers may grow, so clients must ignore fields they do not know.
 //! An absent optional field is left out of the JSON, never `null` and never an empty string of our own.
 
+mod account;
 mod check;
 mod eligibility;
 mod health;
@@ -10,7 +11,12 @@ mod result;
 mod secret;
 mod session;
 mod settings;
+mod terminal;
 
+pub use account::{
+    Account, AccountReset, AccountStatus, Accounts, Enrolment, NewAccount, PasswordChange, PasswordProof,
+    RecoveryCodes, TotpConfirmation, TotpOffer,
+};
 pub use check::{
     CardKind, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait, EnteredBy, Method,
     NewCheck, PinEntry, Token,
@@ -22,5 +28,11 @@ pub use result::{
     ResultQuery, Validity, ValidityCode, ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
-pub use session::{Role, Session, SessionInfo, SignIn};
+pub use session::{
+    Role, Session, SessionEntry, SessionInfo, SessionQuery, SessionScope, Sessions, SignIn, SignInBegun,
+    SignInClaim,
+};
 pub use settings::SecuritySettings;
+pub use terminal::{
+    EnrolledTerminal, EnrolledTerminals, EnrolmentCode, NewTerminal, TerminalEnrolment, TerminalToken,
+};

@@ -32,6 +32,8 @@ pub enum EnteredBy {
 pub struct SecuritySettings {
     /// 「目視確認で本人認証」: on, staff may compare the photo; off, a plastic card needs its PIN.
     pub visual_confirmation: bool,
+    /// Whether operators need a six-digit code beside their password; receipt computers and administrators always do.
+    pub operators_need_code: bool,
 }
 
 /// How long after a lock the check may go on by sight.

@@ -10,6 +10,7 @@ pub mod eligibility;
 pub mod identifiers;
 pub mod lockout;
 pub mod maintenance;
+pub mod password;
 pub mod personal;
 pub mod remarks;
 pub mod retention;

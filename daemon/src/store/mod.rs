@@ -19,7 +19,9 @@ mod keyring;
 mod results;
 mod retention;
 mod row;
+mod sessions;
 mod settings;
+mod terminals;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -62,7 +64,8 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `AuditLog`, `Accounts`, `SessionStore` and `Settings`.
+/// The open store; implements `ResultStore`, `AuditLog`, `Accounts`, `SessionStore`, `TerminalStore` and
+/// `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use api::codes::Code;
 use api::guard::Guard;
 use api::limits::Limits;
-use api::service::{Answer, Caller, Service, ServiceError, SessionKey};
+use api::service::{Along, Answer, Caller, Service, ServiceError, SessionKey};
 use api::wire;
 use async_trait::async_trait;
 use harness::raw_http::{Reply, exchange};
@@ -16,6 +16,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub const TOKEN: &str = "good-token";
+
+/// Of a session that must change its password first.
+pub const NEW_TOKEN: &str = "new-token";
 
 /// How the next calls end.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +54,7 @@ impl Scripted {
         self.calls.subscribe().wait_for(|made| *made >= calls).await.unwrap();
     }
 
-    async fn play<T>(&self, answer: T) -> Answer<T> {
+    pub(super) async fn play<T>(&self, answer: T) -> Answer<T> {
         self.calls.send_modify(|calls| *calls += 1);
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match script {
@@ -65,19 +68,20 @@ impl Scripted {
 
 #[async_trait]
 impl Service for Scripted {
-    async fn sign_in(&self, _: wire::SignIn, peer: Option<SocketAddr>) -> Answer<wire::Session> {
-        assert!(peer.is_some_and(|peer| peer.ip().is_loopback()));
+    async fn sign_in(&self, _: wire::SignIn, along: Along) -> Answer<wire::Session> {
+        assert!(along.peer.is_some_and(|peer| peer.ip().is_loopback()));
         self.play(sample::session()).await
     }
 
-    async fn authenticate(&self, token: &str) -> Answer<Caller> {
-        if token != TOKEN {
+    async fn authenticate(&self, token: &str, _: Option<&str>) -> Answer<Caller> {
+        if token != TOKEN && token != NEW_TOKEN {
             return Err(Code::SessionRequired.into());
         }
         Ok(Caller {
             account: "receipt".to_owned(),
             role: wire::Role::ReceiptComputer,
             session: SessionKey([7; 32]),
+            must_change_password: token == NEW_TOKEN,
         })
     }
 
@@ -142,7 +146,7 @@ impl Service for Scripted {
     }
 
     async fn security_settings(&self, _: &Caller) -> Answer<wire::SecuritySettings> {
-        self.play(wire::SecuritySettings { visual_confirmation: true }).await
+        self.play(wire::SecuritySettings { visual_confirmation: true, operators_need_code: true }).await
     }
 
     async fn set_security_settings(
@@ -208,6 +212,7 @@ mod sample {
             role: wire::Role::ReceiptComputer,
             expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
             idle_timeout_s: 1800,
+            password_change_required: false,
         }
     }
 
@@ -217,6 +222,7 @@ mod sample {
             role: caller.role,
             expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
             idle_timeout_s: 1800,
+            password_change_required: caller.must_change_password,
         }
     }
 

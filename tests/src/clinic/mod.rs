@@ -20,6 +20,7 @@ use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
 use daemon::start::{Daemon, StartError, Surroundings};
 use jiff::Timestamp;
+use serde_json::json;
 use tempfile::TempDir;
 
 pub use visitor::{Credentials, Visitor};
@@ -39,6 +40,9 @@ pub const READER: &str = "Simulated Reader 00 00";
 pub const TERMINAL: &str = "uketsuke-1";
 /// 12:00 JST on an ordinary day.
 pub const NOON: &str = "2026-07-08T03:00:00Z";
+
+/// What people choose as their password.
+pub const CHOSEN: &str = "midori-no-kasa-42";
 
 /// What a clinic is opened with.
 pub struct Plan {
@@ -126,10 +130,10 @@ impl Clinic {
             credentials: HashMap::new(),
             daemon: None,
         };
-        for (name, role) in plan.accounts {
-            clinic.create_account(name, role).await;
-        }
         clinic.restart().await.expect("the daemon starts");
+        for (name, role) in plan.accounts {
+            clinic.enrol(name, role).await;
+        }
         clinic
     }
 
@@ -158,9 +162,13 @@ impl Clinic {
         }
     }
 
-    /// Creates an account, as an administrator does on the machine while the daemon runs.
+    /// Creates an account, as an administrator does on the machine while the daemon runs; people choose a password of their
+    /// own at their first sign-in.
     pub async fn enrol(&mut self, name: &str, role: Role) -> Credentials {
         self.create_account(name, role).await;
+        if role != Role::ReceiptComputer {
+            self.choose_password(name).await;
+        }
         self.credentials(name)
     }
 
@@ -169,7 +177,22 @@ impl Clinic {
         client::run(&self.config, &self.clock, &self.random, command, &mut |_| {}).await
     }
 
-    async fn create_account(&mut self, name: &str, role: Role) {
+    /// The first sign-in of a person, with the code of the step before: that of this moment is left for the test.
+    async fn choose_password(&mut self, name: &str) {
+        let mut credentials = self.credentials(name);
+        let earlier = u64::try_from(self.clock.now().as_second()).expect("after 1970") - 30;
+        let mut visitor = self.visitor();
+        visitor.sign_in_with(&credentials.body(&credentials.code(earlier))).await;
+        let body = json!({ "current_password": credentials.password, "new_password": CHOSEN });
+        let changed = visitor.put("/v1/accounts/me/password", &body).await;
+        assert_eq!(changed.status, 204, "{}", changed.code());
+        assert_eq!(visitor.delete("/v1/sessions/current").await.status, 204);
+        CHOSEN.clone_into(&mut credentials.password);
+        self.credentials.insert(name.to_owned(), credentials);
+    }
+
+    /// Creates an account; its first password is still the generated one.
+    pub async fn create_account(&mut self, name: &str, role: Role) {
         let command =
             Command::AccountAdd { name: name.to_owned(), role: RoleName::from(role), password: None };
         let Reply::Enrolled(enrolment) = self.control(command).await.expect("the account is created") else {

@@ -6,11 +6,13 @@ mod accounts;
 mod ambient;
 mod card;
 mod central;
+mod sessions;
 mod settings;
 mod store;
 
 pub use accounts::{
-    Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
+    Account, AccountChange, AccountSummary, Accounts, Attempt, Changed, CreateAccountError, Device,
+    NewAccount, Role, SignInProof,
 };
 pub use ambient::{Clock, Random, random_bytes};
 pub use card::{
@@ -21,6 +23,7 @@ pub use central::{
     Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
     UpstreamStatus,
 };
+pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};
 pub use settings::Settings;
 pub use store::{
     AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
