@@ -114,8 +114,8 @@ pub fn allows_switch(phase: &Phase, ended_at: Option<Timestamp>, now: Timestamp)
 mod tests {
     use super::*;
 
-    const ON: SecuritySettings = SecuritySettings { visual_confirmation: true };
-    const OFF: SecuritySettings = SecuritySettings { visual_confirmation: false };
+    const ON: SecuritySettings = SecuritySettings { visual_confirmation: true, operators_need_code: true };
+    const OFF: SecuritySettings = SecuritySettings { visual_confirmation: false, operators_need_code: true };
     const ALL: [Method; 4] = [Method::Visual, Method::CardPin, Method::Iphone, Method::AndroidPin];
 
     fn request(method: Method, card_kind: Option<CardKind>, switch: Option<bool>) -> Request {

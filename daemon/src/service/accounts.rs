@@ -38,7 +38,7 @@ pub(super) fn credentials(request: w::SignIn) -> Answer<(Claimed, SecondFactor)>
 }
 
 /// What came along, without the address: that decides nothing.
-pub(super) fn along(along: WireAlong) -> Along {
+pub(super) fn along(along: &WireAlong) -> Along {
     Along { terminal: along.terminal.as_ref().map(secret), session: along.session.as_ref().map(secret) }
 }
 

@@ -60,7 +60,7 @@ impl Service for UseCases {
     async fn sign_in(&self, request: w::SignIn, along: Along) -> Answer<w::Session> {
         let (claimed, second) = accounts::credentials(request)?;
         let signed_in =
-            self.sign_in.sign_in(claimed, second, accounts::along(along)).await.map_err(errors::sign_in)?;
+            self.sign_in.sign_in(claimed, second, accounts::along(&along)).await.map_err(errors::sign_in)?;
         let session = signed_in.session;
         Ok(w::Session {
             token: signed_in.token.expose().to_owned(),

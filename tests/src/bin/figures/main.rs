@@ -7,6 +7,8 @@
 mod card;
 mod core;
 mod schedules;
+mod store;
+mod store_accounts;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -31,6 +33,8 @@ enum Topic {
     /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
     /// schedules; fuzzing
     Card,
+    /// Codes that are accepted twice, guesses that are evaluated
+    Store,
 }
 
 fn main() {
@@ -38,6 +42,7 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
+        Topic::Store => store::measure(),
     }
 }
 
