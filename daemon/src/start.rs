@@ -13,6 +13,7 @@ use crate::app::accounts::ManageAccounts;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
+use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
@@ -105,13 +106,15 @@ impl Daemon {
         let tasks = Tasks::default();
         let central = Arc::new(Upstream::new(
             &config.upstream,
-            UpstreamCredentials::load(&config.upstream)?,
+            &UpstreamCredentials::load(&config.upstream)?,
             around.clock.clone(),
+            around.random.clone(),
         )?);
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let desk = Arc::new(Desk::start(around.readers)?);
+        central.keep_up(&tasks);
         let parts = Parts {
             clock: around.clock,
             random: around.random,
@@ -119,7 +122,7 @@ impl Daemon {
             tasks: tasks.clone(),
         };
         let people = People::open(config, &parts.clock, &parts.random, &store).await?;
-        let service = use_cases(config, &parts, &people, &store, &desk, &central)?;
+        let service = use_cases(config, &parts, &people, &store, &desk, &central).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
         let control_ended = start_control(config, people.office(), &tasks)?;
@@ -243,7 +246,7 @@ struct Parts {
     tasks: Tasks,
 }
 
-fn use_cases(
+async fn use_cases(
     config: &Config,
     parts: &Parts,
     people: &People,
@@ -253,6 +256,16 @@ fn use_cases(
 ) -> Result<UseCases, StartError> {
     let Parts { clock, random, terminal_authentication, tasks } = parts;
     let origin = config.mode.origin();
+    let inquiries = Inquiries::open(InquiriesParts {
+        queue: store.clone(),
+        results: store.clone(),
+        link: central.clone(),
+        clock: clock.clone(),
+        random: random.clone(),
+        tasks: tasks.clone(),
+    })
+    .await?;
+    inquiries.start();
     Ok(UseCases {
         sign_in: SignIn::new(SignInParts {
             institution: config.institution()?,
@@ -291,14 +304,15 @@ fn use_cases(
             terminals: config.terminals(),
             origin,
         }),
-        results: Results {
+        results: Results { store: store.clone(), audit: store.clone() },
+        health: Health {
+            desk: desk.clone(),
+            upstream: central.clone(),
             store: store.clone(),
-            audit: store.clone(),
-            link: central.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
+            inquiries: inquiries.clone(),
+            clock: clock.clone(),
         },
-        health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        inquiries,
         settings: ChangeSettings { store: store.clone() },
         origin,
     })

@@ -32,6 +32,12 @@ impl Random for OsRandom {
     }
 }
 
+/// Where systemd put this service's credentials (`LoadCredential=`), if it started it with any.
+#[expect(clippy::disallowed_methods, reason = "systemd names the place in the environment and nowhere else")]
+pub fn credentials_directory() -> Option<std::path::PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into)
+}
+
 /// Keeps secrets out of core dumps and away from debuggers of the same user, and new files private to the owner.
 ///
 /// # Errors

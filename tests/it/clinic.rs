@@ -3,6 +3,8 @@
 mod accounts;
 mod checks;
 mod download;
+mod inquiry_numbers;
+mod inquiry_numbers_bulk;
 mod methods;
 mod people;
 mod readers;

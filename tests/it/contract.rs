@@ -9,3 +9,4 @@ mod fake_accounts;
 mod guard;
 mod input;
 mod listener;
+mod sample;

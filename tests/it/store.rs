@@ -5,6 +5,7 @@
 mod accounts;
 mod audit;
 mod opening;
+mod queue;
 mod results;
 mod retention;
 mod secrecy;

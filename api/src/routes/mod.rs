@@ -2,6 +2,7 @@
 
 mod accounts;
 mod checks;
+mod inquiries;
 mod results;
 mod sessions;
 mod settings;
@@ -31,6 +32,7 @@ const TAG_SESSIONS: &str = "セッション";
 const TAG_ACCOUNTS: &str = "アカウントと端末";
 const TAG_CHECKS: &str = "資格確認";
 const TAG_RESULTS: &str = "資格確認結果";
+const TAG_INQUIRIES: &str = "照会番号";
 const TAG_SETTINGS: &str = "設定";
 const TAG_SYSTEM: &str = "稼働";
 
@@ -53,7 +55,8 @@ type Reply<T> = Result<T, Refusal>;
         (name = TAG_SESSIONS, description = "ログインとログアウト"),
         (name = TAG_ACCOUNTS, description = "アカウント、認証アプリ、端末の登録"),
         (name = TAG_CHECKS, description = "カードによる資格確認の開始から終わりまで"),
-        (name = TAG_RESULTS, description = "資格確認結果の取得と照会番号の登録"),
+        (name = TAG_RESULTS, description = "資格確認結果の取得"),
+        (name = TAG_INQUIRIES, description = "照会番号の登録（1件、一括）とその状態"),
         (name = TAG_SETTINGS, description = "施設の設定"),
         (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、この定義書"),
     ),
@@ -87,7 +90,11 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(results::list_results))
         .routes(routes!(results::count_results))
         .routes(routes!(results::get_result))
-        .routes(routes!(results::set_inquiry_number))
+        .routes(routes!(inquiries::set_inquiry_number))
+        .routes(routes!(inquiries::set_inquiry_number_of_insurance))
+        .routes(routes!(inquiries::get_inquiry_job))
+        .routes(routes!(inquiries::set_inquiry_numbers_in_bulk))
+        .routes(routes!(inquiries::get_inquiry_bulk))
         .routes(routes!(settings::get_security_settings, settings::set_security_settings))
         .routes(routes!(system::list_readers))
         .routes(routes!(system::get_health))

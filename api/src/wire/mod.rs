@@ -7,6 +7,7 @@ mod account;
 mod check;
 mod eligibility;
 mod health;
+mod inquiry;
 mod result;
 mod secret;
 mod session;
@@ -22,10 +23,17 @@ pub use check::{
     NewCheck, PinEntry, Token,
 };
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
-pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};
+pub use health::{
+    CircuitState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader, ReaderState,
+    Readers, UpstreamLink,
+};
+pub use inquiry::{
+    BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
+    InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
+};
 pub use result::{
-    CountQuery, EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage,
-    ResultQuery, Validity, ValidityCode, ValidityFilter, Withheld,
+    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, Validity, ValidityCode,
+    ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
 pub use session::{

@@ -1,16 +1,12 @@
 //! Domain → wire, field by field; the compiler notices a field that is forgotten.
 
-use api::codes::Code;
 use api::wire as w;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::errors;
-use crate::app::checks::{CertificateView, CheckView, Offer};
-use crate::app::health::HealthView;
-use crate::app::ports::{
-    CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
-};
+use crate::app::checks::{CertificateView, CheckView};
+use crate::app::ports::{Origin, Role, StoredResult};
 use crate::domain::admission::{CardKind, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
@@ -243,87 +239,4 @@ fn warning(remark: Remark) -> w::Warning {
         Remark::PartlyWithheld => w::WarningCode::PartlyWithheld,
     };
     w::Warning { code, message: remark.message() }
-}
-
-//------------ Readers and health -------------------------------------------------------------------------------------
-
-pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
-    w::Readers {
-        service_available: view.service_available(),
-        methods: offer.methods.iter().copied().map(method).collect(),
-        visual_after_lock: offer.visual_after_lock,
-        readers: view
-            .readers
-            .iter()
-            .map(|reader| w::Reader {
-                name: reader.name.0.clone(),
-                state: match reader.state {
-                    ReaderState::Empty => w::ReaderState::Empty,
-                    ReaderState::Card(_) => w::ReaderState::Card,
-                    ReaderState::Mute => w::ReaderState::Mute,
-                    ReaderState::Unavailable => w::ReaderState::Unavailable,
-                },
-                check_id: None,
-            })
-            .collect(),
-    }
-}
-
-pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
-    let card = card_health(&view.desk);
-    let upstream = match view.upstream {
-        UpstreamHealth::Unknown => w::HealthPart::well(w::HealthState::Unknown),
-        UpstreamHealth::Answering => w::HealthPart::well(w::HealthState::Ok),
-        UpstreamHealth::Failing => w::HealthPart::troubled(w::HealthState::Failed, Code::UpstreamUnreachable),
-    };
-    let store = match &view.store {
-        Ok(()) => w::HealthPart::well(w::HealthState::Ok),
-        Err(StoreError::DiskFull) => w::HealthPart::troubled(w::HealthState::Failed, Code::StoreFull),
-        Err(StoreError::Failed(_) | StoreError::Corrupt { .. }) => {
-            w::HealthPart::troubled(w::HealthState::Failed, Code::Internal)
-        }
-    };
-    w::Health {
-        state: overall([card.state, upstream.state, store.state]),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        sandbox: origin == Origin::Sandbox,
-        card,
-        upstream,
-        store,
-    }
-}
-
-fn card_health(view: &DeskView) -> w::HealthPart {
-    match view.service {
-        CardService::Available => {}
-        CardService::Gone => {
-            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceUnavailable);
-        }
-        CardService::Refused => {
-            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceRefused);
-        }
-    }
-    let dead = view.readers.iter().filter(|reader| reader.state == ReaderState::Unavailable).count();
-    match (view.readers.len(), dead) {
-        (0, _) => w::HealthPart::troubled(w::HealthState::Failed, Code::NoReader),
-        (_, 0) => w::HealthPart::well(w::HealthState::Ok),
-        (all, dead) if all == dead => {
-            w::HealthPart::troubled(w::HealthState::Failed, Code::ReaderUnavailable)
-        }
-        (_, _) => w::HealthPart::troubled(w::HealthState::Degraded, Code::ReaderUnavailable),
-    }
-}
-
-/// The store failing means that nothing works; a reader or the central system failing leaves the rest usable.
-fn overall(parts: [w::HealthState; 3]) -> w::HealthState {
-    match parts {
-        [_, _, w::HealthState::Failed] => w::HealthState::Failed,
-        [w::HealthState::Failed | w::HealthState::Degraded, ..]
-        | [_, w::HealthState::Failed | w::HealthState::Degraded, _] => w::HealthState::Degraded,
-        [
-            w::HealthState::Ok | w::HealthState::Unknown,
-            w::HealthState::Ok | w::HealthState::Unknown,
-            w::HealthState::Ok | w::HealthState::Unknown | w::HealthState::Degraded,
-        ] => w::HealthState::Ok,
-    }
 }

@@ -15,7 +15,9 @@ mod database;
 mod error;
 mod files;
 mod inspect;
+mod job;
 mod keyring;
+mod queue;
 mod results;
 mod retention;
 mod row;
@@ -64,7 +66,7 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `AuditLog`, `Accounts`, `SessionStore`, `TerminalStore` and
+/// The open store; implements `ResultStore`, `InquiryQueue`, `AuditLog`, `Accounts`, `SessionStore`, `TerminalStore` and
 /// `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,

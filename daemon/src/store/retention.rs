@@ -23,12 +23,18 @@ pub struct Purged {
 
 /// Rows of one transaction: short enough that a check that ends meanwhile does not wait for long.
 const ROWS_AT_A_TIME: i64 = 2_000;
+const DELETE_RESULTS: &str =
+    "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE expires_at_us <= ?1 LIMIT ?2)";
+const DELETE_JOBS: &str =
+    "DELETE FROM inquiry_jobs WHERE id IN (SELECT id FROM inquiry_jobs WHERE expires_at_us <= ?1 LIMIT ?2)";
+const DELETE_BULKS: &str =
+    "DELETE FROM inquiry_bulks WHERE id IN (SELECT id FROM inquiry_bulks WHERE expires_at_us <= ?1 LIMIT ?2)";
 /// How long readers may hold the checkpoint up.
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 impl Store {
-    /// Deletes the results that have expired at `now`, destroys the keys of their months and empties the WAL.
+    /// Deletes the results and the queue's jobs that have expired at `now`, destroys the keys of their months and empties the WAL.
     ///
     /// `now` must be plausible (synchronised clock, the central system's time, or an administrator's word): what is
     /// destroyed does not come back. The steps are in this order so that a crash between them leaves nothing live
@@ -40,7 +46,10 @@ impl Store {
         let now_us = now.as_microsecond();
         // Nothing of the months destroyed here may be inserted or shown afterwards, whatever the clock says.
         self.clock.raise(now_us);
-        let results = self.delete_expired(now_us).await?;
+        let results = self.delete_expired(DELETE_RESULTS, now_us).await?;
+        // Jobs first: they refer to their bulks.
+        self.delete_expired(DELETE_JOBS, now_us).await?;
+        self.delete_expired(DELETE_BULKS, now_us).await?;
         let months = write(&self.writer, move |tx| {
             Box::pin(async move {
                 let keyring = Arc::clone(&tx.keyring);
@@ -54,27 +63,24 @@ impl Store {
         Ok(Purged { results, months })
     }
 
-    async fn delete_expired(&self, now_us: i64) -> Result<u64, StoreError> {
-        let mut results = 0;
+    async fn delete_expired(&self, statement: &'static str, now_us: i64) -> Result<u64, StoreError> {
+        let mut all = 0;
         loop {
             let deleted = write(&self.writer, move |tx| {
                 Box::pin(async move {
-                    let done = sqlx::query(
-                        "DELETE FROM results WHERE id IN \
-                         (SELECT id FROM results WHERE expires_at_us <= ?1 LIMIT ?2)",
-                    )
-                    .bind(now_us)
-                    .bind(ROWS_AT_A_TIME)
-                    .execute(&mut tx.db)
-                    .await
-                    .map_err(|e| failed(&e))?;
+                    let done = sqlx::query(statement)
+                        .bind(now_us)
+                        .bind(ROWS_AT_A_TIME)
+                        .execute(&mut tx.db)
+                        .await
+                        .map_err(|e| failed(&e))?;
                     Ok(done.rows_affected())
                 })
             })
             .await?;
-            results += deleted;
+            all += deleted;
             if deleted == 0 {
-                return Ok(results);
+                return Ok(all);
             }
         }
     }

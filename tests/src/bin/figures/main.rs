@@ -9,6 +9,7 @@ mod core;
 mod schedules;
 mod store;
 mod store_accounts;
+mod upstream;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -35,6 +36,8 @@ enum Topic {
     Card,
     /// Codes that are accepted twice, guesses that are evaluated
     Store,
+    /// Outages of the central system
+    Upstream,
 }
 
 fn main() {
@@ -43,6 +46,7 @@ fn main() {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
         Topic::Store => store::measure(),
+        Topic::Upstream => upstream::measure(arguments.long),
     }
 }
 
