@@ -289,6 +289,38 @@ codes! {
     ForbiddenRole = "forbidden_role", FORBIDDEN, Administrator, "このアカウントではこの操作はできません。",
         "必要な権限を持つアカウントでログインするか、管理者に連絡してください。";
 
+    /// The password was chosen by somebody else: it must be changed first.
+    PasswordChangeRequired = "password_change_required", FORBIDDEN, Staff, "先にパスワードを変更してください。",
+        "初回のログインと、管理者が再設定したあとのログインでは、パスワードの変更だけができます。PUT /v1/accounts/me/password で、自分だけが知るパスワードに変更してください。";
+    /// The password or code asked for once more is wrong.
+    WrongCredentials = "wrong_credentials", UNPROCESSABLE_ENTITY, Staff, "パスワードまたは6桁の数字が違います。",
+        "現在のパスワード、または認証アプリに表示されている6桁の数字を確認して、もう一度お試しください。失敗はログインの失敗と同じように数えます。";
+    /// The new password breaks its rules.
+    PasswordUnacceptable = "password_unacceptable", UNPROCESSABLE_ENTITY, Staff, "このパスワードは使えません。",
+        "13文字以上（6桁の数字と併用するアカウントは8文字以上）で、文字と数字か記号の両方を含め、よく使われる語やアカウント名を避けてください。";
+    /// No authenticator waits for its first code.
+    TotpNotOffered = "totp_not_offered", CONFLICT, Vendor, "確認を待っている認証アプリの登録がありません。",
+        "先に POST /v1/accounts/me/totp で新しい登録を始めてください。";
+    /// No such account.
+    AccountNotFound = "account_not_found", NOT_FOUND, Administrator, "このアカウントは見つかりません。",
+        "GET /v1/accounts の一覧で番号を確認してください。";
+    /// The name is taken.
+    AccountExists = "account_exists", CONFLICT, Administrator, "同じ名前のアカウントがあります。",
+        "別のアカウント名を指定してください。";
+    /// Nobody would be left to administer.
+    LastAdministrator = "last_administrator", CONFLICT, Administrator, "最後の管理者は無効にも削除にもできません。",
+        "先に別の管理者のアカウントを作ってください。";
+    /// No such session.
+    SessionNotFound = "session_not_found", NOT_FOUND, Staff, "このセッションは見つかりません。",
+        "すでに終了している可能性があります。GET /v1/sessions の一覧で確認してください。";
+    /// No such terminal.
+    TerminalNotFound = "terminal_not_found", NOT_FOUND, Administrator, "この端末は登録されていません。",
+        "GET /v1/terminals の一覧で名前を確認してください。";
+    /// The enrolment code is wrong, used or too old.
+    EnrolmentCodeInvalid = "enrolment_code_invalid", UNPROCESSABLE_ENTITY, Administrator,
+        "登録コードが違うか、使用済みか、期限が切れています。",
+        "管理者が新しい登録コードを発行してください。登録コードは発行から1時間、1回だけ使えます。";
+
     // --- Requests ---
     /// The request breaks the contract.
     InvalidRequest = "invalid_request", BAD_REQUEST, Vendor, "リクエストの形式が正しくありません。",

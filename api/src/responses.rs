@@ -16,7 +16,8 @@ const ALWAYS: &[Code] =
 const WORK: &[Code] = &[Code::RequestTimeout, Code::Internal];
 
 /// Codes of every operation that needs a session.
-const SESSION: &[Code] = &[Code::SessionRequired, Code::ForbiddenRole, Code::StoreFull];
+const SESSION: &[Code] =
+    &[Code::SessionRequired, Code::ForbiddenRole, Code::PasswordChangeRequired, Code::StoreFull];
 
 /// Codes of every operation with a body.
 const BODY: &[Code] = &[Code::InvalidRequest, Code::UnsupportedMediaType];
@@ -67,6 +68,26 @@ errors! {
     FixedErrors = [ALWAYS];
     /// Of signing in.
     SignInErrors = [ALWAYS, WORK, BODY, &[Code::SignInFailed, Code::SignInDelayed, Code::StoreFull]];
+    /// Of the first of two steps of signing in, which judges nothing.
+    BeginErrors = [ALWAYS, WORK, BODY];
+    /// Of enrolling a device.
+    EnrolErrors = [ALWAYS, WORK, BODY, &[Code::EnrolmentCodeInvalid, Code::StoreFull]];
+    /// Of ending a session by its id.
+    SessionErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::SessionNotFound]];
+    /// Of changing one's own account.
+    OwnAccountErrors = [ALWAYS, WORK, SESSION, BODY, &[
+        Code::WrongCredentials, Code::SignInDelayed, Code::PasswordUnacceptable, Code::TotpNotOffered,
+    ]];
+    /// Of creating an account.
+    NewAccountErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::AccountExists]];
+    /// Of changing an account.
+    AccountErrors = [ALWAYS, WORK, SESSION, &[
+        Code::InvalidRequest, Code::AccountNotFound, Code::LastAdministrator,
+    ]];
+    /// Of changing an account with a body.
+    AccountBodyErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::AccountNotFound, Code::LastAdministrator]];
+    /// Of removing a terminal.
+    TerminalErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::TerminalNotFound]];
     /// Of operations without parameters.
     PlainErrors = [ALWAYS, WORK, SESSION];
     /// Of operations with a query.

@@ -1,9 +1,13 @@
 //! Service: what the contract needs from the program behind it. Handlers see nothing else.
 
+mod accounts;
+
 use std::fmt;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
+
+pub use accounts::AccountService;
 
 use crate::codes::Code;
 use crate::wire;
@@ -91,6 +95,19 @@ pub struct Caller {
     pub role: wire::Role,
     /// The session.
     pub session: SessionKey,
+    /// Whether the session may do nothing but change the password.
+    pub must_change_password: bool,
+}
+
+/// What came along with a sign-in; none of it says who someone is.
+#[derive(Debug, Default)]
+pub struct Along {
+    /// Where it came from: for the log only, never for a decision.
+    pub peer: Option<SocketAddr>,
+    /// The token of an enrolled terminal.
+    pub terminal: Option<wire::SecretText>,
+    /// The token of an older session, which ends when the sign-in succeeds.
+    pub session: Option<wire::SecretText>,
 }
 
 /// What became of an inquiry number within the time of a request.
@@ -107,14 +124,14 @@ pub type Answer<T> = Result<T, ServiceError>;
 
 /// The program behind the contract. It decides roles ([`Code::ForbiddenRole`]), writes the audit log, and never blocks.
 #[async_trait]
-pub trait Service: Send + Sync + 'static {
+pub trait Service: AccountService {
     /// Signs in with all factors at once. Unknown account, wrong password, wrong or used code and a locked account get
     /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
-    /// `peer` is for the log only, never for a decision.
-    async fn sign_in(&self, request: wire::SignIn, peer: Option<SocketAddr>) -> Answer<wire::Session>;
+    async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;
 
-    /// Finds the session of a bearer token; [`Code::SessionRequired`] if there is none. Called before every other call.
-    async fn authenticate(&self, token: &str) -> Answer<Caller>;
+    /// Finds the session of a bearer token; [`Code::SessionRequired`] if there is none, or if it is bound to another
+    /// terminal than the one whose token is presented. Called before every other call.
+    async fn authenticate(&self, token: &str, terminal: Option<&str>) -> Answer<Caller>;
 
     /// The caller's session.
     async fn session(&self, caller: &Caller) -> Answer<wire::SessionInfo>;

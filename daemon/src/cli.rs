@@ -1,16 +1,17 @@
 //! The command line of `shikakud`: reads arguments, calls one function, turns errors into exit codes.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::accounts::{self, AccountError, RoleName};
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
+use crate::control::client::{self, ClientError};
+use crate::control::{AccountAct, Command as ControlCommand, Hidden, RoleName, show};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
 use crate::system::{OsRandom, SystemClock, credentials_directory};
@@ -38,9 +39,12 @@ enum Command {
         #[arg(long)]
         no_card: bool,
     },
-    /// アカウントを管理する（デーモンを止めてから）
+    /// アカウントを管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Account(AccountCommand),
+    /// 端末の登録を管理する（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Terminal(TerminalCommand),
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -74,13 +78,40 @@ enum AccountCommand {
         /// アカウント名
         name: String,
     },
+    /// アカウントの一覧を表示する
+    List(ConfigFile),
     /// 失敗の回数とロックを消す
-    Unlock {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// アカウント名
-        name: String,
-    },
+    Unlock(Named),
+    /// ログインできないようにし、セッションを終わらせる
+    Disable(Named),
+    /// 再びログインできるようにする
+    Enable(Named),
+    /// アカウントを削除する
+    Remove(Named),
+    /// パスワードを作り直し、一度だけ表示する
+    ResetPassword(Named),
+    /// 認証アプリの登録をやり直す
+    ResetTotp(Named),
+    /// 回復コードを10個発行する（以前のものは使えなくなる）
+    RecoveryCodes(Named),
+}
+
+#[derive(Debug, Subcommand)]
+enum TerminalCommand {
+    /// 端末の登録コードを発行する（1時間、1回だけ使える）
+    EnrolCode(Named),
+    /// 登録されている端末を表示する
+    List(ConfigFile),
+    /// 端末の登録を取り消す
+    Remove(Named),
+}
+
+#[derive(Debug, clap::Args)]
+struct Named {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// 名前
+    name: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,7 +128,9 @@ enum Failure {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
-    Account(#[from] AccountError),
+    Client(#[from] ClientError),
+    #[error("パスワードのファイルを読めません: {0}")]
+    PasswordFile(std::io::Error),
     #[error("OSの資源を使えません: {0}")]
     System(#[from] std::io::Error),
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
@@ -111,7 +144,10 @@ impl Failure {
             Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => {
                 ExitCode::from(2)
             }
-            Self::Start(_) | Self::Account(_) | Self::System(_) | Self::Ended => ExitCode::FAILURE,
+            Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
+            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::System(_) | Self::Ended => {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -136,22 +172,61 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             start_logs(&config);
             runtime()?.block_on(run_daemon(&config))
         }
-        Command::Account(AccountCommand::Add { file, role, password_file, name }) => {
-            let config = file.load()?;
-            let (clock, random) = ambient();
-            let adding =
-                accounts::add(&config, &clock, &random, &name, role.into(), password_file.as_deref());
-            let enrolment = runtime()?.block_on(adding)?;
-            Ok(accounts::show(&enrolment, &name, &mut std::io::stdout())?)
-        }
-        Command::Account(AccountCommand::Unlock { file, name }) => {
-            let config = file.load()?;
-            let (clock, random) = ambient();
-            Ok(runtime()?.block_on(accounts::unlock(&config, &clock, &random, &name))?)
-        }
+        Command::Account(asked) => account(asked),
+        Command::Terminal(asked) => terminal(asked),
         Command::Config(ConfigCommand::Check(file)) => return check_config(&file.load()?),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+fn account(asked: AccountCommand) -> Result<(), Failure> {
+    match asked {
+        AccountCommand::Add { file, role, password_file, name } => {
+            let password = password_file.as_deref().map(read_password).transpose()?;
+            control(&file, ControlCommand::AccountAdd { name, role, password })
+        }
+        AccountCommand::List(file) => control(&file, ControlCommand::AccountList),
+        AccountCommand::Unlock(named) => about_account(named, AccountAct::Unlock),
+        AccountCommand::Disable(named) => about_account(named, AccountAct::Disable),
+        AccountCommand::Enable(named) => about_account(named, AccountAct::Enable),
+        AccountCommand::Remove(named) => about_account(named, AccountAct::Remove),
+        AccountCommand::ResetPassword(named) => about_account(named, AccountAct::ResetPassword),
+        AccountCommand::ResetTotp(named) => about_account(named, AccountAct::ResetTotp),
+        AccountCommand::RecoveryCodes(named) => about_account(named, AccountAct::RecoveryCodes),
+    }
+}
+
+fn about_account(Named { file, name }: Named, act: AccountAct) -> Result<(), Failure> {
+    control(&file, ControlCommand::Account { name, act })
+}
+
+fn terminal(asked: TerminalCommand) -> Result<(), Failure> {
+    match asked {
+        TerminalCommand::EnrolCode(Named { file, name }) => {
+            control(&file, ControlCommand::TerminalOffer { name })
+        }
+        TerminalCommand::List(file) => control(&file, ControlCommand::TerminalList),
+        TerminalCommand::Remove(Named { file, name }) => {
+            control(&file, ControlCommand::TerminalRemove { name })
+        }
+    }
+}
+
+/// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
+fn control(file: &ConfigFile, command: ControlCommand) -> Result<(), Failure> {
+    let config = file.load()?;
+    let (clock, random) = ambient();
+    // If even this cannot be written, the answer still comes.
+    let mut note = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
+    let reply = runtime()?.block_on(client::run(&config, &clock, &random, command, &mut note))?;
+    let mut out = std::io::stdout();
+    Ok(show::reply(&reply, out.is_terminal(), &mut out)?)
+}
+
+/// Never from the command line itself: arguments are seen by every user of the machine.
+fn read_password(path: &Path) -> Result<Hidden, Failure> {
+    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(Failure::PasswordFile)?);
+    Ok(Hidden::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// Every line to standard output; 2 if anything must be corrected.

@@ -9,6 +9,7 @@ use api::limits::Limits;
 use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
+use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::collect::{Collect, CollectParts};
@@ -16,15 +17,20 @@ use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::maintenance::MaintenanceCalendar;
+use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
+use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
+use crate::app::terminals::Terminals;
 use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
+use crate::control::transport::{Listener, PipeError};
+use crate::control::{self, Office};
 use crate::service::UseCases;
 use crate::store::{OpenError, Store, StoreConfig, replace_private as write_mark};
 use crate::system::{OsRandom, SystemClock};
@@ -78,6 +84,9 @@ pub enum StartError {
     /// The data directory belongs to the other mode.
     #[error("データの種類が違います: {0}")]
     Mode(#[from] ModeError),
+    /// The control channel cannot be had.
+    #[error(transparent)]
+    Control(#[from] PipeError),
     /// The API's address is taken.
     #[error("APIの待ち受けができません: {0}")]
     Bind(#[from] BindError),
@@ -98,6 +107,7 @@ pub struct Daemon {
     store: Arc<Store>,
     desk: Arc<Desk>,
     ended: oneshot::Receiver<()>,
+    control_ended: oneshot::Receiver<()>,
 }
 
 impl Daemon {
@@ -123,10 +133,12 @@ impl Daemon {
             tasks: tasks.apart(),
         };
         let work = parts.tasks.clone();
+        let people = People::open(config, &parts.clock, &parts.random, &store).await?;
         let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
-        let service = use_cases(config, &parts, &store, &desk, &central, &collect).await?;
+        let service = use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
+        let control_ended = start_control(config, people.office(), &tasks)?;
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -138,7 +150,7 @@ impl Daemon {
         });
         collect.start();
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, collect, tasks, work, store, desk, ended })
+        Ok(Self { api, collect, tasks, work, store, desk, ended, control_ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -150,8 +162,9 @@ impl Daemon {
     /// Stops: open requests are answered within the listener's deadline, the card is let go, the store is closed.
     pub async fn stop(self) {
         self.tasks.stopping().cancel();
-        // The listener answers what is open; those answers still need the store.
+        // Both listeners answer what is open; those answers still need the store.
         let _ = self.ended.await;
+        let _ = self.control_ended.await;
         if let Err(error) = self.desk.stop().await {
             tracing::error!(%error, "while stopping");
         }
@@ -159,6 +172,86 @@ impl Daemon {
         self.work.finish().await;
         self.store.close().await;
         self.tasks.finish().await;
+    }
+}
+
+/// Listens for commands; the receiver resolves when the last one is answered.
+fn start_control(
+    config: &Config,
+    office: Office,
+    tasks: &Tasks,
+) -> Result<oneshot::Receiver<()>, StartError> {
+    let listener = Listener::bind(&config.store.directory)?;
+    let office = Arc::new(office);
+    let (end, ended) = oneshot::channel();
+    let stopping = tasks.stopping();
+    tasks.start(async move {
+        control::serve(listener, office, stopping).await;
+        // Nobody may be waiting for the end.
+        let _ = end.send(());
+    });
+    Ok(ended)
+}
+
+/// Who may come in: the use cases that the API and the control channel share.
+struct People {
+    terminals: Arc<Terminals>,
+    sessions: Arc<Sessions>,
+    accounts: Arc<ManageAccounts>,
+    credentials: Arc<Credentials>,
+}
+
+impl People {
+    async fn open(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+        store: &Arc<Store>,
+    ) -> Result<Self, StartError> {
+        let terminals = Arc::new(Terminals::open(store.clone(), clock.clone(), random.clone()).await?);
+        let sessions = SessionsParts {
+            store: store.clone(),
+            audit: store.clone(),
+            terminals: terminals.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        let sessions = Arc::new(Sessions::open(sessions).await?);
+        let credentials = Arc::new(Credentials::new(random.clone()));
+        let accounts = Arc::new(ManageAccounts {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: sessions.clone(),
+            credentials: credentials.clone(),
+            random: random.clone(),
+        });
+        Ok(Self { terminals, sessions, accounts, credentials })
+    }
+
+    fn office(&self) -> Office {
+        Office {
+            accounts: self.accounts.clone(),
+            terminals: self.terminals.clone(),
+            sessions: self.sessions.clone(),
+        }
+    }
+}
+
+/// The store and its commands in this process, while no daemon runs. Close the store before the tasks are finished.
+pub(crate) async fn open_office(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+    tasks: &Tasks,
+) -> Result<(Arc<Store>, Office), StartError> {
+    let store = Arc::new(open_store(config, clock, random, tasks).await?);
+    match People::open(config, clock, random, &store).await {
+        Ok(people) => Ok((store, people.office())),
+        Err(error) => {
+            store.close().await;
+            Err(error)
+        }
     }
 }
 
@@ -193,6 +286,7 @@ fn collect_parts(
 async fn use_cases(
     config: &Config,
     parts: &Parts,
+    people: &People,
     store: &Arc<Store>,
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
@@ -211,17 +305,31 @@ async fn use_cases(
     .await?;
     inquiries.start();
     Ok(UseCases {
-        sign_in: SignIn::open(SignInParts {
+        sign_in: SignIn::new(SignInParts {
             institution: config.institution()?,
             accounts: store.clone(),
-            sessions: store.clone(),
+            settings: store.clone(),
+            sessions: people.sessions.clone(),
+            terminals: people.terminals.clone(),
             announcements: store.clone(),
             audit: store.clone(),
-            credentials: Arc::new(Credentials::new(random.clone())),
+            credentials: people.credentials.clone(),
             clock: clock.clone(),
             random: random.clone(),
-        })
-        .await?,
+        }),
+        sessions: people.sessions.clone(),
+        terminals: people.terminals.clone(),
+        accounts: people.accounts.clone(),
+        own_account: OwnAccount {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: people.sessions.clone(),
+            audit: store.clone(),
+            credentials: people.credentials.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        },
         checks: Checks::new(ChecksParts {
             desk: desk.clone(),
             central: central.clone(),

@@ -1,5 +1,6 @@
 //! Scenarios at the front desk and at the receipt computer, through the public door.
 
+mod accounts;
 mod checks;
 mod collect;
 mod collect_news;
@@ -10,6 +11,8 @@ mod methods;
 mod people;
 mod readers;
 mod registration;
+mod sessions;
 mod sign_in;
 mod snapshots;
+mod terminals;
 mod trouble;

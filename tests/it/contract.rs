@@ -5,6 +5,7 @@
 mod coverage;
 mod document;
 mod fake;
+mod fake_accounts;
 mod guard;
 mod input;
 mod listener;

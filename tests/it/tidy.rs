@@ -132,7 +132,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "api/src",
-        &["daemon::", "sqlx", "pcsc::", "reqwest", "jiff", "totp", "argon2"],
+        &["daemon::", "sqlx", "pcsc::", "reqwest", "jiff", "totp_rs", "argon2"],
         "the contract knows nothing behind it",
     ),
 ];

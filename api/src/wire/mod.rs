@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields; answers may grow, so clients must ignore fields they do not know.
 //! An absent optional field is left out of the JSON, never `null` and never an empty string of our own.
 
+mod account;
 mod announcement;
 mod check;
 mod collect;
@@ -13,7 +14,12 @@ mod result;
 mod secret;
 mod session;
 mod settings;
+mod terminal;
 
+pub use account::{
+    Account, AccountReset, AccountStatus, Accounts, Enrolment, NewAccount, PasswordChange, PasswordProof,
+    RecoveryCodes, TotpConfirmation, TotpOffer,
+};
 pub use announcement::{Announcement, AnnouncementKind, AnnouncementList, Closure, ClosureScope};
 pub use check::{
     CardKind, CardUseRegistration, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait,
@@ -34,5 +40,11 @@ pub use result::{
     ValidityCode, ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
-pub use session::{Role, Session, SessionInfo, SignIn};
+pub use session::{
+    Role, Session, SessionEntry, SessionInfo, SessionQuery, SessionScope, Sessions, SignIn, SignInBegun,
+    SignInClaim,
+};
 pub use settings::SecuritySettings;
+pub use terminal::{
+    EnrolledTerminal, EnrolledTerminals, EnrolmentCode, NewTerminal, TerminalEnrolment, TerminalToken,
+};

@@ -1,6 +1,6 @@
 //! Access: who acts, and what their role lets them do. One table for every use case.
 
-use super::ports::Role;
+use super::ports::{AuditEntry, Role};
 
 /// Someone who signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Action {
     SeeSettings,
     /// Change settings.
     ChangeSettings,
+    /// Manage accounts, everybody's sessions, terminals and machines.
+    Administer,
 }
 
 /// The role does not include the action.
@@ -44,8 +46,35 @@ impl Actor {
                 self.role != Role::Administrator
             }
             Action::SeeHealth | Action::SeeSettings | Action::SeeAnnouncements => true,
-            Action::ChangeSettings => self.role == Role::Administrator,
+            Action::ChangeSettings | Action::Administer => self.role == Role::Administrator,
         };
         if allowed { Ok(()) } else { Err(Forbidden) }
     }
+}
+
+/// The right to administer: an administrator who signed in, or whoever may use the machine itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority(String);
+
+impl Authority {
+    /// Whoever gives commands on the machine.
+    pub fn machine() -> Self {
+        Self("machine".to_owned())
+    }
+
+    /// An administrator who signed in.
+    pub fn of(actor: &Actor) -> Result<Self, Forbidden> {
+        actor.may(Action::Administer)?;
+        Ok(Self(actor.account.clone()))
+    }
+
+    /// The audit row of what it did, successfully, to an account, a terminal or a machine.
+    pub(super) fn audit(&self, action: &'static str, about: &str) -> AuditEntry {
+        audit(&self.0, action, format!("ok:{about}"))
+    }
+}
+
+/// An audit row about no result.
+pub(super) fn audit(actor: &str, action: &'static str, outcome: String) -> AuditEntry {
+    AuditEntry { actor: actor.to_owned(), action, terminal: None, results: Vec::new(), outcome }
 }

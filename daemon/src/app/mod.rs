@@ -3,6 +3,7 @@
 //! Decides what happens and in which order; knows nothing of SQL, HTTP, PC/SC or the wire forms of any of them.
 
 pub mod access;
+pub mod accounts;
 pub mod announcements;
 pub mod checks;
 pub mod collect;
@@ -10,8 +11,13 @@ pub mod credentials;
 pub mod health;
 pub mod inquiries;
 pub mod maintenance;
+pub mod own_account;
 pub mod ports;
 pub mod results;
+pub mod sessions;
 pub mod settings;
 pub mod sign_in;
+mod strangers;
 pub mod tasks;
+pub mod terminals;
+mod tickets;

@@ -44,12 +44,18 @@ impl ChangeSettings {
         } else {
             "settings.visual_confirmation_off"
         };
+        let before = self.store.security().await?;
+        let outcome = match (before.operators_need_code, settings.operators_need_code) {
+            (false, true) => "ok:operators_need_code_on",
+            (true, false) => "ok:operators_need_code_off",
+            (true, true) | (false, false) => "ok",
+        };
         let audit = AuditEntry {
             actor: actor.account.clone(),
             action,
             terminal: None,
             results: Vec::new(),
-            outcome: "ok".to_owned(),
+            outcome: outcome.to_owned(),
         };
         Ok(self.store.set_security(settings, &audit).await?)
     }

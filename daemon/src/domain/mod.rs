@@ -14,6 +14,7 @@ pub mod identifiers;
 pub mod lockout;
 pub mod maintenance;
 pub mod merge;
+pub mod password;
 pub mod personal;
 pub mod queue;
 pub mod remarks;

@@ -4,14 +4,18 @@ use api::codes::Code;
 use api::service::ServiceError;
 
 use crate::app::access::Forbidden;
+use crate::app::accounts::{AccountsError, fault_text};
 use crate::app::announcements::NewsError;
 use crate::app::checks::{CreateError, InputError};
 use crate::app::collect::{CollectError, RunError};
+use crate::app::credentials::CredentialsError;
 use crate::app::inquiries::InquiryError;
+use crate::app::own_account::OwnAccountError;
 use crate::app::ports::{InquiryFailure, StoreError, UpstreamError};
 use crate::app::results::ResultsError;
 use crate::app::settings::SettingsError;
 use crate::app::sign_in::SignInError;
+use crate::app::terminals::TerminalsError;
 use crate::domain::admission::Refusal;
 use crate::domain::check::Failure;
 use crate::domain::queue::Later;
@@ -24,10 +28,56 @@ pub(super) fn sign_in(error: SignInError) -> ServiceError {
             ServiceError::new(Code::SignInDelayed).retry_after(retry_after)
         }
         SignInError::Store(error) => store(error),
-        SignInError::Credentials(error) => {
-            tracing::error!(%error, "sign-in could not be evaluated");
-            Code::Internal.into()
+        SignInError::Credentials(error) => hashing(&error),
+    }
+}
+
+fn hashing(error: &CredentialsError) -> ServiceError {
+    tracing::error!(%error, "a password could not be evaluated");
+    Code::Internal.into()
+}
+
+pub(super) fn own_account(error: OwnAccountError) -> ServiceError {
+    match error {
+        OwnAccountError::Wrong => Code::WrongCredentials.into(),
+        OwnAccountError::Delayed { retry_after } => {
+            ServiceError::new(Code::SignInDelayed).retry_after(retry_after)
         }
+        OwnAccountError::Password(fault) => {
+            ServiceError::new(Code::PasswordUnacceptable).field("new_password").detail(fault_text(&fault))
+        }
+        OwnAccountError::NothingOffered => Code::TotpNotOffered.into(),
+        OwnAccountError::Store(error) => store(error),
+        OwnAccountError::Credentials(error) => hashing(&error),
+    }
+}
+
+pub(super) fn accounts(error: AccountsError) -> ServiceError {
+    match error {
+        AccountsError::Name => {
+            let rule = AccountsError::Name.to_string();
+            ServiceError::new(Code::InvalidRequest).field("account").detail(rule)
+        }
+        AccountsError::Password(fault) => {
+            ServiceError::new(Code::PasswordUnacceptable).detail(fault_text(&fault))
+        }
+        AccountsError::Exists => ServiceError::new(Code::AccountExists).field("account"),
+        AccountsError::Unknown => Code::AccountNotFound.into(),
+        AccountsError::LastAdministrator => Code::LastAdministrator.into(),
+        AccountsError::Store(error) => store(error),
+        AccountsError::Credentials(error) => hashing(&error),
+    }
+}
+
+pub(super) fn terminals(error: TerminalsError) -> ServiceError {
+    match error {
+        TerminalsError::Name => {
+            let rule = TerminalsError::Name.to_string();
+            ServiceError::new(Code::InvalidRequest).field("name").detail(rule)
+        }
+        TerminalsError::Code => Code::EnrolmentCodeInvalid.into(),
+        TerminalsError::Unknown => Code::TerminalNotFound.into(),
+        TerminalsError::Store(error) => store(error),
     }
 }
 
@@ -208,6 +258,19 @@ pub(super) fn failure(failure: &Failure) -> Code {
     }
 }
 
+/// The code of a failed question to the central system.
+pub(super) fn upstream_code(error: &UpstreamError) -> Code {
+    match error {
+        UpstreamError::Unreachable => Code::UpstreamUnreachable,
+        UpstreamError::Timeout => Code::UpstreamTimeout,
+        UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. } => Code::UpstreamRefused,
+        UpstreamError::ClientCertificate => Code::UpstreamCertificate,
+        UpstreamError::Renegotiation => Code::UpstreamRenegotiation,
+        UpstreamError::Malformed => Code::UpstreamMalformed,
+        UpstreamError::Maintenance => Code::UpstreamMaintenance,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,18 +321,5 @@ mod tests {
         ] {
             assert_eq!(inquiry_failure(&example).as_str(), example.code());
         }
-    }
-}
-
-/// The code of a failed question to the central system.
-pub(super) fn upstream_code(error: &UpstreamError) -> Code {
-    match error {
-        UpstreamError::Unreachable => Code::UpstreamUnreachable,
-        UpstreamError::Timeout => Code::UpstreamTimeout,
-        UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. } => Code::UpstreamRefused,
-        UpstreamError::ClientCertificate => Code::UpstreamCertificate,
-        UpstreamError::Renegotiation => Code::UpstreamRenegotiation,
-        UpstreamError::Malformed => Code::UpstreamMalformed,
-        UpstreamError::Maintenance => Code::UpstreamMaintenance,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Decides nothing: reads a request, calls one use case, writes the answer.
 
+mod accounts;
 mod collect;
 mod errors;
 mod health;
@@ -9,33 +10,45 @@ mod inquiry;
 mod query;
 mod wire;
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::codes::Code;
-use api::service::{Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
+use api::service::{Along, Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
 use api::wire as w;
 use async_trait::async_trait;
 
 use crate::app::access::Actor;
+use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
+use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
+use crate::app::sessions::{IDLE_LIMIT, Session, Sessions};
 use crate::app::settings::ChangeSettings;
-use crate::app::sign_in::{IDLE_LIMIT, Session, SignIn, SignInRequest};
+use crate::app::sign_in::SignIn;
+use crate::app::terminals::Terminals;
 use crate::domain::admission::SecuritySettings;
 use crate::domain::check::ResultId;
-use crate::domain::personal::{Pin, Secret};
+use crate::domain::personal::Pin;
 use crate::domain::queue::{BulkId, JobId};
 
 /// The use cases behind the API.
 pub struct UseCases {
-    /// Sign-in and sessions.
+    /// Sign-in.
     pub sign_in: SignIn,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// Enrolled terminals.
+    pub terminals: Arc<Terminals>,
+    /// Everybody's accounts.
+    pub accounts: Arc<ManageAccounts>,
+    /// One's own account.
+    pub own_account: OwnAccount,
     /// Checks.
     pub checks: Checks,
     /// Results.
@@ -56,34 +69,30 @@ pub struct UseCases {
 
 #[async_trait]
 impl Service for UseCases {
-    async fn sign_in(&self, request: w::SignIn, _peer: Option<SocketAddr>) -> Answer<w::Session> {
-        let signed_in = self
-            .sign_in
-            .sign_in(SignInRequest {
-                institution_code: request.institution_code,
-                account: request.account,
-                password: Secret::new(request.password.expose().to_owned()),
-                code: Secret::new(request.code.expose().to_owned()),
-            })
-            .await
-            .map_err(errors::sign_in)?;
+    async fn sign_in(&self, request: w::SignIn, along: Along) -> Answer<w::Session> {
+        let (claimed, second) = accounts::credentials(request)?;
+        let welcome =
+            self.sign_in.sign_in(claimed, second, accounts::along(&along)).await.map_err(errors::sign_in)?;
+        let session = welcome.signed_in.session;
         Ok(w::Session {
-            token: signed_in.token.expose().to_owned(),
-            account: signed_in.actor.account,
-            role: wire::role(signed_in.actor.role),
-            expires_at: wire::jst(signed_in.ends_at),
+            token: welcome.signed_in.token.expose().to_owned(),
+            account: session.actor.account,
+            role: wire::role(session.actor.role),
+            expires_at: wire::jst(session.ends_at),
             idle_timeout_s: IDLE_LIMIT.as_secs(),
-            announcements: collect::announcements(&signed_in.announcements),
+            announcements: collect::announcements(&welcome.announcements),
+            password_change_required: session.restricted,
         })
     }
 
-    async fn authenticate(&self, token: &str) -> Answer<Caller> {
-        let session = self.sign_in.recognise(token).await.map_err(errors::store)?;
+    async fn authenticate(&self, token: &str, terminal: Option<&str>) -> Answer<Caller> {
+        let session = self.sessions.recognise(token, terminal).await.map_err(errors::store)?;
         let session = session.ok_or(ServiceError::new(Code::SessionRequired))?;
         Ok(Caller {
             account: session.actor.account,
             role: wire::role(session.actor.role),
             session: SessionKey(session.token_hash),
+            must_change_password: session.restricted,
         })
     }
 
@@ -94,12 +103,13 @@ impl Service for UseCases {
             role: wire::role(session.actor.role),
             expires_at: wire::jst(session.ends_at),
             idle_timeout_s: IDLE_LIMIT.as_secs(),
+            password_change_required: session.restricted,
         })
     }
 
     async fn sign_out(&self, caller: &Caller) -> Answer<()> {
         let session = self.live_session(caller)?;
-        self.sign_in.sign_out(&session).await.map_err(errors::store)
+        self.sessions.sign_out(&session).await.map_err(errors::store)
     }
 
     async fn create_check(&self, caller: &Caller, request: w::NewCheck) -> Answer<w::Check> {
@@ -243,7 +253,10 @@ impl Service for UseCases {
 
     async fn security_settings(&self, caller: &Caller) -> Answer<w::SecuritySettings> {
         let settings = self.settings.security(&actor(caller)).await.map_err(errors::settings)?;
-        Ok(w::SecuritySettings { visual_confirmation: settings.visual_confirmation })
+        Ok(w::SecuritySettings {
+            visual_confirmation: settings.visual_confirmation,
+            operators_need_code: settings.operators_need_code,
+        })
     }
 
     async fn set_security_settings(
@@ -251,7 +264,10 @@ impl Service for UseCases {
         caller: &Caller,
         settings: w::SecuritySettings,
     ) -> Answer<w::SecuritySettings> {
-        let wanted = SecuritySettings { visual_confirmation: settings.visual_confirmation };
+        let wanted = SecuritySettings {
+            visual_confirmation: settings.visual_confirmation,
+            operators_need_code: settings.operators_need_code,
+        };
         self.settings.set_security(&actor(caller), wanted).await.map_err(errors::settings)?;
         Ok(settings)
     }
@@ -264,7 +280,7 @@ impl Service for UseCases {
 
 impl UseCases {
     fn live_session(&self, caller: &Caller) -> Answer<Session> {
-        self.sign_in.session(&caller.session.0).ok_or(ServiceError::new(Code::SessionRequired))
+        self.sessions.session(&caller.session.0).ok_or(ServiceError::new(Code::SessionRequired))
     }
 }
 

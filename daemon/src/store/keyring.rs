@@ -81,13 +81,20 @@ pub(super) struct SystemKeys {
     root: Key,
     /// Seals TOTP secrets of accounts.
     pub(super) totp: Key,
+    /// Hashes recovery codes.
+    pub(super) recovery: Key,
     /// Chains the audit log.
     pub(super) audit: Key,
 }
 
 impl SystemKeys {
     fn new(root: Key) -> Result<Self, CryptoError> {
-        Ok(Self { totp: root.derive("account totp")?, audit: root.derive("audit chain")?, root })
+        Ok(Self {
+            totp: root.derive("account totp")?,
+            recovery: root.derive("account recovery codes")?,
+            audit: root.derive("audit chain")?,
+            root,
+        })
     }
 }
 

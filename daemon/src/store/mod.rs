@@ -24,7 +24,9 @@ mod queue;
 mod results;
 mod retention;
 mod row;
+mod sessions;
 mod settings;
+mod terminals;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -69,7 +71,7 @@ impl StoreConfig {
 }
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
-/// `Accounts`, `SessionStore` and `Settings`.
+/// `Accounts`, `SessionStore`, `TerminalStore` and `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

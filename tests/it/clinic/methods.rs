@@ -17,9 +17,14 @@ async fn with_administrator() -> (OpenClinic, Visitor) {
     (open, administrator)
 }
 
+/// The security settings with everything else as it is from the start.
+fn security(visual_confirmation: bool) -> Value {
+    json!({ "visual_confirmation": visual_confirmation, "operators_need_code": true })
+}
+
 async fn set_visual(administrator: &Visitor, on: bool) {
     let set = administrator.put("/v1/settings/security", &json!({ "visual_confirmation": on })).await;
-    assert_eq!((set.status, set.json()), (200, json!({ "visual_confirmation": on })));
+    assert_eq!((set.status, set.json()), (200, security(on)));
 }
 
 async fn ask(visitor: &Visitor, request: Value) -> Reply {
@@ -197,7 +202,7 @@ async fn a_face_card_has_no_pin_and_is_confirmed_by_sight() {
 async fn the_setting_is_seen_by_all_changed_by_administrators_kept_and_audited() {
     let (mut open, administrator) = with_administrator().await;
     let seen = open.visitor.get("/v1/settings/security").await;
-    assert_eq!((seen.status, seen.json()), (200, json!({ "visual_confirmation": true })));
+    assert_eq!((seen.status, seen.json()), (200, security(true)));
     let refused = open.visitor.put("/v1/settings/security", &json!({ "visual_confirmation": false })).await;
     assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden_role"));
     let all = json!(["visual", "card_pin", "iphone", "android_pin"]);
@@ -213,7 +218,7 @@ async fn the_setting_is_seen_by_all_changed_by_administrators_kept_and_audited()
     let mut visitor = open.clinic.visitor();
     open.clock.advance(SignedDuration::from_secs(30));
     visitor.sign_in(&open.credentials).await;
-    assert_eq!(visitor.get("/v1/settings/security").await.json(), json!({ "visual_confirmation": false }));
+    assert_eq!(visitor.get("/v1/settings/security").await.json(), security(false));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use api::service::ServiceError;
 use harness::contract::{Contract, Operation};
 use harness::raw_http::{Raw, Reply};
 
-use super::fake::{Script, Server, TOKEN};
+use super::fake::{NEW_TOKEN, Script, Server, TOKEN};
 
 /// Documented answers that no test provokes, one `operation status` a line. May only shrink.
 const UNSEEN: &str = include_str!("../unseen.txt");
@@ -98,6 +98,29 @@ async fn every_operation_with_security_refuses_whoever_has_no_session() {
     assert_eq!(server.service.calls(), 0, "nothing behind a session was called");
 }
 
+/// The operations that a session may use before it has changed a password that somebody else chose.
+const BEFORE_THE_CHANGE: &[&str] = &["get_session", "sign_out", "change_password"];
+
+#[tokio::test]
+async fn before_the_password_is_changed_nothing_else_reaches_the_service() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits::default());
+    for operation in contract.operations().into_iter().filter(|operation| operation.secured) {
+        let request =
+            server.request(&operation.method, &target(&operation), Some(NEW_TOKEN), body(&operation));
+        let calls = server.service.calls();
+        let reply = server.send(request).await;
+        contract.check(&operation.method, &target(&operation), &reply).unwrap();
+        if BEFORE_THE_CHANGE.contains(&operation.id.as_str()) {
+            assert!(reply.status < 300, "{}: {}", operation.id, reply.status);
+        } else {
+            let answer = (reply.status, reply.code());
+            assert_eq!(answer, (403, "password_change_required".to_owned()), "{}", operation.id);
+            assert_eq!(server.service.calls(), calls, "{}", operation.id);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_delayed_sign_in_says_when_to_come_back() {
     let server = Server::start(Limits::default());
@@ -148,6 +171,8 @@ fn the_validator_refuses_what_is_not_documented() {
 pub const SIGN_IN: &str =
     r#"{"institution_code":"1312345678","account":"receipt","password":"secret-pass","code":"492039"}"#;
 
+pub const CLAIM: &str = r#"{"institution_code":"1312345678","account":"receipt","password":"secret-pass"}"#;
+
 fn body(operation: &Operation) -> Option<&'static str> {
     match operation.id.as_str() {
         "sign_in" => Some(SIGN_IN),
@@ -155,6 +180,14 @@ fn body(operation: &Operation) -> Option<&'static str> {
         "enter_pin" => Some(r#"{"pin":"0123"}"#),
         "register_card_use" => Some(r#"{"consent":true,"consented_by":"legal_representative"}"#),
         "set_security_settings" => Some(r#"{"visual_confirmation":false}"#),
+        "begin_sign_in" => Some(CLAIM),
+        "change_password" => Some(r#"{"current_password":"old-secret","new_password":"new-secret"}"#),
+        "offer_totp" | "renew_recovery_codes" => Some(r#"{"password":"old-secret"}"#),
+        "confirm_totp" | "enrol_terminal" => Some(r#"{"code":"492039"}"#),
+        "create_account" => Some(r#"{"account":"hanako","role":"operator"}"#),
+        "set_account_status" => Some(r#"{"disabled":true}"#),
+        "reset_account" => Some(r#"{"password":true,"totp":true}"#),
+        "offer_terminal" => Some(r#"{"name":"uketsuke-1"}"#),
         "set_inquiry_number" => Some(r#"{"inquiry_number":"K-1"}"#),
         "set_inquiry_number_of_insurance" => Some(
             r#"{"inquiry_number":"K-1","insurance":{"insurer_number":"01139991","insured_identification_number":"1"}}"#,
@@ -165,9 +198,9 @@ fn body(operation: &Operation) -> Option<&'static str> {
 }
 
 fn target(operation: &Operation) -> String {
-    let numbered =
-        ["/v1/results", "/v1/inquiry-numbers"].iter().any(|start| operation.path.starts_with(start));
-    let id = if numbered { "42" } else { "c1" };
+    let numbered = ["/v1/results", "/v1/inquiry-numbers", "/v1/accounts"];
+    let is_number = numbered.iter().any(|prefix| operation.path.starts_with(prefix));
+    let id = if is_number { "42" } else { "c1" };
     operation.path.replace("{id}", id)
 }
 

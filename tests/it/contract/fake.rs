@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use api::codes::Code;
 use api::guard::Guard;
 use api::limits::Limits;
-use api::service::{Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
+use api::service::{Along, Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
 use api::wire;
 use async_trait::async_trait;
 use harness::raw_http::{Reply, exchange};
@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::sample;
 
 pub const TOKEN: &str = "good-token";
+
+/// Of a session that must change its password first.
+pub const NEW_TOKEN: &str = "new-token";
 
 /// How the next calls end.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +62,7 @@ impl Scripted {
         matches!(*self.script.lock().unwrap_or_else(PoisonError::into_inner), Script::Accept)
     }
 
-    async fn play<T>(&self, answer: T) -> Answer<T> {
+    pub(super) async fn play<T>(&self, answer: T) -> Answer<T> {
         self.calls.send_modify(|calls| *calls += 1);
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match script {
@@ -73,19 +76,20 @@ impl Scripted {
 
 #[async_trait]
 impl Service for Scripted {
-    async fn sign_in(&self, _: wire::SignIn, peer: Option<SocketAddr>) -> Answer<wire::Session> {
-        assert!(peer.is_some_and(|peer| peer.ip().is_loopback()));
+    async fn sign_in(&self, _: wire::SignIn, along: Along) -> Answer<wire::Session> {
+        assert!(along.peer.is_some_and(|peer| peer.ip().is_loopback()));
         self.play(sample::session()).await
     }
 
-    async fn authenticate(&self, token: &str) -> Answer<Caller> {
-        if token != TOKEN {
+    async fn authenticate(&self, token: &str, _: Option<&str>) -> Answer<Caller> {
+        if token != TOKEN && token != NEW_TOKEN {
             return Err(Code::SessionRequired.into());
         }
         Ok(Caller {
             account: "receipt".to_owned(),
             role: wire::Role::ReceiptComputer,
             session: SessionKey([7; 32]),
+            must_change_password: token == NEW_TOKEN,
         })
     }
 
@@ -192,7 +196,7 @@ impl Service for Scripted {
     }
 
     async fn security_settings(&self, _: &Caller) -> Answer<wire::SecuritySettings> {
-        self.play(wire::SecuritySettings { visual_confirmation: true }).await
+        self.play(wire::SecuritySettings { visual_confirmation: true, operators_need_code: true }).await
     }
 
     async fn set_security_settings(

@@ -4,7 +4,7 @@ use api::limits::Limits;
 use harness::contract::Contract;
 use harness::raw_http::Reply;
 
-use super::coverage::SIGN_IN;
+use super::coverage::{CLAIM, SIGN_IN};
 use super::fake::{Server, TOKEN};
 
 /// Stands for what must not be repeated.
@@ -22,6 +22,7 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
     let contract = Contract::committed();
     let server = Server::start(Limits::default());
     let sessions = "/v1/sessions";
+    let begin = "/v1/sessions/begin";
     let checks = "/v1/checks";
     let pin = "/v1/checks/c1/pin";
     let number = "/v1/results/42/inquiry-number";
@@ -39,7 +40,29 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
         ("POST", sessions, SIGN_IN.replace("\"secret-pass\"", "4711"), Some("password")),
         ("POST", sessions, SIGN_IN.replace("\"secret-pass\"", &format!("[\"{CANARY}\"]")), Some("password")),
         ("POST", sessions, SIGN_IN.replace("\"492039\"", "4711"), Some("code")),
-        ("POST", sessions, SIGN_IN.replace(",\"code\":\"492039\"", ""), Some("code")),
+        (
+            "POST",
+            sessions,
+            SIGN_IN.replace("\"institution_code\":\"1312345678\",", ""),
+            Some("institution_code"),
+        ),
+        ("POST", sessions, SIGN_IN.replace(",\"password\":\"secret-pass\"", ""), Some("password")),
+        ("POST", sessions, SIGN_IN.replace('}', ",\"ticket\":\"t\"}"), Some("institution_code")),
+        ("POST", sessions, SIGN_IN.replace('}', ",\"recovery_code\":\"r\"}"), Some("recovery_code")),
+        ("POST", sessions, "{\"ticket\":\"\"}".to_owned(), Some("ticket")),
+        ("POST", sessions, "{\"ticket\":\"t\",\"code\":\"\"}".to_owned(), Some("code")),
+        ("POST", begin, SIGN_IN.to_owned(), Some("code")),
+        ("POST", begin, CLAIM.replace("secret-pass", ""), Some("password")),
+        (
+            "PUT",
+            "/v1/accounts/me/password",
+            "{\"current_password\":\"4711\"}".to_owned(),
+            Some("new_password"),
+        ),
+        ("POST", "/v1/accounts", "{\"account\":\"\",\"role\":\"operator\"}".to_owned(), Some("account")),
+        ("POST", "/v1/accounts", format!("{{\"account\":\"a\",\"role\":\"{CANARY}\"}}"), Some("role")),
+        ("POST", "/v1/accounts/1/reset", "{}".to_owned(), Some("password")),
+        ("POST", "/v1/terminals/enrol", format!("{{\"code\":[\"{CANARY}\"]}}"), Some("code")),
         ("POST", sessions, SIGN_IN.replace("\"code\"", "\"password\""), Some("password")),
         ("POST", sessions, SIGN_IN.replace("\"receipt\"", "\"\""), Some("account")),
         ("POST", sessions, SIGN_IN.replace("receipt", &CANARY.repeat(7)), Some("account")),
@@ -115,6 +138,8 @@ async fn a_broken_query_or_path_is_refused_with_the_name_of_its_field() {
         ("/v1/results?terminal=", Some("terminal")),
         ("/v1/results?name=CANARY4711", Some("name")),
         ("/v1/results?%E6%B0%8F%E5%90%8D=CANARY4711", None),
+        ("/v1/sessions?scope=CANARY4711", Some("scope")),
+        ("/v1/sessions?who=CANARY4711", Some("who")),
         ("/v1/results/count?cursor=CANARY4711", Some("cursor")),
         ("/v1/results/CANARY4711", Some("id")),
         ("/v1/results/1.5", Some("id")),

@@ -14,6 +14,7 @@ pub fn session() -> wire::Session {
         expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
         idle_timeout_s: 1800,
         announcements: announcements(),
+        password_change_required: false,
     }
 }
 
@@ -56,6 +57,7 @@ pub fn session_info(caller: &Caller) -> wire::SessionInfo {
         role: caller.role,
         expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
         idle_timeout_s: 1800,
+        password_change_required: caller.must_change_password,
     }
 }
 

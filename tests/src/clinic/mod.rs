@@ -15,13 +15,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
-use daemon::accounts;
 use daemon::app::collect::{Report, RunError};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::config::{ApiConfig, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection};
+use daemon::control::client::{self, ClientError};
+use daemon::control::{Command, Reply, RoleName};
 use daemon::start::{Daemon, StartError, Surroundings};
 use jiff::Timestamp;
+use serde_json::json;
 use tempfile::TempDir;
 
 pub use visitor::{Credentials, Visitor};
@@ -41,6 +43,9 @@ pub const READER: &str = "Simulated Reader 00 00";
 pub const TERMINAL: &str = "uketsuke-1";
 /// 12:00 JST on an ordinary day.
 pub const NOON: &str = "2026-07-08T03:00:00Z";
+
+/// What people choose as their password.
+pub const CHOSEN: &str = "midori-no-kasa-42";
 
 /// What a clinic is opened with.
 pub struct Plan {
@@ -144,10 +149,10 @@ impl Clinic {
             credentials: HashMap::new(),
             daemon: None,
         };
-        for (name, role) in plan.accounts {
-            clinic.create_account(name, role).await;
-        }
         clinic.restart().await.expect("the daemon starts");
+        for (name, role) in plan.accounts {
+            clinic.enrol(name, role).await;
+        }
         clinic
     }
 
@@ -184,25 +189,50 @@ impl Clinic {
         daemon.collect.collect_if_due(self.clock.now()).await
     }
 
-    /// Creates an account; the daemon is stopped meanwhile, as on a real machine.
+    /// Creates an account, as an administrator does on the machine while the daemon runs; people choose a password of their
+    /// own at their first sign-in.
     pub async fn enrol(&mut self, name: &str, role: Role) -> Credentials {
-        self.stop_daemon().await;
         self.create_account(name, role).await;
-        self.restart().await.expect("the daemon starts again");
+        if role != Role::ReceiptComputer {
+            self.choose_password(name).await;
+        }
         self.credentials(name)
     }
 
-    async fn create_account(&mut self, name: &str, role: Role) {
-        let enrolment = accounts::add(&self.config, &self.clock, &self.random, name, role, None)
-            .await
-            .expect("the account is created");
-        let password = enrolment.generated_password.expect("a generated password");
+    /// Carries out a command of the machine, as `shikakud` does: through the daemon if it runs.
+    pub async fn control(&self, command: Command) -> Result<Reply, ClientError> {
+        client::run(&self.config, &self.clock, &self.random, command, &mut |_| {}).await
+    }
+
+    /// The first sign-in of a person, with the code of the step before: that of this moment is left for the test.
+    async fn choose_password(&mut self, name: &str) {
+        let mut credentials = self.credentials(name);
+        let earlier = u64::try_from(self.clock.now().as_second()).expect("after 1970") - 30;
+        let mut visitor = self.visitor();
+        visitor.sign_in_with(&credentials.body(&credentials.code(earlier))).await;
+        let body = json!({ "current_password": credentials.password, "new_password": CHOSEN });
+        let changed = visitor.put("/v1/accounts/me/password", &body).await;
+        assert_eq!(changed.status, 204, "{}", changed.code());
+        assert_eq!(visitor.delete("/v1/sessions/current").await.status, 204);
+        CHOSEN.clone_into(&mut credentials.password);
+        self.credentials.insert(name.to_owned(), credentials);
+    }
+
+    /// Creates an account; its first password is still the generated one.
+    pub async fn create_account(&mut self, name: &str, role: Role) {
+        let command =
+            Command::AccountAdd { name: name.to_owned(), role: RoleName::from(role), password: None };
+        let Reply::Enrolled(enrolment) = self.control(command).await.expect("the account is created") else {
+            panic!("a new account comes with its credentials")
+        };
+        let password = enrolment.password.expect("a generated password");
+        let otpauth = enrolment.otpauth.expect("a new secret");
         let credentials = Credentials {
             institution_code: self.config.institution_code.clone(),
             account: name.to_owned(),
             password: password.expose().to_owned(),
-            otpauth: enrolment.otpauth.expose().to_owned(),
-            totp_secret: secret_of(enrolment.otpauth.expose()),
+            otpauth: otpauth.expose().to_owned(),
+            totp_secret: secret_of(otpauth.expose()),
         };
         self.credentials.insert(name.to_owned(), credentials);
     }

@@ -122,7 +122,7 @@ impl AuditLog for Store {
 #[async_trait]
 impl Settings for Store {
     async fn security(&self) -> Result<SecuritySettings, StoreError> {
-        Ok(SecuritySettings { visual_confirmation: true })
+        Ok(SecuritySettings { visual_confirmation: true, operators_need_code: true })
     }
 
     async fn set_security(&self, _: SecuritySettings, _: &AuditEntry) -> Result<(), StoreError> {

@@ -8,11 +8,13 @@ mod card;
 mod central;
 mod collect;
 mod queue;
+mod sessions;
 mod settings;
 mod store;
 
 pub use accounts::{
-    Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
+    Account, AccountChange, AccountSummary, Accounts, Attempt, Changed, CreateAccountError, Device,
+    NewAccount, Role, SignInProof,
 };
 pub use ambient::{Clock, Random, random_bytes};
 pub use card::{
@@ -28,6 +30,7 @@ pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merg
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
 };
+pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};
 pub use settings::Settings;
 pub use store::{
     AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, Source, StoreError,

@@ -8,6 +8,7 @@ mod card;
 mod core;
 mod schedules;
 mod store;
+mod store_accounts;
 mod upstream;
 
 use std::fmt::Display;

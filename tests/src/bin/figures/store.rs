@@ -3,8 +3,8 @@
 use harness::durability::{audit_edits, io_faults, kill, power, program, purge, retention, secrets, site};
 use harness::lane::{self, Lane};
 
-use crate::figure;
 use crate::schedules::complain;
+use crate::{figure, store_accounts};
 
 /// The part with a real reader.
 const MARK: &str = "figures-store";
@@ -40,6 +40,7 @@ pub fn measure(long: bool) {
     let status = lane::command(&program, MARK).args(["--only", "store"]).status().expect("unshare starts");
     assert!(status.success(), "the part {MARK}: {status}");
     forged(rounds.edits);
+    runtime().block_on(store_accounts::measure());
 }
 
 fn killed(rounds: u64) {

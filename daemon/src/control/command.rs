@@ -1,0 +1,215 @@
+//! What can be asked over the control channel, and what is answered: the only place that knows the forms.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::app::ports::Role;
+use crate::domain::personal::Secret;
+
+/// A secret on its way over the socket, whose both ends belong to the same user: redacted in `Debug`, wiped on drop.
+#[derive(Clone)]
+pub struct Hidden(Zeroizing<String>);
+
+impl Serialize for Hidden {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl Hidden {
+    /// Takes a text over.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text itself; call it only at the point of use.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl From<&Secret> for Hidden {
+    fn from(secret: &Secret) -> Self {
+        Self::new(secret.expose().to_owned())
+    }
+}
+
+impl From<&Hidden> for Secret {
+    fn from(hidden: &Hidden) -> Self {
+        Self::new(hidden.expose().to_owned())
+    }
+}
+
+/// Roles as they are written on the command line and over the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleName {
+    /// 資格確認担当者
+    Operator,
+    /// レセコン
+    ReceiptComputer,
+    /// 管理者
+    Administrator,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Operator => Self::Operator,
+            RoleName::ReceiptComputer => Self::ReceiptComputer,
+            RoleName::Administrator => Self::Administrator,
+        }
+    }
+}
+
+impl From<Role> for RoleName {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Operator => Self::Operator,
+            Role::ReceiptComputer => Self::ReceiptComputer,
+            Role::Administrator => Self::Administrator,
+        }
+    }
+}
+
+/// What someone on the machine asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Create an account.
+    AccountAdd {
+        /// Sign-in name.
+        name: String,
+        /// What it may do.
+        role: RoleName,
+        /// Its first password; generated if left out.
+        password: Option<Hidden>,
+    },
+    /// Show every account.
+    AccountList,
+    /// Do something about one account.
+    Account {
+        /// Sign-in name.
+        name: String,
+        /// What.
+        act: AccountAct,
+    },
+    /// Make a code that enrols a terminal once.
+    TerminalOffer {
+        /// Its name.
+        name: String,
+    },
+    /// Show every enrolled terminal.
+    TerminalList,
+    /// Remove a terminal.
+    TerminalRemove {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What can be done about an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountAct {
+    /// Clear failures and lock.
+    Unlock,
+    /// Let nobody in with it.
+    Disable,
+    /// Let it in again.
+    Enable,
+    /// Remove it for good.
+    Remove,
+    /// Generate another password.
+    ResetPassword,
+    /// Issue another authenticator secret.
+    ResetTotp,
+    /// Issue ten recovery codes.
+    RecoveryCodes,
+}
+
+/// An account in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountLine {
+    /// Sign-in name.
+    pub name: String,
+    /// What it may do.
+    pub role: RoleName,
+    /// Whether an administrator disabled it.
+    pub disabled: bool,
+    /// Whether failures locked it.
+    pub locked: bool,
+    /// Whether its password must be changed at the next sign-in.
+    pub must_change: bool,
+    /// Recovery codes that are left.
+    pub recovery_codes: u32,
+}
+
+/// A terminal in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalLine {
+    /// Its name.
+    pub name: String,
+    /// When it was enrolled, Japan time to the second.
+    pub enrolled_at: String,
+}
+
+/// What an account signs in with; shown once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// Sign-in name.
+    pub account: String,
+    /// The password, if it was generated.
+    pub password: Option<Hidden>,
+    /// The `otpauth://` address for the authenticator app, if it is new.
+    pub otpauth: Option<Hidden>,
+}
+
+/// The answer of a command that succeeded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", content = "content", rename_all = "snake_case")]
+pub enum Reply {
+    /// Nothing more to say.
+    Done,
+    /// New credentials.
+    Enrolled(Enrolment),
+    /// Every account.
+    Accounts(Vec<AccountLine>),
+    /// Codes, each good once.
+    RecoveryCodes(Vec<Hidden>),
+    /// A code that enrols a device once.
+    EnrolmentCode {
+        /// The code.
+        code: Hidden,
+        /// When it is too old, Japan time to the second.
+        expires_at: String,
+    },
+    /// Every enrolled terminal.
+    Terminals(Vec<TerminalLine>),
+}
+
+/// A line of the answer. After the last one, [`Line::Done`] or [`Line::Failed`], the daemon closes the connection.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    /// How far it is, in Japanese, for people.
+    Progress(String),
+    /// It succeeded.
+    Done(Reply),
+    /// It did not; in Japanese, says what to do.
+    Failed(String),
+}
