@@ -205,6 +205,19 @@ pub(super) fn failure(failure: &Failure) -> Code {
     }
 }
 
+/// The code of a failed question to the central system.
+pub(super) fn upstream_code(error: &UpstreamError) -> Code {
+    match error {
+        UpstreamError::Unreachable => Code::UpstreamUnreachable,
+        UpstreamError::Timeout => Code::UpstreamTimeout,
+        UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. } => Code::UpstreamRefused,
+        UpstreamError::ClientCertificate => Code::UpstreamCertificate,
+        UpstreamError::Renegotiation => Code::UpstreamRenegotiation,
+        UpstreamError::Malformed => Code::UpstreamMalformed,
+        UpstreamError::Maintenance => Code::UpstreamMaintenance,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,18 +266,5 @@ mod tests {
         ] {
             assert_eq!(inquiry_failure(&example).as_str(), example.code());
         }
-    }
-}
-
-/// The code of a failed question to the central system.
-pub(super) fn upstream_code(error: &UpstreamError) -> Code {
-    match error {
-        UpstreamError::Unreachable => Code::UpstreamUnreachable,
-        UpstreamError::Timeout => Code::UpstreamTimeout,
-        UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. } => Code::UpstreamRefused,
-        UpstreamError::ClientCertificate => Code::UpstreamCertificate,
-        UpstreamError::Renegotiation => Code::UpstreamRenegotiation,
-        UpstreamError::Malformed => Code::UpstreamMalformed,
-        UpstreamError::Maintenance => Code::UpstreamMaintenance,
     }
 }
