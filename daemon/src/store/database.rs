@@ -129,4 +129,30 @@ mod tests {
             sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut memory).await.unwrap();
         assert!(check_version(&version).is_ok(), "{version}");
     }
+
+    /// A table that is made anew keeps its rows, and a number that was given is never given again.
+    #[tokio::test]
+    async fn results_of_an_older_version_are_kept_and_their_numbers_go_on() {
+        let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        for migration in MIGRATIONS.iter().filter(|migration| migration.version < 10) {
+            sqlx::raw_sql(migration.sql.clone()).execute(&mut db).await.unwrap();
+        }
+        let insert =
+            "INSERT INTO results VALUES (?1, ?1, 1, 9, 202607, 't', '1', 1, 'sandbox', 1, NULL, NULL, x'00')";
+        for id in [3, 7] {
+            sqlx::query(insert).bind(id).execute(&mut db).await.unwrap();
+        }
+        sqlx::query("DELETE FROM results WHERE id = 7").execute(&mut db).await.unwrap();
+        for migration in MIGRATIONS.iter().filter(|migration| migration.version >= 10) {
+            sqlx::raw_sql(migration.sql.clone()).execute(&mut db).await.unwrap();
+        }
+        let kept: Vec<(i64, String)> =
+            sqlx::query_as("SELECT id, source FROM live_results").fetch_all(&mut db).await.unwrap();
+        assert_eq!(kept, [(3, "own".to_owned())]);
+        let last: i64 = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'results'")
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
+        assert_eq!(last, 7);
+    }
 }

@@ -144,7 +144,7 @@ async fn an_outage_is_waited_out_and_then_everything_is_caught_up() {
     assert_eq!(next_run(&open).await, Ok(0));
     let mut pauses = Vec::new();
     for _ in 0..3 {
-        open.clinic.upstream.script(Endpoint::Results, Fault::Status(500));
+        open.clinic.upstream.script(Endpoint::Results, Fault::Garbage);
         let before = open.clinic.now();
         assert!(next_run(&open).await.is_err());
         pauses.push(open.clinic.now().duration_since(before).as_secs() / 60);
@@ -152,7 +152,7 @@ async fn an_outage_is_waited_out_and_then_everything_is_caught_up() {
     assert!(pauses[0] <= 6 && pauses[2] > pauses[1] && pauses[2] >= 10, "{pauses:?}");
     let health = open.visitor.get("/v1/health").await.json();
     let part = &health["collect"]["part"];
-    assert_eq!((&part["state"], &part["code"]), (&json!("degraded"), &json!("upstream_refused")));
+    assert_eq!((&part["state"], &part["code"]), (&json!("degraded"), &json!("upstream_malformed")));
     assert_eq!(health["state"], "degraded");
     add(&open, "hanako", "PHONE-1", EARLIER);
     add(&open, "taro", "PHONE-2", EARLIER);

@@ -136,7 +136,7 @@ async fn announced_maintenance_pauses_the_collection_until_it_is_over() {
     let refused = open.visitor.post("/v1/results/collect", &json!({})).await;
     assert_eq!((refused.status, refused.code().as_str()), (503, "upstream_maintenance"));
 
-    open.clock.advance(SignedDuration::from_mins(30));
+    open.clock.advance(SignedDuration::from_mins(20));
     open.clinic.collect_if_due().await.expect("due").expect("collected");
     let health = open.visitor.get("/v1/health").await.json();
     assert_eq!(
