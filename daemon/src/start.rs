@@ -12,8 +12,9 @@ use tokio::sync::oneshot;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
-use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
+use crate::app::ports::{Clock, KernelClock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
+use crate::app::retention::{Retention, RetentionParts};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
@@ -22,14 +23,16 @@ use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
 use crate::service::UseCases;
-use crate::store::{OpenError, Store, StoreConfig};
-use crate::system::{OsRandom, SystemClock};
+use crate::store::{Credential, MasterKeySource, OpenError, Room, Store, StoreConfig};
+use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
 /// What the daemon takes from its surroundings; a harness brings its own.
 pub struct Surroundings {
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What the kernel says of it.
+    pub kernel: Arc<dyn KernelClock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
     /// The readers.
@@ -45,6 +48,7 @@ impl Surroundings {
     pub fn of_this_machine() -> std::io::Result<Self> {
         Ok(Self {
             clock: Arc::new(SystemClock),
+            kernel: Arc::new(SystemdClock),
             random: Arc::new(OsRandom),
             readers: Box::new(PcscReaders::new()?),
             terminal_authentication: None,
@@ -83,6 +87,8 @@ pub enum StartError {
 pub struct Daemon {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// Destroys what has expired; runs by itself, and whenever it is told to.
+    pub retention: Arc<Retention>,
     tasks: Tasks,
     store: Arc<Store>,
     desk: Arc<Desk>,
@@ -101,12 +107,19 @@ impl Daemon {
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
+        let retention = Arc::new(retention(&store, &around.clock, around.kernel));
+        // Before anything is answered, if the clock is plausible; otherwise as soon as it is. Until then it is hidden.
+        if let Err(error) = retention.run_if_due().await {
+            tracing::error!(%error, "what has expired could not be destroyed yet");
+        }
+        retention.keep_running(&tasks);
         let desk = Arc::new(Desk::start(around.readers)?);
         let parts = Parts {
             clock: around.clock,
             random: around.random,
             terminal_authentication: around.terminal_authentication,
             tasks: tasks.clone(),
+            retention: retention.clone(),
         };
         let service = use_cases(config, &parts, &store, &desk, &central).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
@@ -121,7 +134,7 @@ impl Daemon {
             let _ = end.send(());
         });
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, tasks, store, desk, ended })
+        Ok(Self { api, retention, tasks, store, desk, ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -148,6 +161,18 @@ struct Parts {
     random: Arc<dyn Random>,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     tasks: Tasks,
+    retention: Arc<Retention>,
+}
+
+/// Retention of an open store. The central system is no witness of the time yet: it does not tell.
+fn retention(store: &Arc<Store>, clock: &Arc<dyn Clock>, kernel: Arc<dyn KernelClock>) -> Retention {
+    Retention::new(RetentionParts {
+        store: store.clone(),
+        room: store.clone(),
+        clock: clock.clone(),
+        kernel,
+        witness: None,
+    })
 }
 
 async fn use_cases(
@@ -157,7 +182,7 @@ async fn use_cases(
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, tasks } = parts;
+    let Parts { clock, random, terminal_authentication, tasks, retention } = parts;
     let origin = config.mode.origin();
     Ok(UseCases {
         sign_in: SignIn::open(SignInParts {
@@ -174,6 +199,7 @@ async fn use_cases(
             desk: desk.clone(),
             central: central.clone(),
             store: store.clone(),
+            room: store.clone(),
             audit: store.clone(),
             clock: clock.clone(),
             random: random.clone(),
@@ -190,7 +216,12 @@ async fn use_cases(
             random: random.clone(),
             tasks: tasks.clone(),
         },
-        health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        health: Health {
+            desk: desk.clone(),
+            upstream: central.clone(),
+            store: store.clone(),
+            retention: retention.clone(),
+        },
         settings: ChangeSettings { store: store.clone() },
         origin,
     })
@@ -201,8 +232,18 @@ pub(crate) fn store_paths(config: &Config) -> StoreConfig {
     StoreConfig {
         data_dir: config.store.directory.clone(),
         keyring: config.store.directory.join("keyring"),
-        master_key: config.store.master_key_file.clone(),
+        master_key: match config.store.credential() {
+            Some(name) => MasterKeySource::External(Arc::new(Credential {
+                name: name.to_owned(),
+                directory: credentials_directory(),
+            })),
+            None => config.store.master_key_file.clone().into(),
+        },
         readers: READERS,
+        room: Room {
+            ballast: config.store.ballast_mib.saturating_mul(1 << 20),
+            low_water: config.store.low_water_mib.saturating_mul(1 << 20),
+        },
     }
 }
 

@@ -16,7 +16,9 @@ pub use check::{
     NewCheck, PinEntry, Token,
 };
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
-pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};
+pub use health::{
+    ClockState, Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers, RetentionPart,
+};
 pub use result::{
     CountQuery, EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage,
     ResultQuery, Validity, ValidityCode, ValidityFilter, Withheld,

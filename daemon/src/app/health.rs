@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{CardDesk, DeskView, ResultStore, StoreError, UpstreamHealth, UpstreamStatus};
+use super::retention::{Retention, RetentionHealth};
 use crate::domain::check::ResultId;
 
 /// How the parts are.
@@ -15,6 +16,8 @@ pub struct HealthView {
     pub upstream: UpstreamHealth,
     /// Whether the store answers.
     pub store: Result<(), StoreError>,
+    /// Destroying what has expired.
+    pub retention: RetentionHealth,
 }
 
 /// Looks at the parts.
@@ -25,6 +28,8 @@ pub struct Health {
     pub upstream: Arc<dyn UpstreamStatus>,
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
+    /// Destroying what has expired.
+    pub retention: Arc<Retention>,
 }
 
 impl Health {
@@ -39,6 +44,6 @@ impl Health {
         let desk = self.desk(actor)?;
         // Numbers of results start at 1: this asks the database and finds nothing.
         let store = self.store.get(ResultId(0)).await.map(|_| ());
-        Ok(HealthView { desk, upstream: self.upstream.health(), store })
+        Ok(HealthView { desk, upstream: self.upstream.health(), store, retention: self.retention.health() })
     }
 }

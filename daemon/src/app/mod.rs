@@ -9,6 +9,7 @@ pub mod health;
 pub mod maintenance;
 pub mod ports;
 pub mod results;
+pub mod retention;
 pub mod settings;
 pub mod sign_in;
 pub mod tasks;

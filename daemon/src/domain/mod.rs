@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod certificate;
 pub mod check;
+pub mod clock;
 pub mod eligibility;
 pub mod identifiers;
 pub mod lockout;

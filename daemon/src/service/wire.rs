@@ -1,5 +1,7 @@
 //! Domain → wire, field by field; the compiler notices a field that is forgotten.
 
+use std::time::Duration;
+
 use api::codes::Code;
 use api::wire as w;
 use jiff::Timestamp;
@@ -11,9 +13,11 @@ use crate::app::health::HealthView;
 use crate::app::ports::{
     CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
 };
+use crate::app::retention::RetentionHealth;
 use crate::domain::admission::{CardKind, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
+use crate::domain::clock::{Doubt, Trust};
 use crate::domain::eligibility::{Eligibility, Field, Validity};
 use crate::domain::remarks::{Disclosure, Remark, disclosure, remarks};
 use crate::domain::retention::jst_datetime;
@@ -276,21 +280,54 @@ pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
         UpstreamHealth::Answering => w::HealthPart::well(w::HealthState::Ok),
         UpstreamHealth::Failing => w::HealthPart::troubled(w::HealthState::Failed, Code::UpstreamUnreachable),
     };
-    let store = match &view.store {
+    let store = match view.store.as_ref().and(view.retention.room.as_ref()) {
         Ok(()) => w::HealthPart::well(w::HealthState::Ok),
+        // It still answers, but nothing new is begun.
+        Err(StoreError::DiskFull) if view.store.is_ok() => {
+            w::HealthPart::troubled(w::HealthState::Degraded, Code::StoreFull)
+        }
         Err(StoreError::DiskFull) => w::HealthPart::troubled(w::HealthState::Failed, Code::StoreFull),
         Err(StoreError::Failed(_) | StoreError::Corrupt { .. }) => {
             w::HealthPart::troubled(w::HealthState::Failed, Code::Internal)
         }
     };
+    let retention = retention_health(&view.retention);
     w::Health {
-        state: overall([card.state, upstream.state, store.state]),
+        state: overall(store.state, [card.state, upstream.state, retention.state]),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sandbox: origin == Origin::Sandbox,
         card,
         upstream,
         store,
+        retention,
     }
+}
+
+/// A minute is what destroying may take after a boundary.
+const IN_TIME: Duration = Duration::from_mins(1);
+
+fn retention_health(health: &RetentionHealth) -> w::RetentionPart {
+    let clock = match health.clock {
+        None | Some(Err(Doubt::NoWitness | Doubt::JustSet)) => w::ClockState::Unknown,
+        Some(Ok(Trust::Kernel)) => w::ClockState::Synchronised,
+        Some(Ok(Trust::CentralSystem | Trust::Administrator)) => w::ClockState::Confirmed,
+        Some(Err(Doubt::Unsynchronised)) => w::ClockState::Unsynchronised,
+        Some(Err(Doubt::CentralDisagrees { .. })) => w::ClockState::Wrong,
+    };
+    let trusted = matches!(clock, w::ClockState::Synchronised | w::ClockState::Confirmed);
+    let troubled = |code| w::HealthPart::troubled(w::HealthState::Degraded, code);
+    let part = if health.failed.is_some() || (trusted && health.lag > IN_TIME) {
+        troubled(Code::RetentionUnfinished)
+    } else if clock == w::ClockState::Wrong {
+        troubled(Code::ClockWrong)
+    } else if !trusted && health.lag > Duration::ZERO {
+        troubled(Code::RetentionWaitsForClock)
+    } else if trusted {
+        w::HealthPart::well(w::HealthState::Ok)
+    } else {
+        w::HealthPart::well(w::HealthState::Unknown)
+    };
+    w::RetentionPart::new(part, i64::try_from(health.lag.as_secs()).unwrap_or(i64::MAX), clock)
 }
 
 fn card_health(view: &DeskView) -> w::HealthPart {
@@ -314,16 +351,15 @@ fn card_health(view: &DeskView) -> w::HealthPart {
     }
 }
 
-/// The store failing means that nothing works; a reader or the central system failing leaves the rest usable.
-fn overall(parts: [w::HealthState; 3]) -> w::HealthState {
-    match parts {
-        [_, _, w::HealthState::Failed] => w::HealthState::Failed,
-        [w::HealthState::Failed | w::HealthState::Degraded, ..]
-        | [_, w::HealthState::Failed | w::HealthState::Degraded, _] => w::HealthState::Degraded,
-        [
-            w::HealthState::Ok | w::HealthState::Unknown,
-            w::HealthState::Ok | w::HealthState::Unknown,
-            w::HealthState::Ok | w::HealthState::Unknown | w::HealthState::Degraded,
-        ] => w::HealthState::Ok,
+/// The store failing means that nothing works; anything else failing leaves the rest usable.
+fn overall(store: w::HealthState, others: [w::HealthState; 3]) -> w::HealthState {
+    match store {
+        w::HealthState::Failed => w::HealthState::Failed,
+        w::HealthState::Degraded => w::HealthState::Degraded,
+        w::HealthState::Ok | w::HealthState::Unknown => {
+            let troubled =
+                |state: &w::HealthState| matches!(state, w::HealthState::Failed | w::HealthState::Degraded);
+            if others.iter().any(troubled) { w::HealthState::Degraded } else { w::HealthState::Ok }
+        }
     }
 }

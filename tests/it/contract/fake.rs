@@ -347,6 +347,11 @@ mod sample {
             card: wire::HealthPart::troubled(wire::HealthState::Degraded, Code::NoReader),
             upstream: wire::HealthPart::well(wire::HealthState::Unknown),
             store: wire::HealthPart::well(wire::HealthState::Ok),
+            retention: wire::RetentionPart::new(
+                wire::HealthPart::troubled(wire::HealthState::Degraded, Code::RetentionWaitsForClock),
+                3_600,
+                wire::ClockState::Unsynchronised,
+            ),
         }
     }
 }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use api::limits::Limits;
 use daemon::accounts;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
+use daemon::app::retention::Retention;
 use daemon::config::{ApiConfig, Config, LogSection, Mode, StoreSection, TerminalSection};
 use daemon::start::{Daemon, StartError, Surroundings};
 use jiff::Timestamp;
@@ -23,7 +24,7 @@ use tempfile::TempDir;
 
 pub use visitor::{Credentials, Visitor};
 
-use crate::ambient::{HeldClock, SeededRandom};
+use crate::ambient::{HeldClock, HeldKernel, SeededRandom};
 use crate::card::SimCard;
 use crate::card::readers::{SharedCard, SimReaders, SimReadersHandle};
 use crate::contract::Contract;
@@ -43,6 +44,8 @@ pub const NOON: &str = "2026-07-08T03:00:00Z";
 pub struct Plan {
     /// Everybody's wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What the kernel says of it; nothing at first.
+    pub kernel: Arc<HeldKernel>,
     /// Everybody's randomness.
     pub random: Arc<dyn Random>,
     /// Where everything is written.
@@ -68,6 +71,7 @@ impl Plan {
     pub fn held(directory: &Path, clock: Arc<HeldClock>) -> Self {
         Self {
             clock,
+            kernel: Arc::default(),
             random: Arc::new(SeededRandom::new(1)),
             directory: directory.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -94,6 +98,8 @@ pub struct Clinic {
     readers_plugged: Vec<&'static str>,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
+    /// What the kernel says of everybody's clock.
+    pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     pki: CardPki,
@@ -118,6 +124,7 @@ impl Clinic {
             readers_plugged: plan.readers,
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
+            kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
             pki: CardPki::new(),
@@ -138,6 +145,7 @@ impl Clinic {
         let (readers, hand) = SimReaders::new(&self.readers_plugged);
         let around = Surroundings {
             clock: self.clock.clone(),
+            kernel: self.kernel.clone(),
             random: self.random.clone(),
             readers: Box::new(readers),
             terminal_authentication: self.terminal_authentication.clone(),
@@ -185,6 +193,11 @@ impl Clinic {
         self.credentials.get(name).cloned().expect("an account of this clinic")
     }
 
+    /// The daemon's retention; its task sleeps by the machine's clock, so scenarios call it themselves.
+    pub fn retention(&self) -> &Retention {
+        &self.daemon.as_ref().expect("the daemon runs").retention
+    }
+
     /// Someone who comes to the API; every answer is held against the contract.
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.api, self.clock.clone(), self.contract.clone())
@@ -226,8 +239,9 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
         mode: Mode::Sandbox,
         api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new() },
         store: StoreSection {
-            directory: plan.directory.join("data"),
-            master_key_file: plan.directory.join("key").join("master.key"),
+            ballast_mib: 1,
+            low_water_mib: 1,
+            ..StoreSection::new(plan.directory.join("data"), plan.directory.join("key").join("master.key"))
         },
         terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
         upstream: section,

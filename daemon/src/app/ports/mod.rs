@@ -6,13 +6,14 @@ mod accounts;
 mod ambient;
 mod card;
 mod central;
+mod retention;
 mod settings;
 mod store;
 
 pub use accounts::{
     Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
 };
-pub use ambient::{Clock, Random, random_bytes};
+pub use ambient::{Clock, ClockWitness, KernelClock, Random, random_bytes};
 pub use card::{
     CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
@@ -21,6 +22,7 @@ pub use central::{
     Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
     UpstreamStatus,
 };
+pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreRoom};
 pub use settings::Settings;
 pub use store::{
     AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
