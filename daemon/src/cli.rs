@@ -1,16 +1,17 @@
 //! The command line of `shikakud`: reads arguments, calls one function, turns errors into exit codes.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::accounts::{self, AccountError, RoleName};
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
+use crate::control::client::{self, ClientError};
+use crate::control::{Command as ControlCommand, Hidden, Reply as ControlReply, RoleName, show};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
 use crate::system::{OsRandom, SystemClock};
@@ -38,12 +39,38 @@ enum Command {
         #[arg(long)]
         no_card: bool,
     },
-    /// アカウントを管理する（デーモンを止めてから）
+    /// アカウントを管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Account(AccountCommand),
+    /// 保存期間の過ぎたデータの消去（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum RetentionCommand {
+    /// 何が保存され、何が期限切れで、日時が確認できているかを示す
+    Status {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 機械が読む形（JSON）で出す
+        #[arg(long)]
+        json: bool,
+    },
+    /// 保存期間の過ぎたデータを今すぐ消去する
+    Run {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 機械が読む形（JSON）で出す
+        #[arg(long)]
+        json: bool,
+        /// パソコンの日時が正しいことを管理者が確かめた（監査ログに残る）
+        #[arg(long)]
+        clock_is_right: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,7 +118,9 @@ enum Failure {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
-    Account(#[from] AccountError),
+    Client(#[from] ClientError),
+    #[error("パスワードのファイルを読めません: {0}")]
+    PasswordFile(std::io::Error),
     #[error("OSの資源を使えません: {0}")]
     System(#[from] std::io::Error),
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
@@ -105,7 +134,10 @@ impl Failure {
             Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => {
                 ExitCode::from(2)
             }
-            Self::Start(_) | Self::Account(_) | Self::System(_) | Self::Ended => ExitCode::FAILURE,
+            Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
+            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::System(_) | Self::Ended => {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -130,18 +162,12 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             start_logs(&config);
             runtime()?.block_on(run_daemon(&config))
         }
-        Command::Account(AccountCommand::Add { file, role, password_file, name }) => {
-            let config = Config::load(&file.config)?;
-            let (clock, random) = ambient();
-            let adding =
-                accounts::add(&config, &clock, &random, &name, role.into(), password_file.as_deref());
-            let enrolment = runtime()?.block_on(adding)?;
-            Ok(accounts::show(&enrolment, &name, &mut std::io::stdout())?)
+        Command::Account(asked) => account(asked),
+        Command::Retention(RetentionCommand::Status { file, json }) => {
+            control_as(&file, ControlCommand::RetentionStatus, form(json))
         }
-        Command::Account(AccountCommand::Unlock { file, name }) => {
-            let config = Config::load(&file.config)?;
-            let (clock, random) = ambient();
-            Ok(runtime()?.block_on(accounts::unlock(&config, &clock, &random, &name))?)
+        Command::Retention(RetentionCommand::Run { file, json, clock_is_right }) => {
+            control_as(&file, ControlCommand::RetentionRun { clock_is_right }, form(json))
         }
         Command::Config(ConfigCommand::Check(file)) => {
             let config = Config::load(&file.config)?;
@@ -151,6 +177,43 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+fn account(asked: AccountCommand) -> Result<(), Failure> {
+    match asked {
+        AccountCommand::Add { file, role, password_file, name } => {
+            let password = password_file.as_deref().map(read_password).transpose()?;
+            control(&file, ControlCommand::AccountAdd { name, role, password })
+        }
+        AccountCommand::Unlock { file, name } => control(&file, ControlCommand::AccountUnlock { name }),
+    }
+}
+
+fn control(file: &ConfigFile, command: ControlCommand) -> Result<(), Failure> {
+    control_as(file, command, show::reply)
+}
+
+/// How an answer is written.
+type Form = fn(&ControlReply, &mut dyn Write) -> std::io::Result<()>;
+
+fn form(json: bool) -> Form {
+    if json { show::json } else { show::reply }
+}
+
+/// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
+fn control_as(file: &ConfigFile, command: ControlCommand, form: Form) -> Result<(), Failure> {
+    let config = Config::load(&file.config)?;
+    let (clock, random) = ambient();
+    // If even this cannot be written, the answer still comes.
+    let mut note = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
+    let reply = runtime()?.block_on(client::run(&config, &clock, &random, command, &mut note))?;
+    Ok(form(&reply, &mut std::io::stdout())?)
+}
+
+/// Never from the command line itself: arguments are seen by every user of the machine.
+fn read_password(path: &Path) -> Result<Hidden, Failure> {
+    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(Failure::PasswordFile)?);
+    Ok(Hidden::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// The report goes to standard output even if the configuration is unusable: it says so.

@@ -4,11 +4,11 @@
 //! never call each other; `service` translates between the API's wire types and the use cases; `start` alone puts
 //! concrete parts together. See ARCHITECTURE.md.
 
-pub mod accounts;
 pub mod app;
 pub mod card;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod doctor;
 pub mod domain;
 pub mod service;

@@ -9,6 +9,7 @@ use api::limits::Limits;
 use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
+use crate::app::accounts::ManageAccounts;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
@@ -22,6 +23,8 @@ use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
+use crate::control::transport::{Listener, PipeError};
+use crate::control::{self, Office};
 use crate::service::UseCases;
 use crate::store::{Credential, MasterKeySource, OpenError, Room, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
@@ -75,6 +78,9 @@ pub enum StartError {
     /// The data directory belongs to the other mode.
     #[error("データの種類が違います: {0}")]
     Mode(#[from] ModeError),
+    /// The control channel cannot be had.
+    #[error(transparent)]
+    Control(#[from] PipeError),
     /// The API's address is taken.
     #[error("APIの待ち受けができません: {0}")]
     Bind(#[from] BindError),
@@ -93,6 +99,7 @@ pub struct Daemon {
     store: Arc<Store>,
     desk: Arc<Desk>,
     ended: oneshot::Receiver<()>,
+    control_ended: oneshot::Receiver<()>,
 }
 
 impl Daemon {
@@ -124,6 +131,7 @@ impl Daemon {
         let service = use_cases(config, &parts, &store, &desk, &central).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
+        let control_ended = start_control(config, &parts, &store)?;
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -134,7 +142,7 @@ impl Daemon {
             let _ = end.send(());
         });
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, retention, tasks, store, desk, ended })
+        Ok(Self { api, retention, tasks, store, desk, ended, control_ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -146,14 +154,57 @@ impl Daemon {
     /// Stops: open requests are answered within the listener's deadline, the card is let go, the store is closed.
     pub async fn stop(self) {
         self.tasks.stopping().cancel();
-        // The listener answers what is open; those answers still need the store.
+        // Both listeners answer what is open; those answers still need the store.
         let _ = self.ended.await;
+        let _ = self.control_ended.await;
         if let Err(error) = self.desk.stop().await {
             tracing::error!(%error, "while stopping");
         }
         self.store.close().await;
         self.tasks.finish().await;
     }
+}
+
+/// Listens for commands; the receiver resolves when the last one is answered.
+fn start_control(
+    config: &Config,
+    parts: &Parts,
+    store: &Arc<Store>,
+) -> Result<oneshot::Receiver<()>, StartError> {
+    let listener = Listener::bind(&config.store.directory)?;
+    let office = Arc::new(office(&parts.random, store, parts.retention.clone()));
+    let (end, ended) = oneshot::channel();
+    let stopping = parts.tasks.stopping();
+    parts.tasks.start(async move {
+        control::serve(listener, office, stopping).await;
+        // Nobody may be waiting for the end.
+        let _ = end.send(());
+    });
+    Ok(ended)
+}
+
+fn office(random: &Arc<dyn Random>, store: &Arc<Store>, retention: Arc<Retention>) -> Office {
+    Office {
+        retention,
+        accounts: ManageAccounts {
+            accounts: store.clone(),
+            credentials: Arc::new(Credentials::new(random.clone())),
+            random: random.clone(),
+        },
+    }
+}
+
+/// The store and its commands in this process, while no daemon runs. Close the store before the tasks are finished.
+pub(crate) async fn open_office(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+    tasks: &Tasks,
+) -> Result<(Arc<Store>, Office), StartError> {
+    let store = Arc::new(open_store(config, clock, random, tasks).await?);
+    let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock)));
+    let office = office(random, &store, retention);
+    Ok((store, office))
 }
 
 struct Parts {

@@ -15,6 +15,7 @@ mod readers;
 mod readme;
 mod schedules;
 mod shikakud;
+mod shikakud_control;
 mod sim_card;
 mod store;
 mod tidy;

@@ -107,6 +107,14 @@ pub fn enrolment_uri(secret: &[u8], account: &str) -> Result<Secret, Credentials
         .map_err(|error| CredentialsError::Hashing(error.to_string()))
 }
 
+/// 120 bits in groups of four, without letters that are easily confused, and always with a letter and a digit.
+pub fn generate_password(random: &dyn Random) -> Secret {
+    let text = data_encoding::BASE32_NOPAD.encode(&random_bytes::<15>(random)).to_lowercase();
+    let groups: Vec<&str> =
+        (0..text.len()).step_by(4).filter_map(|start| text.get(start..start + 4)).collect();
+    Secret::new(format!("{}-x7", groups.join("-")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 //! Decides what happens and in which order; knows nothing of SQL, HTTP, PC/SC or the wire forms of any of them.
 
 pub mod access;
+pub mod accounts;
 pub mod checks;
 pub mod credentials;
 pub mod health;

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::Store;
 use super::error::failed;
 use super::writer::{Tx, write};
+use super::{Store, audit};
 use crate::app::ports::{
-    Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore, StoreError,
+    Account, Accounts, Attempt, AuditEntry, CreateAccountError, NewAccount, Role, SessionRecord,
+    SessionStore, StoreError,
 };
 use crate::domain::lockout::{Verdict, verdict};
 
@@ -94,7 +95,7 @@ async fn begin_attempt(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Attemp
 }
 
 /// `false` if the name is taken.
-async fn create(tx: &mut Tx, account: &NewAccount) -> Result<bool, StoreError> {
+async fn create(tx: &mut Tx, account: &NewAccount, entry: &AuditEntry) -> Result<bool, StoreError> {
     let id = tx.next_id("accounts").await?;
     let sealed = tx.keyring.system().totp.seal(tx.random.as_ref(), &totp_place(id), &account.totp_secret)?;
     let done = sqlx::query(
@@ -109,7 +110,11 @@ async fn create(tx: &mut Tx, account: &NewAccount) -> Result<bool, StoreError> {
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    Ok(done.rows_affected() == 1)
+    let created = done.rows_affected() == 1;
+    if created {
+        audit::append(tx, entry, &[]).await?;
+    }
+    Ok(created)
 }
 
 #[async_trait]
@@ -139,7 +144,8 @@ impl Accounts for Store {
         .await
     }
 
-    async fn create(&self, account: &NewAccount) -> Result<(), CreateAccountError> {
+    async fn create(&self, account: &NewAccount, audit: &AuditEntry) -> Result<(), CreateAccountError> {
+        let entry = audit.clone();
         let account = NewAccount {
             name: account.name.clone(),
             role: account.role,
@@ -147,12 +153,13 @@ impl Accounts for Store {
             totp_secret: account.totp_secret.clone(),
         };
         let created =
-            write(&self.writer, move |tx| Box::pin(async move { create(tx, &account).await })).await?;
+            write(&self.writer, move |tx| Box::pin(async move { create(tx, &account, &entry).await }))
+                .await?;
         if created { Ok(()) } else { Err(CreateAccountError::Exists) }
     }
 
-    async fn unlock(&self, name: &str) -> Result<bool, StoreError> {
-        let name = name.to_owned();
+    async fn unlock(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError> {
+        let (name, entry) = (name.to_owned(), audit.clone());
         write(&self.writer, move |tx| {
             Box::pin(async move {
                 let done =
@@ -161,7 +168,11 @@ impl Accounts for Store {
                         .execute(&mut tx.db)
                         .await
                         .map_err(|e| failed(&e))?;
-                Ok(done.rows_affected() == 1)
+                let unlocked = done.rows_affected() == 1;
+                if unlocked {
+                    audit::append(tx, &entry, &[]).await?;
+                }
+                Ok(unlocked)
             })
         })
         .await

@@ -1,7 +1,7 @@
 //! Accounts and sessions: counted before evaluated, used once, kept over restarts.
 
 use daemon::app::ports::{
-    Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
+    Account, Accounts, Attempt, AuditEntry, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
 };
 use daemon::store::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +23,11 @@ fn account(name: &str) -> NewAccount {
     }
 }
 
+pub(super) fn by(action: &'static str) -> AuditEntry {
+    let (actor, outcome) = ("machine".to_owned(), "ok".to_owned());
+    AuditEntry { actor, action, terminal: None, results: Vec::new(), outcome }
+}
+
 async fn evaluated(store: &Store, name: &str, now: Timestamp) -> Account {
     match store.begin_attempt(name, now).await.expect("an answer") {
         Attempt::Evaluate(account) => account,
@@ -40,8 +45,11 @@ fn later(seconds: i64) -> Timestamp {
 async fn an_account_comes_back_with_its_credentials_and_its_name_is_taken() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
-    running.store.create(&account("reseputo")).await.unwrap();
-    assert_eq!(running.store.create(&account("reseputo")).await, Err(CreateAccountError::Exists));
+    running.store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+    assert_eq!(
+        running.store.create(&account("reseputo"), &by("account.create")).await,
+        Err(CreateAccountError::Exists)
+    );
     running.stop().await;
     let running = machine.start().await;
     let found = evaluated(&running.store, "reseputo", at(NOW)).await;
@@ -49,7 +57,7 @@ async fn an_account_comes_back_with_its_credentials_and_its_name_is_taken() {
     assert_eq!(found.password_hash, "$argon2id$invented");
     assert_eq!(found.totp_secret.as_slice(), b"12345678901234567890");
     assert!(matches!(running.store.begin_attempt("nobody", at(NOW)).await, Ok(Attempt::Unknown)));
-    assert_eq!(running.store.unlock("nobody").await, Ok(false));
+    assert_eq!(running.store.unlock("nobody", &by("account.unlock")).await, Ok(false));
     running.stop().await;
 }
 
@@ -57,7 +65,7 @@ async fn an_account_comes_back_with_its_credentials_and_its_name_is_taken() {
 async fn failures_slow_down_lock_and_outlive_restarts_until_unlocked() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
-    running.store.create(&account("reseputo")).await.unwrap();
+    running.store.create(&account("reseputo"), &by("account.create")).await.unwrap();
     for _ in 0..5 {
         evaluated(&running.store, "reseputo", at(NOW)).await;
     }
@@ -81,7 +89,7 @@ async fn failures_slow_down_lock_and_outlive_restarts_until_unlocked() {
     let running = machine.start().await;
     let far = later(1_000_000);
     assert!(matches!(running.store.begin_attempt("reseputo", far).await, Ok(Attempt::Locked)));
-    assert_eq!(running.store.unlock("reseputo").await, Ok(true));
+    assert_eq!(running.store.unlock("reseputo", &by("account.unlock")).await, Ok(true));
     evaluated(&running.store, "reseputo", far).await;
     running.stop().await;
 }
@@ -90,7 +98,7 @@ async fn failures_slow_down_lock_and_outlive_restarts_until_unlocked() {
 async fn parallel_attempts_get_no_more_than_the_free_ones() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
-    running.store.create(&account("reseputo")).await.unwrap();
+    running.store.create(&account("reseputo"), &by("account.create")).await.unwrap();
     let attempts: JoinSet<bool> = (0..64)
         .map(|_| {
             let store = running.store.clone();
@@ -106,7 +114,7 @@ async fn parallel_attempts_get_no_more_than_the_free_ones() {
 async fn a_step_is_accepted_once_by_64_callers_and_never_again() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
-    running.store.create(&account("reseputo")).await.unwrap();
+    running.store.create(&account("reseputo"), &by("account.create")).await.unwrap();
     let id = evaluated(&running.store, "reseputo", at(NOW)).await.id;
     for step in [0, 58_000_000, 58_000_001] {
         let callers: JoinSet<bool> = (0..64)
@@ -130,7 +138,7 @@ async fn a_step_is_accepted_once_by_64_callers_and_never_again() {
 async fn only_an_accepted_step_clears_the_failures() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
-    running.store.create(&account("reseputo")).await.unwrap();
+    running.store.create(&account("reseputo"), &by("account.create")).await.unwrap();
     for _ in 0..4 {
         evaluated(&running.store, "reseputo", at(NOW)).await;
     }

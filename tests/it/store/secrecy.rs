@@ -37,7 +37,7 @@ async fn no_file_shows_a_name_a_number_or_a_secret() {
         password_hash: "$argon2id$invented".to_owned(),
         totp_secret: Zeroizing::new(secret.clone()),
     };
-    running.store.create(&account).await.unwrap();
+    running.store.create(&account, &super::accounts::by("account.create")).await.unwrap();
 
     // While open the WAL holds the rows, afterwards the database file.
     let open = machine.files();

@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
-use daemon::accounts;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::app::retention::Retention;
 use daemon::config::{ApiConfig, Config, LogSection, Mode, StoreSection, TerminalSection};
+use daemon::control::client::{self, ClientError};
+use daemon::control::{Command, Reply, RoleName};
 use daemon::start::{Daemon, StartError, Surroundings};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -165,25 +166,31 @@ impl Clinic {
         }
     }
 
-    /// Creates an account; the daemon is stopped meanwhile, as on a real machine.
+    /// Creates an account, as an administrator does on the machine while the daemon runs.
     pub async fn enrol(&mut self, name: &str, role: Role) -> Credentials {
-        self.stop_daemon().await;
         self.create_account(name, role).await;
-        self.restart().await.expect("the daemon starts again");
         self.credentials(name)
     }
 
+    /// Carries out a command of the machine, as `shikakud` does: through the daemon if it runs.
+    pub async fn control(&self, command: Command) -> Result<Reply, ClientError> {
+        client::run(&self.config, &self.clock, &self.random, command, &mut |_| {}).await
+    }
+
     async fn create_account(&mut self, name: &str, role: Role) {
-        let enrolment = accounts::add(&self.config, &self.clock, &self.random, name, role, None)
-            .await
-            .expect("the account is created");
-        let password = enrolment.generated_password.expect("a generated password");
+        let command =
+            Command::AccountAdd { name: name.to_owned(), role: RoleName::from(role), password: None };
+        let Reply::Enrolled(enrolment) = self.control(command).await.expect("the account is created") else {
+            panic!("a new account comes with its credentials")
+        };
+        let password = enrolment.password.expect("a generated password");
+        let otpauth = enrolment.otpauth.expect("a new secret");
         let credentials = Credentials {
             institution_code: self.config.institution_code.clone(),
             account: name.to_owned(),
             password: password.expose().to_owned(),
-            otpauth: enrolment.otpauth.expose().to_owned(),
-            totp_secret: secret_of(enrolment.otpauth.expose()),
+            otpauth: otpauth.expose().to_owned(),
+            totp_secret: secret_of(otpauth.expose()),
         };
         self.credentials.insert(name.to_owned(), credentials);
     }

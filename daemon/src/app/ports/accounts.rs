@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::store::StoreError;
+use super::store::{AuditEntry, StoreError};
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,11 +77,11 @@ pub trait Accounts: Send + Sync + 'static {
     /// `false`: the code was used already, and the failure stays counted.
     async fn accept_step(&self, account: i64, step: u64) -> Result<bool, StoreError>;
 
-    /// Creates an account.
-    async fn create(&self, account: &NewAccount) -> Result<(), CreateAccountError>;
+    /// Creates an account, with the audit row in the same transaction.
+    async fn create(&self, account: &NewAccount, audit: &AuditEntry) -> Result<(), CreateAccountError>;
 
-    /// Clears failures and lock; `false` if there is no such account.
-    async fn unlock(&self, name: &str) -> Result<bool, StoreError>;
+    /// Clears failures and lock, with the audit row in the same transaction; `false` if there is no such account.
+    async fn unlock(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError>;
 }
 
 /// A session as kept: the token only as its SHA-256.

@@ -1,0 +1,152 @@
+//! What can be asked over the control channel, and what is answered: the only place that knows the forms.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use super::retention::{RetentionRan, RetentionReport};
+use crate::app::ports::Role;
+use crate::domain::personal::Secret;
+
+/// A secret on its way over the socket, whose both ends belong to the same user: redacted in `Debug`, wiped on drop.
+#[derive(Clone)]
+pub struct Hidden(Zeroizing<String>);
+
+impl Serialize for Hidden {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl Hidden {
+    /// Takes a text over.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text itself; call it only at the point of use.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl From<&Secret> for Hidden {
+    fn from(secret: &Secret) -> Self {
+        Self::new(secret.expose().to_owned())
+    }
+}
+
+impl From<&Hidden> for Secret {
+    fn from(hidden: &Hidden) -> Self {
+        Self::new(hidden.expose().to_owned())
+    }
+}
+
+/// Roles as they are written on the command line and over the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleName {
+    /// 資格確認担当者
+    Operator,
+    /// レセコン
+    ReceiptComputer,
+    /// 管理者
+    Administrator,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Operator => Self::Operator,
+            RoleName::ReceiptComputer => Self::ReceiptComputer,
+            RoleName::Administrator => Self::Administrator,
+        }
+    }
+}
+
+impl From<Role> for RoleName {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Operator => Self::Operator,
+            Role::ReceiptComputer => Self::ReceiptComputer,
+            Role::Administrator => Self::Administrator,
+        }
+    }
+}
+
+/// What someone on the machine asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Create an account.
+    AccountAdd {
+        /// Sign-in name.
+        name: String,
+        /// What it may do.
+        role: RoleName,
+        /// Its first password; generated if left out.
+        password: Option<Hidden>,
+    },
+    /// Clear failures and lock of an account.
+    AccountUnlock {
+        /// Sign-in name.
+        name: String,
+    },
+    /// Tell what is kept, hidden and due.
+    RetentionStatus,
+    /// Destroy what has expired now.
+    RetentionRun {
+        /// An administrator vouches for the clock, this once.
+        clock_is_right: bool,
+    },
+}
+
+/// What an account signs in with; shown once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// Sign-in name.
+    pub account: String,
+    /// The password, if it was generated.
+    pub password: Option<Hidden>,
+    /// The `otpauth://` address for the authenticator app, if it is new.
+    pub otpauth: Option<Hidden>,
+}
+
+/// The answer of a command that succeeded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", content = "content", rename_all = "snake_case")]
+pub enum Reply {
+    /// Nothing more to say.
+    Done,
+    /// New credentials.
+    Enrolled(Enrolment),
+    /// How retention is.
+    Retention(RetentionReport),
+    /// What was destroyed.
+    RetentionRan(RetentionRan),
+}
+
+/// A line of the answer. After the last one, [`Line::Done`] or [`Line::Failed`], the daemon closes the connection.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    /// How far it is, in Japanese, for people.
+    Progress(String),
+    /// It succeeded.
+    Done(Reply),
+    /// It did not; in Japanese, says what to do.
+    Failed(String),
+}

@@ -1,0 +1,134 @@
+//! The command line of the shipped binary: through the running daemon, or by itself while none runs.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::Arc;
+
+use daemon::system::{OsRandom, SystemClock};
+use harness::clinic::Visitor;
+use harness::process::Installation;
+use harness::upstream::{Options, SimUpstream};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// An installation without readers.
+pub(crate) struct Machine {
+    directory: TempDir,
+    pub(crate) installation: Installation,
+    _upstream: SimUpstream,
+}
+
+impl Machine {
+    pub(crate) async fn build() -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
+        let upstream = SimUpstream::start(options).await.expect("the central system starts");
+        let installation = Installation::write(directory.path(), &upstream, None, "info");
+        Self { directory, installation, _upstream: upstream }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        self.installation.command(arguments).output().expect("shikakud starts")
+    }
+
+    /// Runs a command that must succeed and returns what it showed.
+    pub(crate) fn shown(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_managed_while_the_daemon_runs_and_while_it_does_not() {
+    let machine = Machine::build().await;
+    let before = machine.installation.add_account("first", "receipt-computer");
+    let mut running = machine.installation.run();
+    running.wait_ready();
+    let meanwhile = machine.installation.add_account("second", "receipt-computer");
+    for credentials in [before, meanwhile] {
+        let mut visitor = Visitor::at(machine.installation.api, Arc::new(SystemClock));
+        visitor.sign_in(&credentials).await;
+    }
+    let taken = machine.command(&["account", "add", "--role", "operator", "first"]);
+    assert_eq!(taken.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&taken.stderr).contains("同じ名前"), "the daemon's words arrive");
+    assert!(taken.stdout.is_empty());
+    assert!(running.stop().success());
+    assert!(!machine.path("data/control.sock").exists(), "an orderly stop leaves no socket");
+    let taken = machine.command(&["account", "add", "--role", "operator", "second"]);
+    assert!(String::from_utf8_lossy(&taken.stderr).contains("同じ名前"), "the same words without a daemon");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_socket_is_its_owners_alone_and_a_dead_daemons_socket_is_no_obstacle() {
+    let machine = Machine::build().await;
+    let mut running = machine.installation.run();
+    running.wait_ready();
+    let socket = machine.path("data/control.sock");
+    assert!(fs::symlink_metadata(&socket).expect("the socket").file_type().is_socket());
+    assert_eq!((mode(&socket), mode(&machine.path("data"))), (0o600, 0o700));
+
+    let id = i32::try_from(running.id()).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(id, Signal::KILL).expect("the process runs");
+    drop(running);
+    assert!(socket.exists(), "nobody was left to remove it");
+    machine.installation.add_account("after", "receipt-computer");
+    let mut again = machine.installation.run();
+    again.wait_ready();
+    machine.installation.add_account("again", "receipt-computer");
+    assert!(again.stop().success());
+}
+
+/// Whoever may open the socket at all: what is no command changes nothing and does not stop the daemon.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_command_is_refused_and_a_silent_peer_does_not_delay_the_stop() {
+    let machine = Machine::build().await;
+    let mut running = machine.installation.run();
+    running.wait_ready();
+    let open = || UnixStream::connect(machine.path("data/control.sock")).expect("the socket");
+    for nonsense in
+        ["\n", "{}\n", "{\"command\":\"format_disk\"}\n", "[[[[\n", "{\"command\":\"account_add\"}\n"]
+    {
+        let mut stream = open();
+        stream.write_all(nonsense.as_bytes()).expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer and its end");
+        assert!(answer.starts_with("{\"failed\":") && answer.ends_with("}\n"), "{nonsense}: {answer}");
+    }
+    let mut too_long = open();
+    // The daemon may close before it has read all of it.
+    too_long.write_all(&vec![b'x'; 2 << 20]).ok();
+    drop(too_long);
+    machine.installation.add_account("still-there", "receipt-computer");
+    let _silent = open();
+    assert!(running.stop().success(), "a peer that says nothing is cut off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_comes_from_a_file_and_stands_in_no_argument() {
+    let machine = Machine::build().await;
+    let file = machine.path("password");
+    fs::write(&file, "kasa-to-neko-42-hashiru\n").expect("a file");
+    let path = file.display().to_string();
+    let asked = ["account", "add", "--role", "operator", "--password-file", &path, "hanako"];
+    let shown = machine.shown(&asked);
+    assert!(!shown.contains("パスワード:") && shown.contains("otpauth://"), "{shown}");
+    fs::write(&file, "short1\n").expect("a file");
+    let refused =
+        machine.command(&["account", "add", "--role", "operator", "--password-file", &path, "taro"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(!String::from_utf8_lossy(&refused.stderr).contains("short1"));
+}
