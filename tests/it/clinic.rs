@@ -5,6 +5,7 @@ mod download;
 mod methods;
 mod people;
 mod readers;
+mod retention;
 mod sign_in;
 mod snapshots;
 mod trouble;

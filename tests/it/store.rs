@@ -4,8 +4,11 @@
 
 mod accounts;
 mod audit;
+mod keys;
 mod opening;
+mod refusals;
 mod results;
 mod retention;
+mod retention_trouble;
 mod secrecy;
 mod support;
