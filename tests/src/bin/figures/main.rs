@@ -6,6 +6,7 @@
 
 mod card;
 mod core;
+mod retention;
 mod schedules;
 
 use std::fmt::Display;
@@ -31,6 +32,8 @@ enum Topic {
     /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
     /// schedules; fuzzing
     Card,
+    /// Retention: canaries on a full disk, how soon after a boundary, clocks that jump
+    Store,
 }
 
 fn main() {
@@ -38,6 +41,7 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
+        Topic::Store => retention::measure(arguments.long),
     }
 }
 
