@@ -89,16 +89,16 @@ impl Case {
     async fn play(mut self) -> Jumps {
         let mut open = self.site.open().await;
         for step in 0..STEPS {
-            match self.below(8) {
-                0 | 1 => self.wait(),
-                2 => self.jump(),
-                3 => self.correct(),
-                4 => {
+            match self.below(10) {
+                0..=2 => self.wait(),
+                3 => self.jump(),
+                4 => self.correct(),
+                5 => {
                     open.stop().await;
                     open = self.site.open().await;
                 }
-                5 => self.site.witness.hear(self.site.now(), -self.off),
-                6 => self.check(&open, step).await,
+                6 => self.site.witness.hear(self.site.now(), -self.off),
+                7 | 8 => self.check(&open, step).await,
                 _ => self.look(&open).await,
             }
             self.observe(&open).await;
@@ -111,7 +111,7 @@ impl Case {
     }
 
     fn wait(&mut self) {
-        let passed = SignedDuration::from_secs(match self.below(3) {
+        let passed = SignedDuration::from_secs(match self.below(4) {
             0 => self.below(60),
             1 => self.below(86_400),
             _ => self.below(45 * 86_400),
