@@ -41,6 +41,7 @@ impl From<Purged> for Destroyed {
 
 /// How retention is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the form of an answer: each is a question of its own")]
 pub struct RetentionReport {
     /// What the wall clock shows, RFC 3339.
     pub now: String,

@@ -77,13 +77,13 @@ async fn a_persons_blind_index_is_the_same_within_a_month_and_another_in_the_nex
 /// A machine whose master key is a systemd credential.
 fn with_credential(machine: &Machine, key: &[u8]) -> StoreConfig {
     let directory = machine.path("credentials");
-    fs::create_dir_all(&directory).unwrap();
+    fs::create_dir_all(&directory).expect("a file of the test");
     let file = directory.join("master-key");
     if file.exists() {
-        fs::remove_file(&file).unwrap();
+        fs::remove_file(&file).expect("a file of the test");
     }
-    fs::write(&file, key).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o440)).unwrap();
+    fs::write(&file, key).expect("a file of the test");
+    fs::set_permissions(&file, Permissions::from_mode(0o440)).expect("a file of the test");
     let credential = Credential { name: "master-key".to_owned(), directory: Some(directory) };
     StoreConfig { master_key: MasterKeySource::External(Arc::new(credential)), ..machine.config() }
 }

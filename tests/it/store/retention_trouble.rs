@@ -136,17 +136,18 @@ async fn a_foreign_reader_holds_up_the_wal_alone() {
     foreign.execute("SELECT count(*) FROM results").await.unwrap();
     let gone = at("2026-07-31T15:00:00Z");
     machine.clock.set(gone);
-    let store = running.store.clone();
-    let purge = tokio::spawn(async move { store.purge(gone).await });
-    let keys_gone = async {
-        while running.store.overdue_since().is_some() {
-            tokio::task::yield_now().await;
-        }
+    let let_go = async {
+        let keys_gone = async {
+            while running.store.overdue_since().is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(50), keys_gone).await.expect("the keys go first");
+        assert!(running.store.is_due(gone), "and the purge is not called finished");
+        foreign.execute("ROLLBACK").await.expect("the read ends");
+        foreign.close().await.expect("closed");
     };
-    tokio::time::timeout(std::time::Duration::from_secs(50), keys_gone).await.expect("the keys go first");
-    assert!(running.store.is_due(gone), "and the purge is not called finished");
-    foreign.execute("ROLLBACK").await.unwrap();
-    foreign.close().await.unwrap();
-    assert_eq!(purge.await.unwrap(), Ok(Purged { results: 1, months: 1 }));
+    let (purged, ()) = tokio::join!(running.store.purge(gone), let_go);
+    assert_eq!(purged, Ok(Purged { results: 1, months: 1 }));
     running.stop().await;
 }

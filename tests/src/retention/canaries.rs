@@ -16,6 +16,7 @@ use super::site::{Open, Site, store};
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an observation of its own")]
 pub struct Canaries {
     /// Strings that lay in clear in the files before.
     pub before: usize,
