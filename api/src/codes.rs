@@ -186,6 +186,30 @@ codes! {
     UpstreamCertificate = "upstream_certificate", BAD_GATEWAY, Administrator,
         "オンライン資格確認等システムとの間で証明書が受け入れられません。",
         other_ways!("管理者がクライアント証明書の有効期限と設定、パソコンの日時を確認してください。");
+    /// The central system wants TLS 1.2 renegotiation, which is not supported.
+    UpstreamRenegotiation = "upstream_renegotiation", BAD_GATEWAY, Vendor,
+        "このサーバーはTLS 1.2の再ネゴシエーションを要求しています。対応していません。",
+        other_ways!("設定を変えても待っても解決しません。発生日時を添えて本ソフトウェアの提供元に連絡してください。");
+    /// Nothing is asked of the central system for a short time after failures in a row (health only).
+    UpstreamPaused = "upstream_paused", BAD_GATEWAY, Staff,
+        "オンライン資格確認等システムへの接続の失敗が続いたため、問い合わせを一時的に止めています。",
+        "最長でも1分ほどで自動的に再開します。続く場合はネットワークの接続を確認し、管理者に連絡してください。";
+    /// This machine's clock differs from the central system's by more than 30 seconds (health only).
+    ClockDisagrees = "clock_disagrees", BAD_GATEWAY, Administrator,
+        "パソコンの時計がオンライン資格確認等システムと30秒を超えてずれています。",
+        "パソコンの日時を正しくし、自動で合わせる設定（NTP）を有効にしてください。ずれているとサインインできません。";
+    /// The client certificate ends within 60 days (health only).
+    ClientCertificateEnding = "client_certificate_ending", BAD_GATEWAY, Administrator,
+        "接続用のクライアント証明書の有効期限が近づいています。",
+        "期限が切れる前に新しい証明書の発行を受け、証明書と秘密鍵のファイルを入れ替えてください。再起動は不要です。";
+    /// The client certificate has ended (health only).
+    ClientCertificateEnded = "client_certificate_ended", BAD_GATEWAY, Administrator,
+        "接続用のクライアント証明書の有効期限が切れています。",
+        other_ways!("管理者が新しい証明書の発行を受け、証明書と秘密鍵のファイルを入れ替えてください。再起動は不要です。");
+    /// Changed certificates or secrets on disk are not usable; the old ones stay in use (health only).
+    UpstreamFilesRefused = "upstream_files_refused", BAD_GATEWAY, Administrator,
+        "入れ替えた接続用のファイルを使えないため、前のファイルのまま動いています。",
+        "証明書と秘密鍵が対になっているか、ファイルの内容と権限を確認してください。shikakud config check で詳しく分かります。正しく置き直すと自動的に切り替わります。";
     /// The central system's answer could not be understood.
     UpstreamMalformed = "upstream_malformed", BAD_GATEWAY, Vendor,
         "オンライン資格確認等システムの応答を解釈できません。",
@@ -239,6 +263,21 @@ codes! {
     InquiryPersonAmbiguous = "inquiry_person_ambiguous", CONFLICT, Staff, "複数の資格が該当するため、照会番号を登録できません。",
         "どの資格で受療するかを患者と保険者に確認し、資格が1つに決まってからもう一度資格確認を行って登録してください。";
 
+    /// The central system knows nobody with these identifiers.
+    InquiryPersonNotFound = "inquiry_person_not_found", UNPROCESSABLE_ENTITY, Staff,
+        "オンライン資格確認等システムに該当する加入者がいません。",
+        "保険者番号、記号、番号、枝番が正しいか確認してください。資格が変わった患者は、もう一度資格確認を行ってから登録してください。";
+    /// The inquiry number already belongs to another person.
+    InquiryNumberInUse = "inquiry_number_in_use", CONFLICT, Staff, "この照会番号は、別の患者に使われています。",
+        "照会番号と患者が正しいか確認し、患者ごとに異なる番号を登録してください。保険者が変わった同じ患者であれば、もう一度資格確認を行うと照会番号が引き継がれます。";
+    /// Too many inquiry numbers wait for the central system.
+    InquiryQueueFull = "inquiry_queue_full", SERVICE_UNAVAILABLE, Administrator,
+        "送信を待つ照会番号が多すぎるため、受け付けられません。",
+        "オンライン資格確認等システムに接続できるか確認してください。接続できると自動で送り、受け付けを再開します。";
+    /// No such job or bulk, or it is past its period.
+    InquiryJobNotFound = "inquiry_job_not_found", NOT_FOUND, Vendor, "照会番号の受け付けが見つかりません。",
+        "番号が正しいか確認してください。参照できるのは、受け付けた日の翌月末までです。";
+
     // --- Sign-in and rights ---
     /// Sign-in refused; never says why.
     SignInFailed = "sign_in_failed", UNAUTHORIZED, Staff, "ログインできませんでした。",
@@ -263,7 +302,7 @@ codes! {
         "Content-Type: application/json を付けて、UTF-8 の JSON を送ってください。";
     /// The body is larger than allowed.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, Vendor, "リクエストの本文が大きすぎます。",
-        "本文は 64 KiB 以内にしてください。";
+        "本文は 64 KiB 以内、照会番号の一括登録では 4 MiB 以内にしてください。";
     /// The Host header is not one of ours.
     HostNotAllowed = "host_not_allowed", FORBIDDEN, Vendor, "許可されていない宛先（Host）です。",
         "設定された host:port（既定では 127.0.0.1、localhost、[::1] と待ち受けポート）に接続してください。";

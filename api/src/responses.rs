@@ -21,6 +21,15 @@ const SESSION: &[Code] = &[Code::SessionRequired, Code::ForbiddenRole, Code::Sto
 /// Codes of every operation with a body.
 const BODY: &[Code] = &[Code::InvalidRequest, Code::UnsupportedMediaType];
 
+/// Codes of setting one inquiry number.
+const INQUIRY: &[Code] = &[
+    Code::InquiryNumberInvalid,
+    Code::InquiryPersonNotFound,
+    Code::InquiryNumberInUse,
+    Code::InquiryQueueFull,
+    Code::UpstreamRefused,
+];
+
 fn document(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in groups.iter().copied().flatten() {
@@ -79,10 +88,16 @@ errors! {
     PinErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase, Code::PinFormat]];
     /// Of reading one result.
     ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::ResultNotFound]];
-    /// Of setting an inquiry number.
-    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, &[
-        Code::ResultNotFound, Code::InquiryNumberInvalid, Code::InquiryPersonUnknown,
-        Code::UpstreamUnreachable, Code::UpstreamTimeout, Code::UpstreamMaintenance, Code::UpstreamCertificate,
-        Code::UpstreamMalformed, Code::UpstreamRefused,
+    /// Of setting the inquiry number of a result's person.
+    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY, &[
+        Code::ResultNotFound, Code::InquiryPersonUnknown, Code::InquiryPersonAmbiguous,
     ]];
+    /// Of setting the inquiry number of a person by insurance identifiers.
+    InquiryByInsuranceErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY];
+    /// Of reading what became of an inquiry number.
+    InquiryJobErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::InquiryJobNotFound]];
+    /// Of inquiry numbers in bulk.
+    BulkErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::InquiryNumberInvalid, Code::InquiryQueueFull]];
+    /// Of reading what became of a bulk.
+    BulkStandErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::InquiryJobNotFound]];
 }

@@ -1,6 +1,6 @@
 //! Rules of requests that the types alone do not say: lengths, ranges, the form of dates. They are in `openapi.yaml` too.
 //!
-//! The rules of PIN and inquiry number belong to the service, which has codes of their own for them.
+//! The rules of PIN, inquiry number and insurance identifiers belong to the service, which has codes of their own for them.
 
 use crate::extract::Rules;
 use crate::limits::LONGEST_WAIT_SECONDS;
@@ -66,6 +66,27 @@ impl Rules for wire::PinEntry {
 impl Rules for wire::InquiryNumber {
     fn broken(&self) -> Option<&'static str> {
         None
+    }
+}
+
+impl Rules for wire::InquiryNumberOfInsurance {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Rules for wire::BulkInquiry {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("items", (1..=10_000).contains(&self.items.len()))])
+    }
+}
+
+impl Rules for wire::BulkQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("position", self.position.is_none_or(|position| position <= 10_000)),
+            ("limit", self.limit.is_none_or(|limit| (1..=1_000).contains(&limit))),
+        ])
     }
 }
 

@@ -93,6 +93,15 @@ pub struct Caller {
     pub session: SessionKey,
 }
 
+/// What became of an inquiry number within the time of a request.
+#[derive(Clone, PartialEq, Eq)]
+pub enum InquiryOutcome {
+    /// The central system took it.
+    Registered(wire::InquiryNumberSet),
+    /// It is stored and will be sent.
+    Queued(wire::InquiryJob),
+}
+
 /// The answer of a call.
 pub type Answer<T> = Result<T, ServiceError>;
 
@@ -144,13 +153,34 @@ pub trait Service: Send + Sync + 'static {
     /// One result, searchable or not.
     async fn result(&self, caller: &Caller, id: i64) -> Answer<wire::EligibilityResult>;
 
-    /// Sets the inquiry number of a result's person, here and at the central system.
+    /// Sets the inquiry number of a result's person, here and at the central system; durable when this returns.
     async fn set_inquiry_number(
         &self,
         caller: &Caller,
         id: i64,
         request: wire::InquiryNumber,
-    ) -> Answer<wire::InquiryNumberSet>;
+    ) -> Answer<InquiryOutcome>;
+
+    /// Sets the inquiry number of the person with these insurance identifiers.
+    async fn set_inquiry_number_of_insurance(
+        &self,
+        caller: &Caller,
+        request: wire::InquiryNumberOfInsurance,
+    ) -> Answer<InquiryOutcome>;
+
+    /// What became of a number that was taken in.
+    async fn inquiry_job(&self, caller: &Caller, id: i64) -> Answer<wire::InquiryJob>;
+
+    /// Takes inquiry numbers in bulk; durable when this returns.
+    async fn set_inquiry_numbers_in_bulk(
+        &self,
+        caller: &Caller,
+        request: wire::BulkInquiry,
+    ) -> Answer<wire::BulkReceipt>;
+
+    /// What became of a bulk.
+    async fn inquiry_bulk(&self, caller: &Caller, id: i64, query: wire::BulkQuery)
+    -> Answer<wire::BulkStand>;
 
     /// The readers as they are now.
     async fn readers(&self, caller: &Caller) -> Answer<wire::Readers>;

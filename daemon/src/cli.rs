@@ -14,7 +14,7 @@ use crate::control::client::{self, ClientError};
 use crate::control::{Command as ControlCommand, Hidden, Reply as ControlReply, RoleName, show};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
-use crate::system::{OsRandom, SystemClock};
+use crate::system::{OsRandom, SystemClock, credentials_directory};
 
 /// 資格ブリッジ：カードリーダーとオンライン資格確認等システムをレセコンにつなぐデーモン
 #[derive(Debug, Parser)]
@@ -78,6 +78,12 @@ struct ConfigFile {
     /// 設定ファイル（TOML）
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.config, credentials_directory().as_deref())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -158,7 +164,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let done: Result<(), Failure> = match arguments.command {
         Command::Doctor { file, json, no_card } => return examine(&file, json, !no_card),
         Command::Run(file) => {
-            let config = Config::load(&file.config)?;
+            let config = file.load()?;
             start_logs(&config);
             runtime()?.block_on(run_daemon(&config))
         }
@@ -169,12 +175,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Retention(RetentionCommand::Run { file, json, clock_is_right }) => {
             control_as(&file, ControlCommand::RetentionRun { clock_is_right }, form(json))
         }
-        Command::Config(ConfigCommand::Check(file)) => {
-            let config = Config::load(&file.config)?;
-            crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;
-            writeln!(std::io::stdout(), "設定は正しく読めました")?;
-            Ok(())
-        }
+        Command::Config(ConfigCommand::Check(file)) => return check_config(&file.load()?),
     };
     done.map(|()| ExitCode::SUCCESS)
 }
@@ -202,7 +203,7 @@ fn form(json: bool) -> Form {
 
 /// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
 fn control_as(file: &ConfigFile, command: ControlCommand, form: Form) -> Result<(), Failure> {
-    let config = Config::load(&file.config)?;
+    let config = file.load()?;
     let (clock, random) = ambient();
     // If even this cannot be written, the answer still comes.
     let mut note = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
@@ -216,9 +217,29 @@ fn read_password(path: &Path) -> Result<Hidden, Failure> {
     Ok(Hidden::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
+/// Every line to standard output; 2 if anything must be corrected.
+fn check_config(config: &Config) -> Result<ExitCode, Failure> {
+    let (clock, _) = ambient();
+    let mut out = std::io::stdout();
+    let lines = crate::upstream::review(&config.upstream, &clock);
+    for line in &lines {
+        match &line.outcome {
+            Ok(remark) => writeln!(out, "OK    {}  {remark}", line.what)?,
+            Err(problem) => writeln!(out, "問題  {}  {problem}", line.what)?,
+        }
+    }
+    if lines.iter().any(|line| line.outcome.is_err()) {
+        return Ok(ExitCode::from(2));
+    }
+    writeln!(out, "設定は正しく読めました")?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The report goes to standard output even if the configuration is unusable: it says so.
 fn examine(file: &ConfigFile, json: bool, touch_card: bool) -> Result<ExitCode, Failure> {
-    let asked = doctor::Asked { configuration: &file.config, touch_card };
+    let credentials = credentials_directory();
+    let asked =
+        doctor::Asked { configuration: &file.config, credentials: credentials.as_deref(), touch_card };
     let report = runtime()?.block_on(doctor::examine(&asked, Surroundings::of_this_machine()?));
     let form = if json { doctor::Form::Json } else { doctor::Form::Text };
     report.show(form, &mut std::io::stdout())?;

@@ -182,12 +182,13 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads and validates a file. Relative paths in it are relative to the file.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    /// Reads and validates a file. Relative paths in it are relative to the file; `credential:NAME` is that file below
+    /// `credentials`, where systemd puts what a unit's `LoadCredential=` names.
+    pub fn load(path: &Path, credentials: Option<&Path>) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let mut config = Self::parse(&text, path)?;
-        config.resolve_paths(path.parent().unwrap_or(Path::new(".")));
+        config.resolve_paths(path.parent().unwrap_or(Path::new(".")), credentials);
         Ok(config)
     }
 
@@ -249,12 +250,12 @@ impl Config {
         Ok(())
     }
 
-    fn resolve_paths(&mut self, base: &Path) {
+    fn resolve_paths(&mut self, base: &Path, credentials: Option<&Path>) {
         self.store.directory = base.join(&self.store.directory);
         if self.store.credential().is_none() {
             self.store.master_key_file = base.join(&self.store.master_key_file);
         }
-        self.upstream.resolve_paths(base);
+        self.upstream.resolve_paths(base, credentials);
     }
 
     /// The facility.
@@ -347,7 +348,7 @@ mod tests {
     #[test]
     fn a_master_key_may_be_a_credential_whose_name_is_no_path() {
         let mut config = parse(&EXAMPLE.replace("key/master.key", "credential:master-key")).unwrap();
-        config.resolve_paths(Path::new("/etc/shikaku-bridge"));
+        config.resolve_paths(Path::new("/etc/shikaku-bridge"), None);
         assert_eq!(config.store.credential(), Some("master-key"));
         assert_eq!(parse(EXAMPLE).unwrap().store.credential(), None);
     }
@@ -355,8 +356,14 @@ mod tests {
     #[test]
     fn relative_paths_are_relative_to_the_file() {
         let mut config = parse(EXAMPLE).unwrap();
-        config.resolve_paths(Path::new("/etc/shikaku-bridge"));
+        config.upstream.client_certificate_file = "credential:client.pem".into();
+        config.upstream.totp_secret_file = "/elsewhere/totp".into();
+        let (base, credentials) = (Path::new("/etc/shikaku-bridge"), Path::new("/run/credentials/shikakud"));
+        config.resolve_paths(base, Some(credentials));
         assert_eq!(config.store.directory, Path::new("/etc/shikaku-bridge/data"));
         assert_eq!(config.upstream.client_key_file, Path::new("/etc/shikaku-bridge/secrets/client-key.pem"));
+        assert_eq!(config.upstream.totp_secret_file, Path::new("/elsewhere/totp"));
+        let certificate = &config.upstream.client_certificate_file;
+        assert_eq!(certificate, Path::new("/run/credentials/shikakud/client.pem"));
     }
 }

@@ -13,7 +13,8 @@ use crate::app::accounts::ManageAccounts;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
-use crate::app::ports::{Clock, KernelClock, Random, StoreError, TerminalAuthentication};
+use crate::app::inquiries::{Inquiries, InquiriesParts};
+use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
 use crate::app::retention::{Retention, RetentionParts};
 use crate::app::settings::ChangeSettings;
@@ -108,19 +109,21 @@ impl Daemon {
         let tasks = Tasks::default();
         let central = Arc::new(Upstream::new(
             &config.upstream,
-            UpstreamCredentials::load(&config.upstream)?,
+            &UpstreamCredentials::load(&config.upstream)?,
             around.clock.clone(),
+            around.random.clone(),
         )?);
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
-        let retention = Arc::new(retention(&store, &around.clock, around.kernel));
+        let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
         // Before anything is answered, if the clock is plausible; otherwise as soon as it is. Until then it is hidden.
         if let Err(error) = retention.run_if_due().await {
             tracing::error!(%error, "what has expired could not be destroyed yet");
         }
         retention.keep_running(&tasks);
         let desk = Arc::new(Desk::start(around.readers)?);
+        central.keep_up(&tasks);
         let parts = Parts {
             clock: around.clock,
             random: around.random,
@@ -202,7 +205,7 @@ pub(crate) async fn open_office(
     tasks: &Tasks,
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
-    let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock)));
+    let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock), None));
     let office = office(random, &store, retention);
     Ok((store, office))
 }
@@ -215,14 +218,19 @@ struct Parts {
     retention: Arc<Retention>,
 }
 
-/// Retention of an open store. The central system is no witness of the time yet: it does not tell.
-fn retention(store: &Arc<Store>, clock: &Arc<dyn Clock>, kernel: Arc<dyn KernelClock>) -> Retention {
+/// Retention of an open store; a command without a daemon asks nobody on the network for the time.
+fn retention(
+    store: &Arc<Store>,
+    clock: &Arc<dyn Clock>,
+    kernel: Arc<dyn KernelClock>,
+    witness: Option<Arc<dyn ClockWitness>>,
+) -> Retention {
     Retention::new(RetentionParts {
         store: store.clone(),
         room: store.clone(),
         clock: clock.clone(),
         kernel,
-        witness: None,
+        witness,
     })
 }
 
@@ -235,6 +243,16 @@ async fn use_cases(
 ) -> Result<UseCases, StartError> {
     let Parts { clock, random, terminal_authentication, tasks, retention } = parts;
     let origin = config.mode.origin();
+    let inquiries = Inquiries::open(InquiriesParts {
+        queue: store.clone(),
+        results: store.clone(),
+        link: central.clone(),
+        clock: clock.clone(),
+        random: random.clone(),
+        tasks: tasks.clone(),
+    })
+    .await?;
+    inquiries.start();
     Ok(UseCases {
         sign_in: SignIn::open(SignInParts {
             institution: config.institution()?,
@@ -260,19 +278,16 @@ async fn use_cases(
             terminals: config.terminals(),
             origin,
         }),
-        results: Results {
-            store: store.clone(),
-            audit: store.clone(),
-            link: central.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
-        },
+        results: Results { store: store.clone(), audit: store.clone() },
         health: Health {
             desk: desk.clone(),
             upstream: central.clone(),
             store: store.clone(),
             retention: retention.clone(),
+            inquiries: inquiries.clone(),
+            clock: clock.clone(),
         },
+        inquiries,
         settings: ChangeSettings { store: store.clone() },
         origin,
     })

@@ -66,12 +66,6 @@ fn timesyncd() -> Option<bool> {
     state.is_dir().then(|| state.join("synchronized").exists())
 }
 
-/// Where the service manager lays this service's credentials, if it does.
-#[expect(clippy::disallowed_methods, reason = "the service manager has no other way to name the place")]
-pub fn credentials_directory() -> Option<PathBuf> {
-    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
-}
-
 /// The operating system's random generator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsRandom;
@@ -85,6 +79,12 @@ impl Random for OsRandom {
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the operating system gives randomness");
     }
+}
+
+/// Where systemd put this service's credentials (`LoadCredential=`), if it started it with any.
+#[expect(clippy::disallowed_methods, reason = "systemd names the place in the environment and nowhere else")]
+pub fn credentials_directory() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into)
 }
 
 /// Keeps secrets out of core dumps and away from debuggers of the same user, and new files private to the owner.

@@ -2,6 +2,8 @@
 
 mod checks;
 mod download;
+mod inquiry_numbers;
+mod inquiry_numbers_bulk;
 mod methods;
 mod people;
 mod readers;

@@ -8,3 +8,4 @@ mod fake;
 mod guard;
 mod input;
 mod listener;
+mod sample;

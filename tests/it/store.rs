@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod keys;
 mod opening;
+mod queue;
 mod refusals;
 mod results;
 mod retention;

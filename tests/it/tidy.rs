@@ -202,7 +202,7 @@ fn layers_know_only_what_they_may() {
 /// parts. The doctor is put together in a file of its own, because it looks at each adapter without starting the daemon.
 const NAMED_ELSEWHERE: &[(&str, &str)] = &[
     ("daemon/src/config.rs", "crate::upstream::UpstreamConfig"),
-    ("daemon/src/cli.rs", "crate::upstream::Credentials"),
+    ("daemon/src/cli.rs", "crate::upstream::review"),
     ("daemon/src/doctor/wiring.rs", "crate::card::survey::"),
     ("daemon/src/doctor/wiring.rs", "crate::upstream::"),
     ("daemon/src/doctor/wiring.rs", "crate::store::"),

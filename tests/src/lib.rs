@@ -9,6 +9,7 @@ pub mod front_desk;
 pub mod fuzz_targets;
 pub mod ifd_driver;
 pub mod lane;
+pub mod outage;
 pub mod personas;
 pub mod pki;
 pub mod process;

@@ -1,6 +1,7 @@
 //! Routes: registering one documents it, in one act. Handlers translate and call one [`Service`] method.
 
 mod checks;
+mod inquiries;
 mod results;
 mod sessions;
 mod settings;
@@ -28,6 +29,7 @@ use crate::service::Service;
 const TAG_SESSIONS: &str = "セッション";
 const TAG_CHECKS: &str = "資格確認";
 const TAG_RESULTS: &str = "資格確認結果";
+const TAG_INQUIRIES: &str = "照会番号";
 const TAG_SETTINGS: &str = "設定";
 const TAG_SYSTEM: &str = "稼働";
 
@@ -49,7 +51,8 @@ type Reply<T> = Result<T, Refusal>;
     tags(
         (name = TAG_SESSIONS, description = "ログインとログアウト"),
         (name = TAG_CHECKS, description = "カードによる資格確認の開始から終わりまで"),
-        (name = TAG_RESULTS, description = "資格確認結果の取得と照会番号の登録"),
+        (name = TAG_RESULTS, description = "資格確認結果の取得"),
+        (name = TAG_INQUIRIES, description = "照会番号の登録（1件、一括）とその状態"),
         (name = TAG_SETTINGS, description = "施設の設定"),
         (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、この定義書"),
     ),
@@ -68,7 +71,11 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(results::list_results))
         .routes(routes!(results::count_results))
         .routes(routes!(results::get_result))
-        .routes(routes!(results::set_inquiry_number))
+        .routes(routes!(inquiries::set_inquiry_number))
+        .routes(routes!(inquiries::set_inquiry_number_of_insurance))
+        .routes(routes!(inquiries::get_inquiry_job))
+        .routes(routes!(inquiries::set_inquiry_numbers_in_bulk))
+        .routes(routes!(inquiries::get_inquiry_bulk))
         .routes(routes!(settings::get_security_settings, settings::set_security_settings))
         .routes(routes!(system::list_readers))
         .routes(routes!(system::get_health))

@@ -1,4 +1,4 @@
-//! Results (資格確認結果) and inquiry numbers (照会番号).
+//! Results (資格確認結果).
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::extract::State;
 
 use super::{Reply, TAG_RESULTS};
 use crate::extract::{Id, Json, Query, Session};
-use crate::responses::{InquiryNumberErrors, QueryErrors, ResultErrors};
+use crate::responses::{QueryErrors, ResultErrors};
 use crate::service::Service;
 use crate::wire;
 
@@ -54,22 +54,4 @@ pub(super) async fn get_result(
     Id(id): Id<i64>,
 ) -> Reply<Json<wire::EligibilityResult>> {
     Ok(Json(service.result(&caller, id).await?))
-}
-
-/// 照会番号の登録
-///
-/// 結果の患者の照会番号を、オンライン資格確認等システムと、保存中の同じ患者の結果に登録します。同じ値は何度送っても同じです。
-#[utoipa::path(
-    put, path = "/v1/results/{id}/inquiry-number", operation_id = "set_inquiry_number", tag = TAG_RESULTS,
-    security(("bearer" = [])), params(("id" = i64, Path, description = "結果の番号。")),
-    request_body = wire::InquiryNumber,
-    responses((status = 200, description = "登録しました。", body = wire::InquiryNumberSet), InquiryNumberErrors)
-)]
-pub(super) async fn set_inquiry_number(
-    State(service): State<Arc<dyn Service>>,
-    Session(caller): Session,
-    Id(id): Id<i64>,
-    Json(request): Json<wire::InquiryNumber>,
-) -> Reply<Json<wire::InquiryNumberSet>> {
-    Ok(Json(service.set_inquiry_number(&caller, id, request).await?))
 }

@@ -6,6 +6,7 @@
 mod check;
 mod eligibility;
 mod health;
+mod inquiry;
 mod result;
 mod secret;
 mod session;
@@ -17,11 +18,16 @@ pub use check::{
 };
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{
-    ClockState, Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers, RetentionPart,
+    CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
+    ReaderState, Readers, RetentionPart, UpstreamLink,
+};
+pub use inquiry::{
+    BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
+    InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
 };
 pub use result::{
-    CountQuery, EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage,
-    ResultQuery, Validity, ValidityCode, ValidityFilter, Withheld,
+    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, Validity, ValidityCode,
+    ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
 pub use session::{Role, Session, SessionInfo, SignIn};

@@ -1,4 +1,4 @@
-//! Results (資格確認結果) and inquiry numbers (照会番号).
+//! Results (資格確認結果).
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -189,24 +189,4 @@ pub struct ResultCount {
     /// 条件に合う件数。
     #[schema(example = 17, minimum = 0)]
     pub count: i64,
-}
-
-/// 登録する照会番号。
-#[derive(Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InquiryNumber {
-    /// 照会番号（1文字以上50文字以内。前後の空白と制御文字は使えません）。
-    #[schema(example = "K-000123", min_length = 1, max_length = 50)]
-    pub inquiry_number: String,
-}
-
-/// 登録された照会番号。同じ患者と分かる、保存中のすべての結果に付きます。
-#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct InquiryNumberSet {
-    /// 照会番号。
-    #[schema(example = "K-000123")]
-    pub inquiry_number: String,
-    /// 照会番号が付いた結果の番号。
-    #[schema(example = json!([41, 42]))]
-    pub results: Vec<i64>,
 }

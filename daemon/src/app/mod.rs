@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod checks;
 pub mod credentials;
 pub mod health;
+pub mod inquiries;
 pub mod maintenance;
 pub mod ports;
 pub mod results;

@@ -24,6 +24,8 @@ const DESK_LIMIT: Duration = Duration::from_secs(15);
 pub struct Asked<'a> {
     /// The configuration file.
     pub configuration: &'a Path,
+    /// Where systemd put the credentials of the service, if it did.
+    pub credentials: Option<&'a Path>,
     /// Whether cards are read (never with a PIN).
     pub touch_card: bool,
 }
@@ -31,7 +33,7 @@ pub struct Asked<'a> {
 /// Looks at everything. Takes at most fifteen seconds, or the connection timeout and five seconds, whichever is longer.
 pub async fn examine(asked: &Asked<'_>, around: Surroundings) -> Report {
     let at = around.clock.now();
-    let config = match Config::load(asked.configuration) {
+    let config = match Config::load(asked.configuration, asked.credentials) {
         Ok(config) => config,
         Err(error) => return Report { at, findings: vec![unusable(&error)] },
     };

@@ -186,6 +186,8 @@ pub enum Failure {
     UpstreamMaintenance,
     /// Our client certificate was not accepted, or its server is not the one we trust.
     ClientCertificate,
+    /// The central system wants TLS 1.2 renegotiation, which is not supported.
+    UpstreamRenegotiation,
     /// The central system's answer could not be understood; nothing of it was kept.
     UpstreamMalformed,
     /// The central system refused with its own code.
@@ -223,6 +225,7 @@ impl Failure {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamMaintenance => "upstream_maintenance",
             Self::ClientCertificate => "upstream_certificate",
+            Self::UpstreamRenegotiation => "upstream_renegotiation",
             Self::UpstreamMalformed => "upstream_malformed",
             Self::UpstreamRefused { .. } => "upstream_refused",
             Self::NotStored => "not_stored",

@@ -4,6 +4,7 @@
 //! fail for a reason outside its input.
 
 pub mod admission;
+pub mod breaker;
 pub mod certificate;
 pub mod check;
 pub mod clock;
@@ -12,5 +13,7 @@ pub mod identifiers;
 pub mod lockout;
 pub mod maintenance;
 pub mod personal;
+pub mod queue;
 pub mod remarks;
 pub mod retention;
+pub mod upkeep;

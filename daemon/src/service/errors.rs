@@ -5,12 +5,14 @@ use api::service::ServiceError;
 
 use crate::app::access::Forbidden;
 use crate::app::checks::{CreateError, InputError};
-use crate::app::ports::{StoreError, UpstreamError};
+use crate::app::inquiries::InquiryError;
+use crate::app::ports::{InquiryFailure, StoreError, UpstreamError};
 use crate::app::results::ResultsError;
 use crate::app::settings::SettingsError;
 use crate::app::sign_in::SignInError;
 use crate::domain::admission::Refusal;
 use crate::domain::check::Failure;
+use crate::domain::queue::Later;
 
 pub(super) fn sign_in(error: SignInError) -> ServiceError {
     match error {
@@ -86,21 +88,56 @@ pub(super) fn results(error: ResultsError) -> ServiceError {
     match error {
         ResultsError::Forbidden => Code::ForbiddenRole.into(),
         ResultsError::NotFound => Code::ResultNotFound.into(),
-        ResultsError::PersonUnknown => Code::InquiryPersonUnknown.into(),
-        ResultsError::PersonAmbiguous => Code::InquiryPersonAmbiguous.into(),
-        ResultsError::Upstream(error) => upstream(error),
         ResultsError::Store(error) => store(error),
     }
 }
 
-fn upstream(error: UpstreamError) -> ServiceError {
+/// Seconds after which a full queue may have room again: the longest wait of the queue.
+const QUEUE_WAIT: u32 = 60;
+
+pub(super) fn inquiry(error: InquiryError) -> ServiceError {
     match error {
-        UpstreamError::Unreachable => Code::UpstreamUnreachable.into(),
-        UpstreamError::Timeout => Code::UpstreamTimeout.into(),
-        UpstreamError::Refused { code } => ServiceError::new(Code::UpstreamRefused).upstream_code(code),
-        UpstreamError::ClientCertificate => Code::UpstreamCertificate.into(),
-        UpstreamError::Malformed => Code::UpstreamMalformed.into(),
-        UpstreamError::Maintenance => Code::UpstreamMaintenance.into(),
+        InquiryError::Forbidden => Code::ForbiddenRole.into(),
+        InquiryError::NotFound => Code::InquiryJobNotFound.into(),
+        InquiryError::QueueFull => ServiceError::new(Code::InquiryQueueFull).retry_after(QUEUE_WAIT),
+        InquiryError::Failed(failure) => {
+            let error = ServiceError::new(inquiry_failure(&failure));
+            match failure {
+                InquiryFailure::Refused { code } => error.upstream_code(code),
+                InquiryFailure::ResultNotFound
+                | InquiryFailure::PersonUnknown
+                | InquiryFailure::PersonAmbiguous
+                | InquiryFailure::PersonNotFound
+                | InquiryFailure::NumberInUse => error,
+            }
+        }
+        InquiryError::Store(error) => store(error),
+    }
+}
+
+/// The code of an inquiry number that failed.
+pub(super) fn inquiry_failure(failure: &InquiryFailure) -> Code {
+    match failure {
+        InquiryFailure::ResultNotFound => Code::ResultNotFound,
+        InquiryFailure::PersonUnknown => Code::InquiryPersonUnknown,
+        InquiryFailure::PersonAmbiguous => Code::InquiryPersonAmbiguous,
+        InquiryFailure::PersonNotFound => Code::InquiryPersonNotFound,
+        InquiryFailure::NumberInUse => Code::InquiryNumberInUse,
+        InquiryFailure::Refused { .. } => Code::UpstreamRefused,
+    }
+}
+
+/// The code of why inquiry numbers wait.
+pub(super) fn later(why: Later) -> Code {
+    match why {
+        Later::Unreachable => Code::UpstreamUnreachable,
+        Later::Timeout => Code::UpstreamTimeout,
+        Later::Maintenance => Code::UpstreamMaintenance,
+        Later::Certificate => Code::UpstreamCertificate,
+        Later::Renegotiation => Code::UpstreamRenegotiation,
+        Later::SignIn => Code::UpstreamRefused,
+        Later::Malformed => Code::UpstreamMalformed,
+        Later::NotStored => Code::NotStored,
     }
 }
 
@@ -129,6 +166,7 @@ pub(super) fn failure(failure: &Failure) -> Code {
         Failure::UpstreamTimeout => Code::UpstreamTimeout,
         Failure::UpstreamMaintenance => Code::UpstreamMaintenance,
         Failure::ClientCertificate => Code::UpstreamCertificate,
+        Failure::UpstreamRenegotiation => Code::UpstreamRenegotiation,
         Failure::UpstreamMalformed => Code::UpstreamMalformed,
         Failure::UpstreamRefused { .. } => Code::UpstreamRefused,
         Failure::NotStored => Code::NotStored,
@@ -166,11 +204,35 @@ mod tests {
             Failure::UpstreamTimeout,
             Failure::UpstreamMaintenance,
             Failure::ClientCertificate,
+            Failure::UpstreamRenegotiation,
             Failure::UpstreamMalformed,
             Failure::UpstreamRefused { code: "X".to_owned() },
             Failure::NotStored,
         ] {
             assert_eq!(failure(&example).as_str(), example.code());
         }
+        for example in [
+            InquiryFailure::ResultNotFound,
+            InquiryFailure::PersonUnknown,
+            InquiryFailure::PersonAmbiguous,
+            InquiryFailure::PersonNotFound,
+            InquiryFailure::NumberInUse,
+            InquiryFailure::Refused { code: "X".to_owned() },
+        ] {
+            assert_eq!(inquiry_failure(&example).as_str(), example.code());
+        }
+    }
+}
+
+/// The code of a failed question to the central system.
+pub(super) fn upstream_code(error: &UpstreamError) -> Code {
+    match error {
+        UpstreamError::Unreachable => Code::UpstreamUnreachable,
+        UpstreamError::Timeout => Code::UpstreamTimeout,
+        UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. } => Code::UpstreamRefused,
+        UpstreamError::ClientCertificate => Code::UpstreamCertificate,
+        UpstreamError::Renegotiation => Code::UpstreamRenegotiation,
+        UpstreamError::Malformed => Code::UpstreamMalformed,
+        UpstreamError::Maintenance => Code::UpstreamMaintenance,
     }
 }

@@ -3,6 +3,8 @@
 //! Decides nothing: reads a request, calls one use case, writes the answer.
 
 mod errors;
+mod health;
+mod inquiry;
 mod query;
 mod wire;
 
@@ -10,21 +12,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use api::codes::Code;
-use api::service::{Answer, Caller, Service, ServiceError, SessionKey};
+use api::service::{Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
 use api::wire as w;
 use async_trait::async_trait;
 
 use crate::app::access::Actor;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::health::Health;
+use crate::app::inquiries::Inquiries;
 use crate::app::ports::{Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{IDLE_LIMIT, Session, SignIn, SignInRequest};
 use crate::domain::admission::SecuritySettings;
 use crate::domain::check::ResultId;
-use crate::domain::identifiers::InquiryNumber;
 use crate::domain::personal::{Pin, Secret};
+use crate::domain::queue::{BulkId, JobId};
 
 /// The use cases behind the API.
 pub struct UseCases {
@@ -32,8 +35,10 @@ pub struct UseCases {
     pub sign_in: SignIn,
     /// Checks.
     pub checks: Checks,
-    /// Results and inquiry numbers.
+    /// Results.
     pub results: Results,
+    /// Inquiry numbers.
+    pub inquiries: Inquiries,
     /// Settings.
     pub settings: ChangeSettings,
     /// Health.
@@ -158,25 +163,50 @@ impl Service for UseCases {
         caller: &Caller,
         id: i64,
         request: w::InquiryNumber,
-    ) -> Answer<w::InquiryNumberSet> {
-        let number = InquiryNumber::parse(&request.inquiry_number).map_err(|invalid| {
-            ServiceError::new(Code::InquiryNumberInvalid).field(invalid.field).detail(invalid.rule)
-        })?;
-        let changed = self
-            .results
-            .set_inquiry_number(&actor(caller), ResultId(id), &number)
-            .await
-            .map_err(errors::results)?;
-        Ok(w::InquiryNumberSet {
-            inquiry_number: number.expose().to_owned(),
-            results: changed.into_iter().map(|id| id.0).collect(),
-        })
+    ) -> Answer<InquiryOutcome> {
+        let number = inquiry::number(&request.inquiry_number)?;
+        let registration = self.inquiries.set_for_result(&actor(caller), ResultId(id), &number).await;
+        Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
+    }
+
+    async fn set_inquiry_number_of_insurance(
+        &self,
+        caller: &Caller,
+        request: w::InquiryNumberOfInsurance,
+    ) -> Answer<InquiryOutcome> {
+        let number = inquiry::number(&request.inquiry_number)?;
+        let person = inquiry::person(&request.insurance)?;
+        let registration = self.inquiries.set_for_person(&actor(caller), person, &number).await;
+        Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
+    }
+
+    async fn inquiry_job(&self, caller: &Caller, id: i64) -> Answer<w::InquiryJob> {
+        let job = self.inquiries.job(&actor(caller), JobId(id)).await.map_err(errors::inquiry)?;
+        Ok(inquiry::job(&job))
+    }
+
+    async fn set_inquiry_numbers_in_bulk(
+        &self,
+        caller: &Caller,
+        request: w::BulkInquiry,
+    ) -> Answer<w::BulkReceipt> {
+        let items = inquiry::items(&request)?;
+        let count = items.len();
+        let taken = self.inquiries.set_bulk(&actor(caller), items).await.map_err(errors::inquiry)?;
+        Ok(inquiry::receipt(taken, count))
+    }
+
+    async fn inquiry_bulk(&self, caller: &Caller, id: i64, query: w::BulkQuery) -> Answer<w::BulkStand> {
+        let (from, limit) = inquiry::page(query);
+        let stand = self.inquiries.bulk(&actor(caller), BulkId(id), from, limit).await;
+        let (stand, page) = stand.map_err(errors::inquiry)?;
+        Ok(inquiry::stand(BulkId(id), &stand, &page))
     }
 
     async fn readers(&self, caller: &Caller) -> Answer<w::Readers> {
         let view = self.health.desk(&actor(caller)).map_err(errors::forbidden)?;
         let offer = self.checks.offer(&actor(caller)).await.map_err(errors::create)?;
-        let mut readers = wire::readers(&view, &offer);
+        let mut readers = health::readers(&view, &offer);
         for reader in &mut readers.readers {
             reader.check_id = self.checks.on_reader(&ReaderName(reader.name.clone()));
         }
@@ -200,7 +230,7 @@ impl Service for UseCases {
 
     async fn health(&self, caller: &Caller) -> Answer<w::Health> {
         let view = self.health.look(&actor(caller)).await.map_err(errors::forbidden)?;
-        Ok(wire::health(&view, self.origin))
+        Ok(health::health(&view, self.health.now(), self.origin))
     }
 }
 

@@ -1,23 +1,15 @@
 //! Domain → wire, field by field; the compiler notices a field that is forgotten.
 
-use std::time::Duration;
-
-use api::codes::Code;
 use api::wire as w;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::errors;
-use crate::app::checks::{CertificateView, CheckView, Offer};
-use crate::app::health::HealthView;
-use crate::app::ports::{
-    CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
-};
-use crate::app::retention::RetentionHealth;
+use crate::app::checks::{CertificateView, CheckView};
+use crate::app::ports::{Origin, Role, StoredResult};
 use crate::domain::admission::{CardKind, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
-use crate::domain::clock::{Doubt, Trust};
 use crate::domain::eligibility::{Eligibility, Field, Validity};
 use crate::domain::remarks::{Disclosure, Remark, disclosure, remarks};
 use crate::domain::retention::jst_datetime;
@@ -247,119 +239,4 @@ fn warning(remark: Remark) -> w::Warning {
         Remark::PartlyWithheld => w::WarningCode::PartlyWithheld,
     };
     w::Warning { code, message: remark.message() }
-}
-
-//------------ Readers and health -------------------------------------------------------------------------------------
-
-pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
-    w::Readers {
-        service_available: view.service_available(),
-        methods: offer.methods.iter().copied().map(method).collect(),
-        visual_after_lock: offer.visual_after_lock,
-        readers: view
-            .readers
-            .iter()
-            .map(|reader| w::Reader {
-                name: reader.name.0.clone(),
-                state: match reader.state {
-                    ReaderState::Empty => w::ReaderState::Empty,
-                    ReaderState::Card(_) => w::ReaderState::Card,
-                    ReaderState::Mute => w::ReaderState::Mute,
-                    ReaderState::Unavailable => w::ReaderState::Unavailable,
-                },
-                check_id: None,
-            })
-            .collect(),
-    }
-}
-
-pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
-    let card = card_health(&view.desk);
-    let upstream = match view.upstream {
-        UpstreamHealth::Unknown => w::HealthPart::well(w::HealthState::Unknown),
-        UpstreamHealth::Answering => w::HealthPart::well(w::HealthState::Ok),
-        UpstreamHealth::Failing => w::HealthPart::troubled(w::HealthState::Failed, Code::UpstreamUnreachable),
-    };
-    let store = match view.store.as_ref().and(view.retention.room.as_ref()) {
-        Ok(()) => w::HealthPart::well(w::HealthState::Ok),
-        // It still answers, but nothing new is begun.
-        Err(StoreError::DiskFull) if view.store.is_ok() => {
-            w::HealthPart::troubled(w::HealthState::Degraded, Code::StoreFull)
-        }
-        Err(StoreError::DiskFull) => w::HealthPart::troubled(w::HealthState::Failed, Code::StoreFull),
-        Err(StoreError::Failed(_) | StoreError::Corrupt { .. }) => {
-            w::HealthPart::troubled(w::HealthState::Failed, Code::Internal)
-        }
-    };
-    let retention = retention_health(&view.retention);
-    w::Health {
-        state: overall(store.state, [card.state, upstream.state, retention.state]),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        sandbox: origin == Origin::Sandbox,
-        card,
-        upstream,
-        store,
-        retention,
-    }
-}
-
-/// A minute is what destroying may take after a boundary.
-const IN_TIME: Duration = Duration::from_mins(1);
-
-fn retention_health(health: &RetentionHealth) -> w::RetentionPart {
-    let clock = match health.clock {
-        None | Some(Err(Doubt::NoWitness | Doubt::JustSet)) => w::ClockState::Unknown,
-        Some(Ok(Trust::Kernel)) => w::ClockState::Synchronised,
-        Some(Ok(Trust::CentralSystem | Trust::Administrator)) => w::ClockState::Confirmed,
-        Some(Err(Doubt::Unsynchronised)) => w::ClockState::Unsynchronised,
-        Some(Err(Doubt::CentralDisagrees { .. })) => w::ClockState::Wrong,
-    };
-    let trusted = matches!(clock, w::ClockState::Synchronised | w::ClockState::Confirmed);
-    let troubled = |code| w::HealthPart::troubled(w::HealthState::Degraded, code);
-    let part = if health.failed.is_some() || (trusted && health.lag > IN_TIME) {
-        troubled(Code::RetentionUnfinished)
-    } else if clock == w::ClockState::Wrong {
-        troubled(Code::ClockWrong)
-    } else if !trusted && health.lag > Duration::ZERO {
-        troubled(Code::RetentionWaitsForClock)
-    } else if trusted {
-        w::HealthPart::well(w::HealthState::Ok)
-    } else {
-        w::HealthPart::well(w::HealthState::Unknown)
-    };
-    w::RetentionPart::new(part, i64::try_from(health.lag.as_secs()).unwrap_or(i64::MAX), clock)
-}
-
-fn card_health(view: &DeskView) -> w::HealthPart {
-    match view.service {
-        CardService::Available => {}
-        CardService::Gone => {
-            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceUnavailable);
-        }
-        CardService::Refused => {
-            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceRefused);
-        }
-    }
-    let dead = view.readers.iter().filter(|reader| reader.state == ReaderState::Unavailable).count();
-    match (view.readers.len(), dead) {
-        (0, _) => w::HealthPart::troubled(w::HealthState::Failed, Code::NoReader),
-        (_, 0) => w::HealthPart::well(w::HealthState::Ok),
-        (all, dead) if all == dead => {
-            w::HealthPart::troubled(w::HealthState::Failed, Code::ReaderUnavailable)
-        }
-        (_, _) => w::HealthPart::troubled(w::HealthState::Degraded, Code::ReaderUnavailable),
-    }
-}
-
-/// The store failing means that nothing works; anything else failing leaves the rest usable.
-fn overall(store: w::HealthState, others: [w::HealthState; 3]) -> w::HealthState {
-    match store {
-        w::HealthState::Failed => w::HealthState::Failed,
-        w::HealthState::Degraded => w::HealthState::Degraded,
-        w::HealthState::Ok | w::HealthState::Unknown => {
-            let troubled =
-                |state: &w::HealthState| matches!(state, w::HealthState::Failed | w::HealthState::Degraded);
-            if others.iter().any(troubled) { w::HealthState::Degraded } else { w::HealthState::Ok }
-        }
-    }
 }

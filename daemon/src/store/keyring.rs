@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! master key ── seals ──→ keyring { system, 202606, 202607, … }
-//!                                     │        └→ payload, person index, inquiry index of the results of that month
+//!                                     │        └→ payload, person index, inquiry index of the results, jobs of that month
 //!                                     └→ account secrets, audit chain (these outlive months)
 //! ```
 //! Destroying a month: the keyring is written again without it, under a new master key, and the old master key is
@@ -65,6 +65,8 @@ pub(super) struct MonthKeys {
     pub(super) person: Key,
     /// Blind index of inquiry numbers.
     pub(super) inquiry: Key,
+    /// Seals the queue's jobs.
+    pub(super) queue: Key,
 }
 
 impl MonthKeys {
@@ -73,6 +75,7 @@ impl MonthKeys {
             payload: root.derive("results payload")?,
             person: root.derive("results person index")?,
             inquiry: root.derive("results inquiry index")?,
+            queue: root.derive("inquiry queue payload")?,
             root,
         })
     }

@@ -17,8 +17,10 @@ mod database;
 mod error;
 mod files;
 mod inspect;
+mod job;
 mod keyring;
 mod master;
+mod queue;
 mod results;
 mod retention;
 mod row;
@@ -81,8 +83,8 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `AuditLog`, `Accounts`, `SessionStore`, `Settings`, `RetentionStore` and
-/// `StoreRoom`.
+/// The open store; implements `ResultStore`, `InquiryQueue`, `AuditLog`, `Accounts`, `SessionStore`, `Settings`,
+/// `RetentionStore` and `StoreRoom`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

@@ -16,7 +16,7 @@ use crate::app::ports::{
 };
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Validity;
-use crate::domain::identifiers::InquiryNumber;
+use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::retention::{JstMonth, expiry};
 
 /// Bytes of a blind index: enough that two people never meet, short enough to index.
@@ -104,12 +104,8 @@ async fn insert(tx: &mut Tx, new: &NewResult, entry: &AuditEntry) -> Result<Resu
     Ok(ResultId(place.id))
 }
 
-/// The rows of the same person as a stored result, itself included. Index keys differ from month to month, so the
-/// person is looked up once for each.
-async fn rows_of_person(tx: &mut Tx, result: Sealed) -> Result<Vec<Sealed>, StoreError> {
-    let Some(person) = row::person(&result.open(&tx.keyring)?.content.confirmation) else {
-        return Ok(vec![result]);
-    };
+/// The rows of a person. Index keys differ from month to month, so the person is looked up once for each.
+async fn rows_of_person(tx: &mut Tx, person: &InsuranceIdentifiers) -> Result<Vec<Sealed>, StoreError> {
     let fingerprint = person.fingerprint();
     let mut rows = Vec::new();
     for keys in tx.keyring.months() {
@@ -127,19 +123,23 @@ async fn rows_of_person(tx: &mut Tx, result: Sealed) -> Result<Vec<Sealed>, Stor
     Ok(rows)
 }
 
-/// Sets the number on every row of the person; rows that have it already stay as they are.
-async fn set_inquiry_number(
+/// Sets the number on every row of the person, and on the row of `result` even if its person is not certain; rows that
+/// have it already stay as they are. Returns all of them.
+pub(super) async fn set_number(
     tx: &mut Tx,
-    id: ResultId,
+    person: Option<&InsuranceIdentifiers>,
+    result: Option<ResultId>,
     number: &InquiryNumber,
-    entry: &AuditEntry,
 ) -> Result<Vec<ResultId>, StoreError> {
-    let Some(result) = live_row(id, tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?
-    else {
-        return Ok(Vec::new());
+    let mut rows = match person {
+        Some(person) => rows_of_person(tx, person).await?,
+        None => Vec::new(),
     };
-    let mut ids = Vec::new();
-    for sealed in rows_of_person(tx, result).await? {
+    if let Some(result) = result.filter(|result| rows.iter().all(|row| row.id != result.0)) {
+        rows.extend(live_row(result, tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?);
+    }
+    let mut ids = Vec::with_capacity(rows.len());
+    for sealed in rows {
         let stored = sealed.open(&tx.keyring)?;
         ids.push(stored.id);
         if stored.inquiry_number.as_ref() == Some(number) {
@@ -158,8 +158,50 @@ async fn set_inquiry_number(
             .await
             .map_err(|e| failed(&e))?;
     }
+    Ok(ids)
+}
+
+/// Sets the number on every row of a result's person.
+async fn set_inquiry_number(
+    tx: &mut Tx,
+    id: ResultId,
+    number: &InquiryNumber,
+    entry: &AuditEntry,
+) -> Result<Vec<ResultId>, StoreError> {
+    let Some(result) = live_row(id, tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?
+    else {
+        return Ok(Vec::new());
+    };
+    let person = row::person(&result.open(&tx.keyring)?.content.confirmation);
+    let ids = set_number(tx, person.as_ref(), Some(id), number).await?;
     audit::append(tx, entry, &ids).await?;
     Ok(ids)
+}
+
+impl Store {
+    /// The persons on whose results a number stands, as far as they are certain.
+    pub(super) async fn persons_with(
+        &self,
+        number: &InquiryNumber,
+    ) -> Result<Vec<InsuranceIdentifiers>, StoreError> {
+        let mut persons = Vec::new();
+        for keys in self.keyring.months() {
+            let found: Vec<Sealed> = sqlx::query_as(
+                "SELECT id, month, version, payload FROM live_results \
+                 WHERE inquiry_index = ?1 AND expires_at_us > ?2 ORDER BY id",
+            )
+            .bind(inquiry_index(&keys, number)?)
+            .bind(self.clock.now_us())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|e| failed(&e))?;
+            for sealed in found {
+                let person = row::person(&sealed.open(&self.keyring)?.content.confirmation);
+                persons.extend(person.filter(|person| !persons.contains(person)));
+            }
+        }
+        Ok(persons)
+    }
 }
 
 type SealedQuery = sqlx::query::QueryAs<'static, sqlx::Sqlite, Sealed, sqlx::sqlite::SqliteArguments>;

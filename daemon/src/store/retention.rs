@@ -25,10 +25,20 @@ use crate::domain::retention::JstMonth;
 /// Every table whose rows end, with the statement that deletes those that have ended at `?1` (microseconds since 1970),
 /// at most `?2` of them, and the answer whether they are results. A row that another table's row refers to comes after
 /// it. Whatever has a column `expires_at_us` stands here; a test looks.
-const EXPIRING: [(&str, &str); 1] = [(
-    "results",
-    "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE expires_at_us <= ?1 LIMIT ?2)",
-)];
+const EXPIRING: [(&str, &str); 3] = [
+    (
+        "results",
+        "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE expires_at_us <= ?1 LIMIT ?2)",
+    ),
+    (
+        "inquiry_jobs",
+        "DELETE FROM inquiry_jobs WHERE id IN (SELECT id FROM inquiry_jobs WHERE expires_at_us <= ?1 LIMIT ?2)",
+    ),
+    (
+        "inquiry_bulks",
+        "DELETE FROM inquiry_bulks WHERE id IN (SELECT id FROM inquiry_bulks WHERE expires_at_us <= ?1 LIMIT ?2)",
+    ),
+];
 
 /// Rows of one transaction: short enough that a check that ends meanwhile does not wait for long.
 const ROWS_AT_A_TIME: i64 = 2_000;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Upstream, wire};
+use super::{Repeat, Upstream, wire};
 use crate::app::ports::{Answer, CardCheck, Challenge, Proof, RequestId, UpstreamError};
 
 #[async_trait]
@@ -14,8 +14,9 @@ impl CardCheck for Upstream {
     async fn challenge(&self, request: &RequestId) -> Result<Challenge, UpstreamError> {
         let correlation = self.correlation(request);
         self.within("challenge", request, self.timeouts.total(), async |deadline| {
-            let url = &self.transport.endpoints().challenge;
-            self.ask(url, correlation, deadline, wire::challenge(correlation), |bytes| {
+            let url = &self.endpoints.challenge;
+            let body = wire::challenge(correlation);
+            self.ask_with(Repeat::Safe, url, correlation, deadline, body, |bytes| {
                 wire::read_challenge(bytes, correlation)
             })
             .await
@@ -26,7 +27,7 @@ impl CardCheck for Upstream {
     async fn confirm(&self, request: &RequestId, proof: &Proof) -> Result<Answer, UpstreamError> {
         let correlation = self.correlation(request);
         self.within("confirm", request, self.timeouts.total(), async |deadline| {
-            let url = &self.transport.endpoints().confirm;
+            let url = &self.endpoints.confirm;
             self.ask(url, correlation, deadline, wire::confirm(correlation, proof), |bytes| {
                 wire::read_confirmation(bytes, correlation)
             })

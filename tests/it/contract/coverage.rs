@@ -36,7 +36,7 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
         for (status, codes) in &operation.statuses {
             documented.insert((operation.id.clone(), *status));
             if codes.is_empty() {
-                let reply = servers.succeed(&operation).await;
+                let reply = servers.succeed(&operation, *status).await;
                 assert_eq!(reply.status, *status, "{operation:?}");
                 contract.check(&operation.method, &target(&operation), &reply).unwrap();
             }
@@ -155,19 +155,25 @@ fn body(operation: &Operation) -> Option<&'static str> {
         "enter_pin" => Some(r#"{"pin":"0123"}"#),
         "set_security_settings" => Some(r#"{"visual_confirmation":false}"#),
         "set_inquiry_number" => Some(r#"{"inquiry_number":"K-1"}"#),
+        "set_inquiry_number_of_insurance" => Some(
+            r#"{"inquiry_number":"K-1","insurance":{"insurer_number":"01139991","insured_identification_number":"1"}}"#,
+        ),
+        "set_inquiry_numbers_in_bulk" => Some(r#"{"items":[{"inquiry_number":"K-1","result":42}]}"#),
         _ => None,
     }
 }
 
 fn target(operation: &Operation) -> String {
-    let id = if operation.path.starts_with("/v1/results") { "42" } else { "c1" };
+    let numbered =
+        ["/v1/results", "/v1/inquiry-numbers"].iter().any(|start| operation.path.starts_with(start));
+    let id = if numbered { "42" } else { "c1" };
     operation.path.replace("{id}", id)
 }
 
 impl Servers {
-    async fn succeed(&self, operation: &Operation) -> Reply {
+    async fn succeed(&self, operation: &Operation, status: u16) -> Reply {
         let server = &self.ordinary;
-        server.service.script(Script::Answer);
+        server.service.script(if status == 202 { Script::Accept } else { Script::Answer });
         let request = server.request(&operation.method, &target(operation), Some(TOKEN), body(operation));
         server.send(request).await
     }
@@ -186,7 +192,9 @@ impl Servers {
             }
             "body_too_large" => {
                 let request = server.request(&operation.method, &target(operation), Some(TOKEN), None);
-                server.send(request.replacen("\r\n", "\r\ncontent-length: 65537\r\n", 1)).await
+                let limits = Limits::default().of_path(&operation.path);
+                let length = format!("\r\ncontent-length: {}\r\n", limits.body_bytes + 1);
+                server.send(request.replacen("\r\n", &length, 1)).await
             }
             "unsupported_media_type" => server.send(plain.replace("application/json", "text/plain")).await,
             "session_required" => {

@@ -25,6 +25,9 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
     let checks = "/v1/checks";
     let pin = "/v1/checks/c1/pin";
     let number = "/v1/results/42/inquiry-number";
+    let numbers = "/v1/inquiry-numbers";
+    let bulk = "/v1/inquiry-numbers/bulk";
+    let insurance = r#"{"insurer_number":"1","insured_identification_number":"1"}"#;
     for (method, target, body, field) in [
         ("POST", sessions, format!("{{\"password\":\"{CANARY}\""), None),
         ("POST", sessions, String::new(), None),
@@ -52,6 +55,29 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
         ("PUT", pin, format!("{{\"pin\":\"0123\",\"pim\":\"{CANARY}\"}}"), Some("pim")),
         ("PUT", number, "{\"inquiry_number\":4711}".to_owned(), Some("inquiry_number")),
         ("PUT", number, "{\"inquiry_number\":\"\u{0}\"}".to_owned(), None),
+        ("PUT", numbers, "{\"inquiry_number\":\"K\"}".to_owned(), Some("insurance")),
+        ("PUT", numbers, "{\"inquiry_number\":\"K\",\"insurance\":4711}".to_owned(), Some("insurance")),
+        (
+            "PUT",
+            numbers,
+            format!("{{\"inquiry_number\":\"K\",\"insurance\":{}}}", insurance.replace("\"1\"", "4711")),
+            Some("insurance.insurer_number"),
+        ),
+        (
+            "PUT",
+            numbers,
+            format!("{{\"inquiry_number\":\"K\",\"insurance\":{insurance},\"name\":\"{CANARY}\"}}"),
+            Some("name"),
+        ),
+        ("POST", bulk, "{}".to_owned(), Some("items")),
+        ("POST", bulk, "{\"items\":[]}".to_owned(), Some("items")),
+        ("POST", bulk, "{\"items\":[{\"inquiry_number\":4711}]}".to_owned(), Some("items[0].inquiry_number")),
+        (
+            "POST",
+            bulk,
+            format!("{{\"items\":[{}]}}", vec!["{\"inquiry_number\":\"K\",\"result\":1}"; 10_001].join(",")),
+            Some("items"),
+        ),
     ] {
         let reply = server.send(server.request(method, target, Some(TOKEN), Some(&body))).await;
         assert_invalid(&reply, field, &format!("{method} {target} {body:.60}"));
@@ -84,6 +110,11 @@ async fn a_broken_query_or_path_is_refused_with_the_name_of_its_field() {
         ("/v1/results/9223372036854775808", Some("id")),
         ("/v1/results/%FF", Some("id")),
         ("/v1/checks/%FF", Some("id")),
+        ("/v1/inquiry-numbers/CANARY4711", Some("id")),
+        ("/v1/inquiry-numbers/bulk/CANARY4711", Some("id")),
+        ("/v1/inquiry-numbers/bulk/3?limit=1001", Some("limit")),
+        ("/v1/inquiry-numbers/bulk/3?position=10001", Some("position")),
+        ("/v1/inquiry-numbers/bulk/3?cursor=CANARY4711", Some("cursor")),
         ("/v1/checks/c1?wait_seconds=26", Some("wait_seconds")),
         ("/v1/checks/c1?wait_seconds=-1", Some("wait_seconds")),
         ("/v1/checks/c1?after_revision=-1", Some("after_revision")),
@@ -136,6 +167,21 @@ async fn only_json_in_utf_8_is_a_body() {
     for kind in ["application/json; charset=utf-8", "Application/JSON;charset=UTF-8"] {
         assert_eq!(server.send(request.replace("application/json", kind)).await.status, 201, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_bulk_may_be_larger_than_any_other_body() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits::default());
+    let item = format!("{{\"inquiry_number\":\"{}\",\"result\":1}}", "あ".repeat(50));
+    let body = format!("{{\"items\":[{}]}}", vec![item; 10_000].join(","));
+    assert!(body.len() > 1024 * 1024);
+    let bulk = "/v1/inquiry-numbers/bulk";
+    let reply = server.send(server.request("POST", bulk, Some(TOKEN), Some(&body))).await;
+    assert_eq!((reply.status, &reply.json()["items"]), (202, &serde_json::json!(10_000)));
+    contract.check("POST", bulk, &reply).unwrap();
+    let reply = server.send(server.request("PUT", "/v1/inquiry-numbers", Some(TOKEN), Some(&body))).await;
+    assert_eq!((reply.status, reply.code().as_str()), (413, "body_too_large"));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use daemon::app::ports::{
     Answer, CardCertificate, CardCheck as _, Proof, ReceiptLink as _, SignedChallenge, UpstreamError,
-    UpstreamHealth, UpstreamStatus as _,
+    UpstreamStatus as _,
 };
 use daemon::domain::eligibility::{Classification, Eligibility, Field, Validity};
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -30,7 +30,7 @@ fn expected(persona: &str) -> Vec<Vec<(Field, String)>> {
 async fn a_signed_challenge_confirms_the_eligibility_with_every_field() {
     let world = World::new().await;
     let upstream = world.upstream();
-    assert_eq!(upstream.health(), UpstreamHealth::Unknown);
+    assert_eq!(upstream.status().answering, None);
 
     let confirmation = world.confirmed(&upstream, "taro").await;
 
@@ -39,7 +39,7 @@ async fn a_signed_challenge_confirms_the_eligibility_with_every_field() {
     assert_eq!(confirmation.confirmed_for, date(2026, 10, 8));
     assert_eq!(confirmation.note, None);
     assert_eq!(confirmation.eligibilities.iter().map(shown).collect::<Vec<_>>(), expected("taro"));
-    assert_eq!(upstream.health(), UpstreamHealth::Answering);
+    assert_eq!(upstream.status().answering, Some(true));
     let seen = world.sim.client_certificates();
     assert_eq!(seen.len(), 3, "sign-in, challenge, confirm");
     assert!(seen.iter().all(|der| *der == world.sim.pki().client().certificate_der));
@@ -118,7 +118,7 @@ async fn a_challenge_is_answered_once() {
     let proof = world.proof("taro", &challenge);
     assert!(matches!(upstream.confirm(&request(), &proof).await, Ok(Answer::Confirmed(_))));
     assert_eq!(upstream.confirm(&request(), &proof).await, Err(refused("CHALLENGE_UNKNOWN")));
-    assert_eq!(upstream.health(), UpstreamHealth::Answering, "a refusal is an answer");
+    assert_eq!(upstream.status().answering, Some(true), "a refusal is an answer");
 }
 
 #[tokio::test]

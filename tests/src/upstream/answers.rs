@@ -30,6 +30,16 @@ pub(super) fn success(to: &Addressee, at: Timestamp, body: &Value) -> Value {
     }})
 }
 
+/// Still being processed (処理中).
+pub(super) fn running(to: &Addressee, at: Timestamp) -> Value {
+    let mut message = success(to, at, &Value::Null);
+    message["XmlMsg"]["MessageHeader"]["SegmentOfResult"] = json!("2");
+    if let Some(message) = message["XmlMsg"].as_object_mut() {
+        message.remove("MessageBody");
+    }
+    message
+}
+
 /// An error (異常終了).
 pub(super) fn error(to: Option<&Addressee>, at: Timestamp, code: &str) -> Value {
     let mut header = json!({
@@ -95,7 +105,7 @@ pub(super) fn given(given: &Given) -> Value {
 }
 
 /// `YYYYMMDDhhmmss` in Japan time.
-fn date_time(at: Timestamp) -> String {
+pub(super) fn date_time(at: Timestamp) -> String {
     let at = jst_datetime(at);
     format!("{}{:02}{:02}{:02}", format_date(at.date()), at.hour(), at.minute(), at.second())
 }

@@ -6,27 +6,30 @@
 //!
 //! Faults are scripted per endpoint with [`SimUpstream::script`]; each is used up by one request. Codes it invents:
 //! `CARD_NOT_REGISTERED`, `CERTIFICATE_EXPIRED`, `CHALLENGE_UNKNOWN`, `CERTIFICATE_UNTRUSTED`, `SIGNATURE_INVALID`,
-//! `PERSON_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
+//! `PERSON_UNKNOWN`, `NUMBER_IN_USE`, `RECEPTION_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
 
 mod answers;
+mod console;
 mod fault;
 mod files;
+mod inquiries;
 mod line;
 pub mod pki;
+pub mod proxy;
 mod routes;
 mod state;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use daemon::app::ports::{Clock, Random, random_bytes};
 use daemon::app::tasks::Tasks;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
-pub use fault::{Endpoint, Fault};
+pub use fault::{Endpoint, Fault, NotUnderstood};
 pub use files::{Files, FilesError};
 use line::TlsListener;
 use pki::{ServerCertificate, TestPki, TlsVersions};
@@ -117,6 +120,8 @@ impl SimUpstream {
             state: State::new(options.clock, options.random),
             script: fault::Script::default(),
             traffic: Arc::default(),
+            clock_ahead: AtomicI64::default(),
+            maintenance: AtomicBool::default(),
             stopping: tasks.stopping(),
         });
         let tls = options.pki.server_config(options.server_certificate, options.tls_versions);
@@ -159,6 +164,21 @@ impl SimUpstream {
         self.shared.traffic.refuse.store(count, Ordering::SeqCst);
     }
 
+    /// Accepts the next `count` connections and says nothing, not even TLS.
+    pub fn hang_connections(&self, count: usize) {
+        self.shared.traffic.mute.store(count, Ordering::SeqCst);
+    }
+
+    /// Lets the `Date` of its answers be so many seconds ahead of its clock, or behind.
+    pub fn set_date_ahead(&self, seconds: i64) {
+        self.shared.clock_ahead.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Closes for maintenance, or opens again.
+    pub fn set_maintenance(&self, closed: bool) {
+        self.shared.maintenance.store(closed, Ordering::SeqCst);
+    }
+
     /// Requests that reached an endpoint, faults included.
     pub fn requests(&self, endpoint: Endpoint) -> usize {
         self.shared.script.seen(endpoint)
@@ -184,6 +204,11 @@ impl SimUpstream {
         self.shared.state.forget_tokens();
     }
 
+    /// Takes one-time codes again that were used, so that a daemon started again need not wait for the next one.
+    pub fn forget_used_codes(&self) {
+        self.shared.state.forget_used_codes();
+    }
+
     /// Registers a persona's card for use as a health insurance card (利用登録), or takes it back.
     pub fn set_registered(&self, persona: &str, registered: bool) {
         self.shared.state.set_registered(persona, registered);
@@ -192,6 +217,16 @@ impl SimUpstream {
     /// The inquiry number a person has; see `Persona::person`.
     pub fn inquiry_number(&self, person: &str) -> Option<String> {
         self.shared.state.inquiry_number(person)
+    }
+
+    /// How often the outcome of each bulk of inquiry numbers handed in from now on must be asked for before it is done.
+    pub fn set_bulk_polls(&self, polls: usize) {
+        self.shared.state.set_bulk_polls(polls);
+    }
+
+    /// Forgets every bulk of inquiry numbers, so that their receipt numbers are unknown.
+    pub fn forget_bulks(&self) {
+        self.shared.state.forget_bulks();
     }
 
     /// Adds the result of a check on another terminal of the facility; `false` if there is no such persona, or it

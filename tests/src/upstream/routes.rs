@@ -1,10 +1,11 @@
 //! The endpoints.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State as Extract};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -13,17 +14,18 @@ use axum::{Json, Router};
 use daemon::domain::eligibility::parse_date;
 use daemon::domain::retention::JstMonth;
 use data_encoding::BASE64;
-use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Facility;
 use super::answers::{self, Addressee};
 use super::fault::{Endpoint, Fault, Script};
+use super::inquiries;
 use super::line::{Peer, Traffic};
 use super::state::{State, TOKEN_LIFE_SECONDS};
-use crate::personas::{Identifiers, Personas, Token};
+use crate::personas::{Personas, Token};
 use crate::pki::{CardPki, CardholderCertificate, VerifyError};
 
 /// Largest request read.
@@ -39,10 +41,14 @@ pub(super) struct Shared {
     pub state: State,
     pub script: Script,
     pub traffic: Arc<Traffic>,
+    /// How many seconds its `Date` is ahead of its clock.
+    pub clock_ahead: AtomicI64,
+    /// Whether it is closed.
+    pub maintenance: AtomicBool,
     pub stopping: CancellationToken,
 }
 
-type Sim = Extract<Arc<Shared>>;
+pub(super) type Sim = Extract<Arc<Shared>>;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
@@ -52,7 +58,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             Endpoint::Challenge => post(challenge),
             Endpoint::Confirm => post(confirm),
             Endpoint::Results => post(results),
-            Endpoint::InquiryNumber => post(inquiry_number),
+            Endpoint::InquiryNumber => post(inquiries::single),
+            Endpoint::InquiryBulk => post(inquiries::bulk),
+            Endpoint::InquiryBulkOutcome => post(inquiries::bulk_outcome),
         };
         let layer = from_fn_with_state((Arc::clone(&shared), endpoint), disturb);
         router = router.route(&path, handler.layer(layer));
@@ -62,7 +70,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 /// Says the time by its own clock, as a server does whose clock may differ from the client's.
 async fn dated(Extract(sim): Sim, mut response: Response) -> Response {
-    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&sim.state.now());
+    let ahead = SignedDuration::from_secs(sim.clock_ahead.load(Ordering::SeqCst));
+    let now = sim.state.now().checked_add(ahead).unwrap_or(Timestamp::MAX);
+    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
     if let Some(now) = now.ok().and_then(|now| HeaderValue::from_str(&now).ok()) {
         response.headers_mut().insert(DATE, now);
     }
@@ -84,7 +94,8 @@ async fn disturb(
     sim.traffic.note_certificate(&peer.certificate);
     let to = addressee(&serde_json::from_slice(&bytes).unwrap_or_default());
     let request = Request::from_parts(parts, Body::from(bytes));
-    match sim.script.request(endpoint) {
+    let closed = sim.maintenance.load(Ordering::SeqCst).then_some(Fault::Maintenance);
+    match sim.script.request(endpoint).or(closed) {
         None => next.run(request).await,
         Some(Fault::Hang) => {
             sim.stopping.cancelled().await;
@@ -93,6 +104,20 @@ async fn disturb(
         Some(Fault::Slow(time)) => {
             sim.stopping.run_until_cancelled(tokio::time::sleep(time)).await;
             next.run(request).await
+        }
+        Some(Fault::HangAfter(bytes)) => {
+            let response = next.run(request).await;
+            peer.hang_after(bytes);
+            response
+        }
+        Some(Fault::Trickle(bytes, pause)) => {
+            let response = next.run(request).await;
+            peer.trickle(bytes, pause);
+            response
+        }
+        Some(Fault::Twice) => twice(next.run(request).await, &peer).await,
+        Some(Fault::Busy(seconds)) => {
+            (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds.to_string())]).into_response()
         }
         Some(Fault::Garbage) => ([(CONTENT_TYPE, "application/json")], "\u{1}{\"XmlMsg\":[").into_response(),
         Some(Fault::CutAfter(bytes)) => {
@@ -125,6 +150,18 @@ async fn disturb(
     }
 }
 
+/// Lets the whole answer follow itself once more.
+async fn twice(response: Response, peer: &Peer) -> Response {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        bytes.len()
+    );
+    peer.follow_with([head.as_bytes(), &bytes].concat());
+    Response::from_parts(parts, Body::from(bytes))
+}
+
 /// Rewrites one header field of an answer.
 async fn replace(response: Response, field: &str, value: String) -> Response {
     let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
@@ -133,7 +170,7 @@ async fn replace(response: Response, field: &str, value: String) -> Response {
     Json(message).into_response()
 }
 
-fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
     object.get(tag).and_then(Value::as_str)
 }
 
@@ -151,17 +188,17 @@ impl Shared {
         (status, Json(answers::error(to, self.state.now(), code))).into_response()
     }
 
-    fn error(&self, to: &Addressee, code: &str) -> Response {
+    pub(super) fn error(&self, to: &Addressee, code: &str) -> Response {
         self.refusal(Some(to), StatusCode::OK, code)
     }
 
-    fn success(&self, to: &Addressee, body: &Value) -> Response {
+    pub(super) fn success(&self, to: &Addressee, body: &Value) -> Response {
         Json(answers::success(to, self.state.now(), body)).into_response()
     }
 
     /// Checks token and facility, and takes the message apart.
     #[expect(clippy::result_large_err, reason = "the error is the answer, made once and sent")]
-    fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
+    pub(super) fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
         let mut message: Value = serde_json::from_slice(bytes).unwrap_or_default();
         let to = addressee(&message);
         let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -288,28 +325,4 @@ async fn results(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
         answer["NextCursor"] = json!(end.to_string());
     }
     sim.success(&to, &answer)
-}
-
-async fn inquiry_number(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
-    let (to, body) = match sim.open(&headers, &bytes) {
-        Ok(opened) => opened,
-        Err(refusal) => return refusal,
-    };
-    let info = body.get("ReferenceNumberRegistrationInfo").cloned().unwrap_or_default();
-    let owned = |tag| text(&info, tag).map(str::to_owned);
-    let wanted = (owned("InsurerNumber"), owned("InsuredIdentificationNumber"), owned("ReferenceNumber"));
-    let (Some(insurer_number), Some(number), Some(reference)) = wanted else {
-        return sim.error(&to, "REQUEST_INVALID");
-    };
-    if insurer_number.chars().count() != 8 || !(1..=50).contains(&reference.chars().count()) {
-        return sim.error(&to, "REQUEST_INVALID");
-    }
-    let symbol = owned("InsuredCardSymbol");
-    let branch = owned("InsuredBranchNumber");
-    let wanted = Identifiers { insurer_number, symbol, number, branch };
-    let Some(person) = Personas::builtin().person_by_identifiers(&wanted) else {
-        return sim.success(&to, &answers::outcome("PERSON_UNKNOWN", "該当する加入者がいません。"));
-    };
-    sim.state.set_inquiry_number(person, &reference);
-    sim.success(&to, &json!({ "ProcessingResultStatus": "1", "ReferenceNumber": reference }))
 }

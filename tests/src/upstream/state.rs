@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::answers;
+use super::inquiries::Asked;
 use crate::personas::{Persona, Personas};
 
 /// How long a token is good for.
@@ -36,6 +37,24 @@ struct Inner {
     registered: HashMap<String, bool>,
     inquiry_numbers: HashMap<String, String>,
     results: Vec<Given>,
+    bulks: HashMap<String, Bulk>,
+    bulk_polls: usize,
+}
+
+/// Items of a bulk with what became of each.
+pub(super) type BulkItems = Vec<(Asked, Result<(), &'static str>)>;
+
+/// What is said of a bulk.
+pub(super) enum BulkStand {
+    Running,
+    Done(BulkItems),
+}
+
+/// A bulk of inquiry numbers.
+enum Bulk {
+    /// Asked about this often before it is done.
+    Waiting(usize, Vec<Asked>),
+    Done(BulkItems),
 }
 
 /// The memory, with the clock and randomness it works by.
@@ -74,6 +93,10 @@ impl State {
             inner.last_step = Some(step);
         }
         fresh
+    }
+
+    pub(super) fn forget_used_codes(&self) {
+        self.inner().last_step = None;
     }
 
     pub(super) fn issue_token(&self) -> String {
@@ -118,8 +141,48 @@ impl State {
         self.inner().registered.get(&persona.name).copied().unwrap_or(persona.registered)
     }
 
-    pub(super) fn set_inquiry_number(&self, person: &str, number: &str) {
+    /// Sets a person's number; `false` if it is another person's.
+    pub(super) fn set_inquiry_number(&self, person: &str, number: &str) -> bool {
+        let mut people = Personas::builtin().iter().map(Persona::person);
+        if people.any(|other| other != person && self.inquiry_number(other).as_deref() == Some(number)) {
+            return false;
+        }
         self.inner().inquiry_numbers.insert(person.to_owned(), number.to_owned());
+        true
+    }
+
+    /// How often the outcome of each bulk handed in from now on must be asked for before it is there.
+    pub(super) fn set_bulk_polls(&self, polls: usize) {
+        self.inner().bulk_polls = polls;
+    }
+
+    /// Takes a bulk in and returns its receipt number.
+    pub(super) fn receive_bulk(&self, items: Vec<Asked>) -> String {
+        let receipt = HEXLOWER.encode(&self.unguessable::<8>());
+        let mut inner = self.inner();
+        let polls = inner.bulk_polls;
+        inner.bulks.insert(receipt.clone(), Bulk::Waiting(polls, items));
+        receipt
+    }
+
+    /// Forgets every bulk, as a central system does that was set up anew.
+    pub(super) fn forget_bulks(&self) {
+        self.inner().bulks.clear();
+    }
+
+    /// What became of a bulk; `None` if there is none.
+    pub(super) fn ask_bulk(&self, receipt: &str) -> Option<BulkStand> {
+        let items = match self.inner().bulks.get_mut(receipt)? {
+            Bulk::Done(items) => return Some(BulkStand::Done(items.clone())),
+            Bulk::Waiting(0, items) => items.clone(),
+            Bulk::Waiting(polls, _) => {
+                *polls -= 1;
+                return Some(BulkStand::Running);
+            }
+        };
+        let items: BulkItems = items.into_iter().map(|asked| (asked.clone(), asked.apply(self))).collect();
+        self.inner().bulks.insert(receipt.to_owned(), Bulk::Done(items.clone()));
+        Some(BulkStand::Done(items))
     }
 
     /// The number set last, or the one the person comes with.

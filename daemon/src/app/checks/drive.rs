@@ -57,8 +57,11 @@ impl From<UpstreamError> for End {
         Self::Failed(match error {
             UpstreamError::Unreachable => Failure::UpstreamUnreachable,
             UpstreamError::Timeout => Failure::UpstreamTimeout,
-            UpstreamError::Refused { code } => Failure::UpstreamRefused { code },
+            UpstreamError::Refused { code } | UpstreamError::SignInRefused { code } => {
+                Failure::UpstreamRefused { code }
+            }
             UpstreamError::ClientCertificate => Failure::ClientCertificate,
+            UpstreamError::Renegotiation => Failure::UpstreamRenegotiation,
             UpstreamError::Malformed => Failure::UpstreamMalformed,
             UpstreamError::Maintenance => Failure::UpstreamMaintenance,
         })

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub(crate) use self::reader_choice::find_named;
 use self::registry::{Full, Registry};
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{

@@ -2,10 +2,13 @@
 
 use async_trait::async_trait;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::card::{CardCertificate, SignedChallenge};
+use crate::domain::breaker::Circuit;
 use crate::domain::eligibility::Confirmation;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::queue::Receipt;
 
 /// Our own id of one request to the central system (ArbitraryFileIdentifier): 26 letters and digits, echoed in the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,7 +17,7 @@ pub struct RequestId(pub String);
 /// What a caller can do about a failed question to the central system.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
-    /// Not connected: nothing was sent.
+    /// Not connected, or held back: nothing of the question was sent.
     #[error("the central system cannot be reached")]
     Unreachable,
     /// No answer in time: whether it was processed is unknown.
@@ -24,6 +27,15 @@ pub enum UpstreamError {
     #[error("the central system refused with {code}")]
     Refused {
         /// Its code; says nothing about a person.
+        code: String,
+    },
+    /// TLS 1.2: the server wants renegotiation, which is not supported; waiting does not help.
+    #[error("the central system wants TLS 1.2 renegotiation, which is not supported")]
+    Renegotiation,
+    /// It refused our sign-in with an error code of its own; says nothing about the question.
+    #[error("the central system refused the sign-in with {code}")]
+    SignInRefused {
+        /// Its code.
         code: String,
     },
     /// TLS: our certificate was refused, or the server's was not acceptable.
@@ -95,6 +107,24 @@ pub struct LinkedResult {
     pub confirmation: Confirmation,
 }
 
+/// One item of a bulk message: this number for this person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkItem {
+    /// Whose number it is.
+    pub person: InsuranceIdentifiers,
+    /// The number.
+    pub number: InquiryNumber,
+}
+
+/// What became of a bulk message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkOutcome {
+    /// It is still being processed.
+    Processing,
+    /// It is done: for each item, in their order, taken or refused with a code.
+    Done(Vec<Result<(), String>>),
+}
+
 /// Receipt computer link (レセコン連携機能, manual chapter 2): works without any reader.
 #[async_trait]
 pub trait ReceiptLink: Send + Sync + 'static {
@@ -113,21 +143,68 @@ pub trait ReceiptLink: Send + Sync + 'static {
         person: &InsuranceIdentifiers,
         number: &InquiryNumber,
     ) -> Result<(), UpstreamError>;
+
+    /// Hands in inquiry numbers in bulk, at most 500; sending the same again changes nothing.
+    async fn register_bulk(&self, request: &RequestId, items: &[BulkItem]) -> Result<Receipt, UpstreamError>;
+
+    /// Asks what became of a bulk message with these items.
+    async fn bulk_outcome(
+        &self,
+        request: &RequestId,
+        receipt: &Receipt,
+        items: &[BulkItem],
+    ) -> Result<BulkOutcome, UpstreamError>;
 }
 
 /// What the upstream adapter last saw; shown in health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpstreamHealth {
-    /// No request yet.
-    Unknown,
-    /// The last request was answered.
-    Answering,
-    /// The last request failed.
-    Failing,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamView {
+    /// Whether questions go through.
+    pub circuit: Circuit,
+    /// Whether the last operation was answered; `None` before the first one ended.
+    pub answering: Option<bool>,
+    /// When an operation was last answered.
+    pub last_success: Option<Timestamp>,
+    /// What failed last.
+    pub last_failure: Option<LastFailure>,
+    /// How far the central system's clock (the `Date` header, whole seconds) was ahead of ours, when it last said.
+    pub clock_offset: Option<SignedDuration>,
+    /// First end of validity in our certificate chain, if it can be read.
+    pub client_certificate_ends: Option<Timestamp>,
+    /// What became of the last change of the connection's files.
+    pub renewal: Renewal,
+}
+
+/// A failed operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFailure {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How.
+    pub error: UpstreamError,
+}
+
+/// What became of changed files: certificate, key, roots, password, authenticator secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// They have not changed since the start.
+    None,
+    /// The new ones are in use.
+    TakenOver {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The new ones are not usable; the old ones stay in use.
+    Refused {
+        /// Since when.
+        at: Timestamp,
+        /// Which file breaks which rule; no content of it.
+        why: String,
+    },
 }
 
 /// What became of the connection to the central system.
 pub trait UpstreamStatus: Send + Sync + 'static {
     /// What was last seen.
-    fn health(&self) -> UpstreamHealth;
+    fn status(&self) -> UpstreamView;
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod ambient;
 mod card;
 mod central;
+mod queue;
 mod retention;
 mod settings;
 mod store;
@@ -19,8 +20,11 @@ pub use card::{
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
-    Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
-    UpstreamStatus,
+    Answer, BulkItem, BulkOutcome, CardCheck, Challenge, LastFailure, LinkedResult, Proof, ReceiptLink,
+    Renewal, RequestId, UpstreamError, UpstreamStatus, UpstreamView,
+};
+pub use queue::{
+    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
 };
 pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreRoom};
 pub use settings::Settings;

@@ -14,7 +14,7 @@ use crate::domain::identifiers::InquiryNumber;
 use crate::domain::personal::Secret;
 use crate::domain::retention::from_jst;
 
-type Read<T> = Result<T, WireError>;
+pub(super) type Read<T> = Result<T, WireError>;
 
 #[derive(Deserialize)]
 struct Envelope<B> {
@@ -32,7 +32,7 @@ struct Message<B> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
-struct Header {
+pub(super) struct Header {
     #[serde(deserialize_with = "text")]
     process_execution_time: Option<String>,
     #[serde(deserialize_with = "text")]
@@ -48,12 +48,20 @@ struct Header {
 }
 
 /// An empty element means the same as none.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 /// Opens a message, checks that it answers our request, and takes out a refusal.
-fn open<B: DeserializeOwned>(bytes: &[u8], correlation: Correlation<'_>) -> Read<(Header, B)> {
+pub(super) fn open<B: DeserializeOwned>(bytes: &[u8], correlation: Correlation<'_>) -> Read<(Header, B)> {
+    open_ended(bytes, correlation)?.ok_or(WireError::Malformed("SegmentOfResult is neither 1 nor 9"))
+}
+
+/// As [`open`], of something that may still be processed (SegmentOfResult 2): `None` then.
+pub(super) fn open_ended<B: DeserializeOwned>(
+    bytes: &[u8],
+    correlation: Correlation<'_>,
+) -> Read<Option<(Header, B)>> {
     let envelope: Envelope<B> =
         serde_json::from_slice(bytes).map_err(|_| WireError::Malformed("not the JSON form of XmlMsg"))?;
     let Message { message_header: header, message_body: body } = envelope.message;
@@ -66,10 +74,11 @@ fn open<B: DeserializeOwned>(bytes: &[u8], correlation: Correlation<'_>) -> Read
             Err(WireError::from_code(header.error_code.as_deref().unwrap_or("NO_CODE")))
         }
         Some("1") if institution == Some(true) && request == Some(true) => {
-            Ok((header, body.ok_or(WireError::Malformed("no MessageBody"))?))
+            Ok(Some((header, body.ok_or(WireError::Malformed("no MessageBody"))?)))
         }
-        Some("1" | "9") => Err(WireError::Malformed("answers another request")),
-        _ => Err(WireError::Malformed("SegmentOfResult is neither 1 nor 9")),
+        Some("2") if institution == Some(true) && request == Some(true) => Ok(None),
+        Some("1" | "2" | "9") => Err(WireError::Malformed("answers another request")),
+        _ => Err(WireError::Malformed("SegmentOfResult is none of 1, 2 and 9")),
     }
 }
 

@@ -38,7 +38,11 @@ const BY_CARD: &str = "1";
 /// 文字コード識別: UTF-8.
 const UTF_8: &str = "0";
 
-fn message<B: Serialize>(by: Option<&'static str>, correlation: Correlation<'_>, body: B) -> Vec<u8> {
+pub(super) fn message<B: Serialize>(
+    by: Option<&'static str>,
+    correlation: Correlation<'_>,
+    body: B,
+) -> Vec<u8> {
     let header = Header {
         medical_institution_code: correlation.institution.as_str(),
         arbitrary_file_identifier: &correlation.request.0,
@@ -129,6 +133,31 @@ pub(in crate::upstream) fn results(
     message(None, correlation, Period { from: format_date(from), to: format_date(to), cursor })
 }
 
+/// One person's inquiry number, with the field names that are parsed in the field today.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Registration<'a> {
+    reference_number: &'a str,
+    insurer_number: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    insured_card_symbol: Option<&'a str>,
+    insured_identification_number: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    insured_branch_number: Option<&'a str>,
+}
+
+impl<'a> Registration<'a> {
+    pub(super) fn new(person: &'a InsuranceIdentifiers, number: &'a InquiryNumber) -> Self {
+        Self {
+            reference_number: number.expose(),
+            insurer_number: person.insurer_number.expose(),
+            insured_card_symbol: person.symbol.as_ref().map(Personal::expose),
+            insured_identification_number: person.number.expose(),
+            insured_branch_number: person.branch.as_ref().map(Personal::expose),
+        }
+    }
+}
+
 /// Sets an inquiry number.
 pub(in crate::upstream) fn inquiry_number(
     correlation: Correlation<'_>,
@@ -137,26 +166,8 @@ pub(in crate::upstream) fn inquiry_number(
 ) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Registration<'a> {
-        reference_number: &'a str,
-        insurer_number: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        insured_card_symbol: Option<&'a str>,
-        insured_identification_number: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        insured_branch_number: Option<&'a str>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "PascalCase")]
     struct Body<'a> {
         reference_number_registration_info: Registration<'a>,
     }
-    let registration = Registration {
-        reference_number: number.expose(),
-        insurer_number: person.insurer_number.expose(),
-        insured_card_symbol: person.symbol.as_ref().map(Personal::expose),
-        insured_identification_number: person.number.expose(),
-        insured_branch_number: person.branch.as_ref().map(Personal::expose),
-    };
-    message(None, correlation, Body { reference_number_registration_info: registration })
+    message(None, correlation, Body { reference_number_registration_info: Registration::new(person, number) })
 }

@@ -8,6 +8,7 @@ mod card;
 mod core;
 mod retention;
 mod schedules;
+mod upstream;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -34,6 +35,8 @@ enum Topic {
     Card,
     /// Retention: canaries on a full disk, how soon after a boundary, clocks that jump
     Store,
+    /// Outages of the central system
+    Upstream,
 }
 
 fn main() {
@@ -42,6 +45,7 @@ fn main() {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
         Topic::Store => retention::measure(arguments.long),
+        Topic::Upstream => upstream::measure(arguments.long),
     }
 }
 
