@@ -86,8 +86,10 @@ impl ClockWatch {
         if let Some((at, ahead)) = central.filter(|(at, _)| self.heard != Some(*at)) {
             self.heard = Some(at);
             let within = self.last.is_some_and(|last| last.wall <= at && at <= now.wall);
-            let time = now.wall.checked_add(ahead).ok().filter(|_| unbroken && within);
-            self.reference = time.map(|wall| Reading { wall, steady: now.steady }).or(self.reference);
+            let age = Duration::try_from(now.wall.duration_since(at)).unwrap_or(Duration::MAX);
+            let heard = now.steady.checked_sub(age).filter(|_| unbroken && within);
+            let reference = heard.zip(at.checked_add(ahead).ok());
+            self.reference = reference.map(|(steady, wall)| Reading { wall, steady }).or(self.reference);
         }
         self.last = Some(now);
         if !now.follows(before) {
@@ -154,8 +156,13 @@ mod tests {
         let said = Some((1_010, 2));
         assert_eq!(at(&mut watch, reading(1_000, 0), None), Err(Doubt::NoWitness));
         assert_eq!(at(&mut watch, reading(1_020, 20), said), Ok(Trust::CentralSystem));
-        assert_eq!(at(&mut watch, reading(1_020 + 43_200, 20 + 43_200), said), Ok(Trust::CentralSystem));
-        assert_eq!(at(&mut watch, reading(1_020 + 43_201, 20 + 43_201), said), Err(Doubt::NoWitness));
+        assert_eq!(at(&mut watch, reading(1_010 + 43_200, 10 + 43_200), said), Ok(Trust::CentralSystem));
+        assert_eq!(at(&mut watch, reading(1_010 + 43_201, 10 + 43_201), said), Err(Doubt::NoWitness));
+
+        let mut watch = ClockWatch::default();
+        at(&mut watch, reading(1_000, 0), None).unwrap_err();
+        let late = at(&mut watch, reading(1_010 + 43_201, 10 + 43_201), said);
+        assert_eq!(late, Err(Doubt::NoWitness), "it counts from when it was heard, not from the look");
     }
 
     #[test]
