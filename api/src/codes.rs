@@ -232,6 +232,17 @@ codes! {
     /// The disk is full.
     StoreFull = "store_full", INSUFFICIENT_STORAGE, Administrator, "ディスクの空きが足りません。",
         "管理者がディスクの空きを増やしてください。再起動しなくても再開します。";
+    /// Expired data is hidden but cannot be destroyed, because nobody vouches for the clock.
+    RetentionWaitsForClock = "retention_waits_for_clock", SERVICE_UNAVAILABLE, Administrator,
+        "日時を確認できないため、期限切れデータの消去を待っています。",
+        "期限切れのデータは表示されません。管理者がOSの時刻同期を有効にしてください。日時が正しいことを確かめたうえで shikakud retention run --clock-is-right を実行すると、すぐに消去します。";
+    /// Destroying expired data failed and is tried again.
+    RetentionUnfinished = "retention_unfinished", SERVICE_UNAVAILABLE, Administrator,
+        "保存期間の過ぎたデータの消去が終わっていません。",
+        "期限切れのデータは表示されません。消去は自動で繰り返します。続く場合は、管理者がディスクの空きと、データベースを開いているほかのソフトウェアがないかを確認してください。";
+    /// The clock is known to be wrong.
+    ClockWrong = "clock_wrong", SERVICE_UNAVAILABLE, Administrator, "パソコンの日時が正しくありません。",
+        "管理者がOSの時刻同期を有効にし、日時を確認してください。日時が正しくなるまで、期限切れデータの消去は行いません。";
 
     // --- Checks, results, inquiry numbers ---
     /// No such check, or it is too old.

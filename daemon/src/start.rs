@@ -1,7 +1,8 @@
 //! The composition root: the only file that puts concrete adapters, use cases and the listener together.
 
+mod mode;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use api::guard::Guard;
@@ -9,6 +10,9 @@ use api::limits::Limits;
 use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
+pub use self::mode::ModeError;
+use self::mode::claim_mode;
+pub(crate) use self::mode::marked_mode;
 use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
 use crate::app::checks::{Checks, ChecksParts};
@@ -18,8 +22,9 @@ use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::maintenance::MaintenanceCalendar;
 use crate::app::own_account::OwnAccount;
-use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
+use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
+use crate::app::retention::{Retention, RetentionParts};
 use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
@@ -32,14 +37,16 @@ use crate::config::{Config, ConfigError};
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
 use crate::service::UseCases;
-use crate::store::{OpenError, Store, StoreConfig, replace_private as write_mark};
-use crate::system::{OsRandom, SystemClock};
+use crate::store::{Credential, MasterKeySource, OpenError, Room, Store, StoreConfig};
+use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
 /// What the daemon takes from its surroundings; a harness brings its own.
 pub struct Surroundings {
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What the kernel says of it.
+    pub kernel: Arc<dyn KernelClock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
     /// The readers.
@@ -57,6 +64,7 @@ impl Surroundings {
     pub fn of_this_machine() -> std::io::Result<Self> {
         Ok(Self {
             clock: Arc::new(SystemClock),
+            kernel: Arc::new(SystemdClock),
             random: Arc::new(OsRandom),
             readers: Box::new(PcscReaders::new()?),
             terminal_authentication: None,
@@ -101,6 +109,8 @@ pub struct Daemon {
     pub api: SocketAddr,
     /// The collection of results: on its own schedule, or driven by whoever holds the daemon.
     pub collect: Collect,
+    /// Destroys what has expired; runs by itself, and whenever it is told to.
+    pub retention: Arc<Retention>,
     tasks: Tasks,
     /// What uses the store.
     work: Tasks,
@@ -123,6 +133,12 @@ impl Daemon {
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
+        let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
+        // Before anything is answered, if the clock is plausible; otherwise as soon as it is. Until then it is hidden.
+        if let Err(error) = retention.run_if_due().await {
+            tracing::error!(%error, "what has expired could not be destroyed yet");
+        }
+        retention.keep_running(&tasks);
         let desk = Arc::new(Desk::start(around.readers)?);
         central.keep_up(&tasks);
         let parts = Parts {
@@ -131,6 +147,7 @@ impl Daemon {
             terminal_authentication: around.terminal_authentication,
             maintenance: around.maintenance,
             tasks: tasks.apart(),
+            retention: retention.clone(),
         };
         let work = parts.tasks.clone();
         let people = People::open(config, &parts.clock, &parts.random, &store).await?;
@@ -138,7 +155,7 @@ impl Daemon {
         let service = use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
-        let control_ended = start_control(config, people.office(), &tasks)?;
+        let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -150,7 +167,7 @@ impl Daemon {
         });
         collect.start();
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, collect, tasks, work, store, desk, ended, control_ended })
+        Ok(Self { api, collect, retention, tasks, work, store, desk, ended, control_ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -229,8 +246,9 @@ impl People {
         Ok(Self { terminals, sessions, accounts, credentials })
     }
 
-    fn office(&self) -> Office {
+    fn office(&self, retention: Arc<Retention>) -> Office {
         Office {
+            retention,
             accounts: self.accounts.clone(),
             terminals: self.terminals.clone(),
             sessions: self.sessions.clone(),
@@ -246,8 +264,9 @@ pub(crate) async fn open_office(
     tasks: &Tasks,
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
+    let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock), None));
     match People::open(config, clock, random, &store).await {
-        Ok(people) => Ok((store, people.office())),
+        Ok(people) => Ok((store, people.office(retention))),
         Err(error) => {
             store.close().await;
             Err(error)
@@ -261,6 +280,23 @@ struct Parts {
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     maintenance: MaintenanceCalendar,
     tasks: Tasks,
+    retention: Arc<Retention>,
+}
+
+/// Retention of an open store; a command without a daemon asks nobody on the network for the time.
+fn retention(
+    store: &Arc<Store>,
+    clock: &Arc<dyn Clock>,
+    kernel: Arc<dyn KernelClock>,
+    witness: Option<Arc<dyn ClockWitness>>,
+) -> Retention {
+    Retention::new(RetentionParts {
+        store: store.clone(),
+        room: store.clone(),
+        clock: clock.clone(),
+        kernel,
+        witness,
+    })
 }
 
 fn collect_parts(
@@ -292,7 +328,7 @@ async fn use_cases(
     central: &Arc<Upstream>,
     collect: &Collect,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, maintenance, tasks } = parts;
+    let Parts { clock, random, terminal_authentication, maintenance, tasks, retention } = parts;
     let origin = config.mode.origin();
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
@@ -334,6 +370,7 @@ async fn use_cases(
             desk: desk.clone(),
             central: central.clone(),
             store: store.clone(),
+            room: store.clone(),
             audit: store.clone(),
             clock: clock.clone(),
             random: random.clone(),
@@ -349,6 +386,7 @@ async fn use_cases(
             desk: desk.clone(),
             upstream: central.clone(),
             store: store.clone(),
+            retention: retention.clone(),
             inquiries: inquiries.clone(),
             collect: collect.clone(),
             clock: clock.clone(),
@@ -366,8 +404,18 @@ pub(crate) fn store_paths(config: &Config) -> StoreConfig {
     StoreConfig {
         data_dir: config.store.directory.clone(),
         keyring: config.store.directory.join("keyring"),
-        master_key: config.store.master_key_file.clone(),
+        master_key: match config.store.credential() {
+            Some(name) => MasterKeySource::External(Arc::new(Credential {
+                name: name.to_owned(),
+                directory: credentials_directory(),
+            })),
+            None => config.store.master_key_file.clone().into(),
+        },
         readers: READERS,
+        room: Room {
+            ballast: config.store.ballast_mib.saturating_mul(1 << 20),
+            low_water: config.store.low_water_mib.saturating_mul(1 << 20),
+        },
     }
 }
 
@@ -388,66 +436,3 @@ pub(crate) async fn open_store(
 
 /// Connections that read at the same time: more than the cores of a clinic's PC brings nothing.
 const READERS: u32 = 4;
-
-/// Why a data directory is not usable in this mode.
-#[derive(Debug, thiserror::Error)]
-pub enum ModeError {
-    /// It holds the other kind of data.
-    #[error("{directory} は {found} のデータです。{wanted} には別の directory を設定してください")]
-    Other {
-        /// The directory.
-        directory: std::path::PathBuf,
-        /// What it holds.
-        found: String,
-        /// What was configured.
-        wanted: &'static str,
-    },
-    /// Its mark could not be read or written.
-    #[error("データの種類の印を読み書きできません: {0}")]
-    Unreadable(#[from] std::io::Error),
-    /// Its mark could not be written.
-    #[error("データの種類の印を書けません: {0}")]
-    Unwritable(#[from] crate::store::FileError),
-}
-
-/// The file that marks a data directory with its mode.
-const MODE_MARK: &str = "mode";
-
-/// The mode a data directory is marked with, if it is marked yet.
-pub(crate) fn marked_mode(directory: &Path) -> std::io::Result<Option<String>> {
-    match std::fs::read_to_string(directory.join(MODE_MARK)) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Marks a new data directory with its mode, for ever: sandbox data never mixes with real data.
-fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
-    let Some(found) = marked_mode(directory)? else {
-        // Whole or not at all, also after a loss of power: half a mark would lock the owner out.
-        write_mark(&directory.join(MODE_MARK), wanted.as_bytes())?;
-        return Ok(());
-    };
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(ModeError::Other { directory: directory.to_owned(), found, wanted })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_data_directory_belongs_to_one_mode_for_ever() {
-        let directory = std::env::temp_dir().join(format!("shikaku-mode-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        assert!(claim_mode(&directory, "sandbox").is_ok());
-        assert!(claim_mode(&directory, "sandbox").is_ok());
-        let refused = claim_mode(&directory, "production").unwrap_err();
-        assert!(matches!(refused, ModeError::Other { found, .. } if found == "sandbox"));
-        std::fs::remove_dir_all(&directory).unwrap();
-    }
-}

@@ -11,6 +11,7 @@ mod methods;
 mod people;
 mod readers;
 mod registration;
+mod retention;
 mod sessions;
 mod sign_in;
 mod snapshots;

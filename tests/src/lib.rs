@@ -17,5 +17,6 @@ pub mod personas;
 pub mod pki;
 pub mod process;
 pub mod raw_http;
+pub mod retention;
 pub mod schedules;
 pub mod upstream;

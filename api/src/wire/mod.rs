@@ -28,8 +28,8 @@ pub use check::{
 pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{
-    CircuitState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader, ReaderState,
-    Readers, UpstreamLink,
+    CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
+    ReaderState, Readers, RetentionPart, UpstreamLink,
 };
 pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,

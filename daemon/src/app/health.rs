@@ -10,6 +10,7 @@ use super::inquiries::Inquiries;
 use super::ports::{
     CardDesk, Clock, DeskView, Renewal, ResultStore, StoreError, UpstreamStatus, UpstreamView,
 };
+use super::retention::{Retention, RetentionHealth};
 use crate::domain::breaker::Circuit;
 use crate::domain::check::ResultId;
 use crate::domain::queue::QueueView;
@@ -30,6 +31,8 @@ pub struct HealthView {
     pub store: Result<(), StoreError>,
     /// The collection, and announced closures.
     pub collect: CollectView,
+    /// Destroying what has expired.
+    pub retention: RetentionHealth,
     /// Inquiry numbers on their way.
     pub queue: QueueView,
 }
@@ -84,6 +87,8 @@ pub struct Health {
     pub store: Arc<dyn ResultStore>,
     /// The collection.
     pub collect: Collect,
+    /// Destroying what has expired.
+    pub retention: Arc<Retention>,
     /// Inquiry numbers.
     pub inquiries: Inquiries,
     /// The wall clock.
@@ -117,6 +122,7 @@ impl Health {
             store,
             queue: self.inquiries.view(),
             collect: self.collect.view(),
+            retention: self.retention.health(),
         })
     }
 }

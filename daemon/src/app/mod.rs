@@ -14,6 +14,7 @@ pub mod maintenance;
 pub mod own_account;
 pub mod ports;
 pub mod results;
+pub mod retention;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in;

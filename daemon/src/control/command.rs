@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::retention::{RetentionRan, RetentionReport};
 use crate::app::ports::Role;
 use crate::domain::personal::Secret;
 
@@ -108,6 +109,13 @@ pub enum Command {
         /// What.
         act: AccountAct,
     },
+    /// Tell what is kept, hidden and due.
+    RetentionStatus,
+    /// Destroy what has expired now.
+    RetentionRun {
+        /// An administrator vouches for the clock, this once.
+        clock_is_right: bool,
+    },
     /// Make a code that enrols a terminal once.
     TerminalOffer {
         /// Its name.
@@ -200,6 +208,10 @@ pub enum Reply {
     },
     /// Every enrolled terminal.
     Terminals(Vec<TerminalLine>),
+    /// How retention is.
+    Retention(RetentionReport),
+    /// What was destroyed.
+    RetentionRan(RetentionRan),
 }
 
 /// A line of the answer. After the last one, [`Line::Done`] or [`Line::Failed`], the daemon closes the connection.

@@ -9,10 +9,12 @@
 pub mod client;
 mod command;
 mod execute;
+mod retention;
 mod server;
 pub mod show;
 pub mod transport;
 
 pub use command::{AccountAct, AccountLine, Command, Enrolment, Hidden, Reply, RoleName, TerminalLine};
 pub use execute::{CommandError, Office, Progress, execute};
+pub use retention::{Destroyed, Month, RetentionRan, RetentionReport};
 pub use server::serve;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::command::{AccountLine, Enrolment, Reply, RoleName};
+use super::retention;
 use crate::qr;
 
 /// Writes an answer. A QR code is drawn only where somebody can hold a phone in front of it.
@@ -22,7 +23,29 @@ pub fn reply(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Resul
         Reply::Terminals(terminals) => terminals
             .iter()
             .try_for_each(|line| writeln!(out, "{}\t{}（日本時間）に登録", line.name, line.enrolled_at)),
+        Reply::Retention(report) => retention::show(report, out),
+        Reply::RetentionRan(ran) => retention::show_run(ran, out),
     }
+}
+
+/// Writes an answer for a program. Only for answers that hold no secret.
+pub fn json(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+    match reply {
+        Reply::Done => writeln!(out, "{{}}"),
+        Reply::Retention(report) => line(report, out),
+        Reply::RetentionRan(ran) => line(ran, out),
+        // For a person's eyes.
+        Reply::Enrolled(_)
+        | Reply::Accounts(_)
+        | Reply::RecoveryCodes(_)
+        | Reply::EnrolmentCode { .. }
+        | Reply::Terminals(_) => self::reply(reply, is_terminal, out),
+    }
+}
+
+fn line(content: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, content)?;
+    writeln!(out)
 }
 
 fn enrolled(new: &Enrolment, is_terminal: bool, out: &mut dyn Write) -> io::Result<()> {

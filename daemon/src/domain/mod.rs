@@ -8,6 +8,7 @@ pub mod announcement;
 pub mod breaker;
 pub mod certificate;
 pub mod check;
+pub mod clock;
 pub mod collection;
 pub mod eligibility;
 pub mod identifiers;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Row};
 
@@ -46,6 +46,8 @@ fn common(path: &Path) -> SqliteConnectOptions {
 /// The one connection that writes; brings the schema up to date.
 pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, OpenError> {
     let options = common(path)
+        // Set before the first table: what a purge frees can then be given back to a full disk.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         // Only this connection writes, so only it checkpoints: no two can do it at the same instant.

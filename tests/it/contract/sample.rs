@@ -200,6 +200,11 @@ pub fn health() -> wire::Health {
             paused_until: Some("2026-07-09T05:00:00+09:00".to_owned()),
         },
         maintenance: wire::MaintenanceHealth { now: Some(closure()), next: Some(closure()) },
+        retention: wire::RetentionPart::new(
+            wire::HealthPart::troubled(wire::HealthState::Degraded, Code::RetentionWaitsForClock),
+            3_600,
+            wire::ClockState::Unsynchronised,
+        ),
         link: wire::UpstreamLink {
             circuit: wire::CircuitState::Closed,
             circuit_open_until: None,

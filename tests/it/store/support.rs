@@ -12,7 +12,7 @@ use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
 use daemon::domain::personal::Personal;
 use daemon::domain::retention::jst_day;
-use daemon::store::{OpenError, Store, StoreConfig};
+use daemon::store::{OpenError, Room, Store, StoreConfig};
 use jiff::Timestamp;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -83,8 +83,9 @@ impl Machine {
         StoreConfig {
             data_dir: self.path("data"),
             keyring: self.path("keys/keyring"),
-            master_key: self.path("master/master.key"),
+            master_key: self.path("master/master.key").into(),
             readers: 2,
+            room: Room { ballast: 0, low_water: 0 },
         }
     }
 

@@ -101,6 +101,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn plan(directory: &Path, listen: SocketAddr) -> Plan {
     Plan {
         clock: Arc::new(SystemClock),
+        kernel: Arc::default(),
         random: Arc::new(OsRandom),
         directory: directory.to_owned(),
         listen,

@@ -18,6 +18,7 @@ use api::limits::Limits;
 use daemon::app::collect::{Report, RunError};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
+use daemon::app::retention::Retention;
 use daemon::config::{ApiConfig, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection};
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
@@ -28,7 +29,7 @@ use tempfile::TempDir;
 
 pub use visitor::{Credentials, Visitor};
 
-use crate::ambient::{HeldClock, SeededRandom};
+use crate::ambient::{HeldClock, HeldKernel, SeededRandom};
 use crate::card::SimCard;
 use crate::card::readers::{SharedCard, SimReaders, SimReadersHandle};
 use crate::contract::Contract;
@@ -51,6 +52,8 @@ pub const CHOSEN: &str = "midori-no-kasa-42";
 pub struct Plan {
     /// Everybody's wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What the kernel says of it; nothing at first.
+    pub kernel: Arc<HeldKernel>,
     /// Everybody's randomness.
     pub random: Arc<dyn Random>,
     /// Where everything is written.
@@ -84,6 +87,7 @@ impl Plan {
     pub fn held(directory: &Path, clock: Arc<HeldClock>) -> Self {
         Self {
             clock,
+            kernel: Arc::default(),
             random: Arc::new(SeededRandom::new(1)),
             directory: directory.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -116,6 +120,8 @@ pub struct Clinic {
     maintenance: MaintenanceCalendar,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
+    /// What the kernel says of everybody's clock.
+    pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     pki: CardPki,
@@ -142,6 +148,7 @@ impl Clinic {
             maintenance: plan.maintenance,
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
+            kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
             pki: CardPki::new(),
@@ -162,6 +169,7 @@ impl Clinic {
         let (readers, hand) = SimReaders::new(&self.readers_plugged);
         let around = Surroundings {
             clock: self.clock.clone(),
+            kernel: self.kernel.clone(),
             random: self.random.clone(),
             readers: Box::new(readers),
             terminal_authentication: self.terminal_authentication.clone(),
@@ -242,6 +250,11 @@ impl Clinic {
         self.credentials.get(name).cloned().expect("an account of this clinic")
     }
 
+    /// The daemon's retention; its task sleeps by the machine's clock, so scenarios call it themselves.
+    pub fn retention(&self) -> &Retention {
+        &self.daemon.as_ref().expect("the daemon runs").retention
+    }
+
     /// Someone who comes to the API; every answer is held against the contract.
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.api, self.clock.clone(), self.contract.clone())
@@ -294,8 +307,9 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
         mode: Mode::Sandbox,
         api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new() },
         store: StoreSection {
-            directory: plan.directory.join("data"),
-            master_key_file: plan.directory.join("key").join("master.key"),
+            ballast_mib: 1,
+            low_water_mib: 1,
+            ..StoreSection::new(plan.directory.join("data"), plan.directory.join("key").join("master.key"))
         },
         terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
         upstream: section,

@@ -68,6 +68,7 @@ impl Facility {
             desk: bench.desk.clone(),
             central: central.clone(),
             store: store.clone(),
+            room: store.clone(),
             audit: store.clone(),
             settings: store,
             terminal_authentication: None,

@@ -19,7 +19,7 @@ use super::access::{Action, Actor, Forbidden};
 use super::maintenance::MaintenanceCalendar;
 use super::ports::{
     AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings,
-    StoreError, TerminalAuthentication, TerminalId, random_bytes,
+    StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
 use crate::domain::admission::{
@@ -221,6 +221,8 @@ pub struct ChecksParts {
     pub central: Arc<dyn CardCheck>,
     /// Where results go.
     pub store: Arc<dyn ResultStore>,
+    /// Whether there is space for a result: asked before a card is.
+    pub room: Arc<dyn StoreRoom>,
     /// Where failures are recorded.
     pub audit: Arc<dyn AuditLog>,
     /// The security settings.
@@ -277,6 +279,7 @@ impl Checks {
     /// Starts a check and reserves its reader.
     pub async fn create(&self, actor: &Actor, new: &NewCheck) -> Result<CheckView, CreateError> {
         actor.may(Action::RunChecks)?;
+        self.parts.room.has_room()?;
         let terminal = self.terminal(new.terminal.as_ref())?;
         self.admit(new, &terminal.id, self.parts.settings.security().await?)?;
         let wanted = new.reader.as_ref().or(terminal.reader.as_ref());

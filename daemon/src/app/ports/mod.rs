@@ -8,6 +8,7 @@ mod card;
 mod central;
 mod collect;
 mod queue;
+mod retention;
 mod sessions;
 mod settings;
 mod store;
@@ -16,7 +17,7 @@ pub use accounts::{
     Account, AccountChange, AccountSummary, Accounts, Attempt, Changed, CreateAccountError, Device,
     NewAccount, Role, SignInProof,
 };
-pub use ambient::{Clock, Random, random_bytes};
+pub use ambient::{Clock, ClockWitness, KernelClock, Random, random_bytes};
 pub use card::{
     CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
@@ -30,6 +31,7 @@ pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merg
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
 };
+pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreRoom};
 pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};
 pub use settings::Settings;
 pub use store::{

@@ -6,6 +6,7 @@
 
 mod card;
 mod core;
+mod retention;
 mod schedules;
 mod store;
 mod store_accounts;
@@ -45,7 +46,10 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
-        Topic::Store => store::measure(arguments.long),
+        Topic::Store => {
+            store::measure(arguments.long);
+            retention::measure(arguments.long);
+        }
         Topic::Upstream => upstream::measure(arguments.long),
     }
 }
