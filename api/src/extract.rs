@@ -4,12 +4,13 @@
 
 use std::error::Error;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path as AxumPath, Query as AxumQuery, Request};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path as AxumPath, Query as AxumQuery, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -38,7 +39,9 @@ impl FromRequestParts<Arc<dyn Service>> for Session {
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, Refusal> {
         let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
-        Ok(Self(service.authenticate(token).await?))
+        let mut caller = service.authenticate(token).await?;
+        caller.peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+        Ok(Self(caller))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line of `shikakud`: reads arguments, calls one function, turns errors into exit codes.
 
+mod audit;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
 use crate::control::client::{self, ClientError};
-use crate::control::{Command as ControlCommand, Hidden, RoleName, show};
+use crate::control::{Command as ControlCommand, Hidden, Note, Reply, RoleName, show};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
 use crate::system::{OsRandom, SystemClock};
@@ -42,6 +44,9 @@ enum Command {
     /// アカウントを管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Account(AccountCommand),
+    /// 監査ログを調べる、書き出す（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -97,6 +102,8 @@ enum Failure {
     PasswordFile(std::io::Error),
     #[error("OSの資源を使えません: {0}")]
     System(#[from] std::io::Error),
+    #[error("{0} に書き出せません: {1}（すでにあるファイルには書きません）")]
+    Target(PathBuf, std::io::Error),
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
     Ended,
 }
@@ -109,7 +116,7 @@ impl Failure {
                 ExitCode::from(2)
             }
             Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
-            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::System(_) | Self::Ended => {
+            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::Target(..) | Self::System(_) | Self::Ended => {
                 ExitCode::FAILURE
             }
         }
@@ -137,6 +144,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             runtime()?.block_on(run_daemon(&config))
         }
         Command::Account(asked) => account(asked),
+        Command::Audit(asked) => return audit::run(asked),
         Command::Config(ConfigCommand::Check(file)) => {
             let config = Config::load(&file.config)?;
             crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;
@@ -159,12 +167,27 @@ fn account(asked: AccountCommand) -> Result<(), Failure> {
 
 /// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
 fn control(file: &ConfigFile, command: ControlCommand) -> Result<(), Failure> {
+    Ok(show::reply(&ask(file, command, &mut to_stderr)?, &mut std::io::stdout())?)
+}
+
+/// Carries a command out, through the daemon or here.
+fn ask(
+    file: &ConfigFile,
+    command: ControlCommand,
+    note: &mut (dyn FnMut(Note) + Send),
+) -> Result<Reply, Failure> {
     let config = Config::load(&file.config)?;
     let (clock, random) = ambient();
-    // If even this cannot be written, the answer still comes.
-    let mut note = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
-    let reply = runtime()?.block_on(client::run(&config, &clock, &random, command, &mut note))?;
-    Ok(show::reply(&reply, &mut std::io::stdout())?)
+    Ok(runtime()?.block_on(client::run(&config, &clock, &random, command, note))?)
+}
+
+/// How far a command is. What it writes out goes elsewhere, never to a terminal's scrollback by accident.
+fn to_stderr(note: Note) {
+    match note {
+        // If even this cannot be written, the answer still comes.
+        Note::Say(text) => drop(writeln!(std::io::stderr(), "{text}")),
+        Note::Out(_) => {}
+    }
 }
 
 /// Never from the command line itself: arguments are seen by every user of the machine.

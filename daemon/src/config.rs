@@ -25,6 +25,9 @@ pub struct Config {
     pub api: ApiConfig,
     /// Where results and keys are kept.
     pub store: StoreSection,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditSection,
     /// The facility's terminals.
     pub terminals: Vec<TerminalSection>,
     /// The central system.
@@ -92,6 +95,22 @@ pub struct StoreSection {
     /// The master key's file, mode 0600; keep it on another medium or in another directory, never in a backup
     /// beside the database.
     pub master_key_file: PathBuf,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditSection {
+    /// Years for which its rows are kept, 1 to 30.
+    pub keep_years: u8,
+    /// The anchor, mode 0600: count and head of the log outside the database; best on another disk.
+    pub anchor_file: Option<PathBuf>,
+}
+
+impl Default for AuditSection {
+    fn default() -> Self {
+        Self { keep_years: 5, anchor_file: None }
+    }
 }
 
 /// A terminal (資格確認端末) and the reader beside it.
@@ -185,6 +204,12 @@ impl Config {
                 rule: "機関コードは一番上の institution_code と同じにするか、省略してください",
             });
         }
+        if !(1..=30).contains(&self.audit.keep_years) {
+            return Err(ConfigError::Value {
+                key: "audit.keep_years",
+                rule: "監査ログは1年以上30年以下で保存します",
+            });
+        }
         if self.terminals.is_empty() {
             return Err(ConfigError::Value {
                 key: "terminals", rule: "端末を1台以上登録してください"
@@ -209,6 +234,7 @@ impl Config {
     fn resolve_paths(&mut self, base: &Path) {
         self.store.directory = base.join(&self.store.directory);
         self.store.master_key_file = base.join(&self.store.master_key_file);
+        self.audit.anchor_file = self.audit.anchor_file.as_ref().map(|path| base.join(path));
         self.upstream.resolve_paths(base);
     }
 
@@ -245,6 +271,8 @@ mod tests {
         let config = parse(EXAMPLE).unwrap();
         assert_eq!(config.api.listen, ApiConfig::default().listen);
         assert_eq!(config.log.filter, LogSection::default().filter);
+        assert_eq!(config.audit.keep_years, AuditSection::default().keep_years);
+        assert_eq!(config.audit.anchor_file, AuditSection::default().anchor_file);
         assert_eq!(config.upstream.institution_code, config.institution_code);
         let (paths, defaults) = (&config.upstream.paths, crate::upstream::Paths::default());
         assert_eq!(
@@ -269,6 +297,7 @@ mod tests {
         for (from, to, key) in [
             ("1312345678", "131234567", "institution_code"),
             ("127.0.0.1:8787", "0.0.0.0:8787", "api.listen"),
+            ("keep_years = 5", "keep_years = 0", "audit.keep_years"),
             ("id = \"uketsuke-1\"", "id = \"受付\"", "terminals.id"),
             (
                 "account = \"link-account\"",

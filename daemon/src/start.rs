@@ -10,6 +10,7 @@ use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
 use crate::app::accounts::ManageAccounts;
+use crate::app::audit::ReviewAudit;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
@@ -118,7 +119,7 @@ impl Daemon {
         let service = use_cases(config, &parts, &store, &desk, &central).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
-        let control_ended = start_control(config, &parts.random, &store, &tasks)?;
+        let control_ended = start_control(config, &parts, &store, &tasks)?;
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -155,12 +156,12 @@ impl Daemon {
 /// Listens for commands; the receiver resolves when the last one is answered.
 fn start_control(
     config: &Config,
-    random: &Arc<dyn Random>,
+    parts: &Parts,
     store: &Arc<Store>,
     tasks: &Tasks,
 ) -> Result<oneshot::Receiver<()>, StartError> {
     let listener = Listener::bind(&config.store.directory)?;
-    let office = Arc::new(office(random, store));
+    let office = Arc::new(office(&parts.clock, &parts.random, store));
     let (end, ended) = oneshot::channel();
     let stopping = tasks.stopping();
     tasks.start(async move {
@@ -171,8 +172,14 @@ fn start_control(
     Ok(ended)
 }
 
-fn office(random: &Arc<dyn Random>, store: &Arc<Store>) -> Office {
+fn office(clock: &Arc<dyn Clock>, random: &Arc<dyn Random>, store: &Arc<Store>) -> Office {
     Office {
+        audit: ReviewAudit {
+            trail: store.clone(),
+            log: store.clone(),
+            results: store.clone(),
+            clock: clock.clone(),
+        },
         accounts: ManageAccounts {
             accounts: store.clone(),
             credentials: Arc::new(Credentials::new(random.clone())),
@@ -189,7 +196,7 @@ pub(crate) async fn open_office(
     tasks: &Tasks,
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
-    let office = office(random, &store);
+    let office = office(clock, random, &store);
     Ok((store, office))
 }
 
@@ -253,6 +260,7 @@ pub(crate) fn store_paths(config: &Config) -> StoreConfig {
         keyring: config.store.directory.join("keyring"),
         master_key: config.store.master_key_file.clone(),
         readers: READERS,
+        anchor: config.audit.anchor_file.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a failed step is a failed test, and says which")]
 
 mod accounts;
+mod anchor;
 mod audit;
 mod opening;
 mod results;

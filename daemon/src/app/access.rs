@@ -1,6 +1,6 @@
 //! Access: who acts, and what their role lets them do. One table for every use case.
 
-use super::ports::Role;
+use super::ports::{AuditEntry, Role, Source};
 
 /// Someone who signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Actor {
     pub account: String,
     /// What it may do.
     pub role: Role,
+    /// From where it acts.
+    pub source: Source,
 }
 
 /// What a use case needs the right to.
@@ -33,6 +35,18 @@ pub enum Action {
 pub struct Forbidden;
 
 impl Actor {
+    /// The audit row of what the actor did without naming results or a terminal, with the outcome `ok`.
+    pub fn entry(&self, action: &'static str) -> AuditEntry {
+        AuditEntry {
+            actor: self.account.clone(),
+            action,
+            source: self.source,
+            terminal: None,
+            results: Vec::new(),
+            outcome: "ok".to_owned(),
+        }
+    }
+
     /// Whether the actor may do it. An administrator manages the installation and does not see patients.
     pub fn may(&self, action: Action) -> Result<(), Forbidden> {
         let allowed = match action {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::credentials::{Credentials, CredentialsError, enrolment_uri, generate_password};
 use super::ports::{
-    Accounts, AuditEntry, CreateAccountError, NewAccount, Random, Role, StoreError, random_bytes,
+    Accounts, AuditEntry, CreateAccountError, NewAccount, Random, Role, Source, StoreError, random_bytes,
 };
 use crate::domain::personal::Secret;
 
@@ -98,6 +98,7 @@ fn by_machine(action: &'static str, account: &str) -> AuditEntry {
     AuditEntry {
         actor: MACHINE.to_owned(),
         action,
+        source: Source::Machine,
         terminal: None,
         results: Vec::new(),
         outcome: format!("ok:{account}"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::access::{Action, Actor, Forbidden};
-use super::ports::{AuditEntry, Settings, StoreError};
+use super::ports::{Settings, StoreError};
 use crate::domain::admission::SecuritySettings;
 
 /// Why settings were not given or changed.
@@ -44,13 +44,7 @@ impl ChangeSettings {
         } else {
             "settings.visual_confirmation_off"
         };
-        let audit = AuditEntry {
-            actor: actor.account.clone(),
-            action,
-            terminal: None,
-            results: Vec::new(),
-            outcome: "ok".to_owned(),
-        };
+        let audit = actor.entry(action);
         Ok(self.store.set_security(settings, &audit).await?)
     }
 }

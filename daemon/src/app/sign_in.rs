@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::access::Actor;
 use super::credentials::{Credentials, CredentialsError, code_step, seconds_to_next_step};
 use super::ports::{
-    Accounts, Attempt, AuditEntry, AuditLog, Clock, Random, SessionRecord, SessionStore, StoreError,
+    Accounts, Attempt, AuditEntry, AuditLog, Clock, Random, SessionRecord, SessionStore, Source, StoreError,
     random_bytes,
 };
 use crate::domain::identifiers::InstitutionCode;
@@ -36,6 +36,8 @@ pub struct SignInRequest {
     pub password: Secret,
     /// Six-digit code of the authenticator app.
     pub code: Secret,
+    /// Whether the peer is this machine itself; for the audit log only.
+    pub from_loopback: bool,
 }
 
 /// Why nobody was signed in.
@@ -151,6 +153,7 @@ impl SignIn {
     pub async fn sign_in(&self, request: SignInRequest) -> Result<SignedIn, SignInError> {
         let now = self.parts.clock.now();
         let name = request.account.clone();
+        let loopback = request.from_loopback;
         let outcome = self.evaluate(request, now).await;
         let word = match &outcome {
             Ok(_) => "ok",
@@ -166,6 +169,9 @@ impl SignIn {
                 // What was typed as an account can be a password: only names of real accounts are written down.
                 actor: outcome.as_ref().map_or_else(|_| "unknown".to_owned(), |_| name),
                 action: "session.sign_in",
+                source: outcome
+                    .as_ref()
+                    .map_or(Source::Api { loopback, session: None }, |signed_in| signed_in.actor.source),
                 terminal: None,
                 results: Vec::new(),
                 outcome: word.to_owned(),
@@ -202,10 +208,11 @@ impl SignIn {
         if !self.parts.accounts.accept_step(account.id, step).await? {
             return Err(SignInError::CodeUsed { retry_after: seconds_to_next_step(now) });
         }
-        self.begin_session(Actor { account: account.name.clone(), role: account.role }, now).await
+        let source = Source::Api { loopback: request.from_loopback, session: None };
+        self.begin_session(Actor { account: account.name.clone(), role: account.role, source }, now).await
     }
 
-    async fn begin_session(&self, actor: Actor, now: Timestamp) -> Result<SignedIn, SignInError> {
+    async fn begin_session(&self, mut actor: Actor, now: Timestamp) -> Result<SignedIn, SignInError> {
         let token =
             Secret::new(data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<32>(&*self.parts.random)));
         let record = SessionRecord {
@@ -216,6 +223,9 @@ impl SignIn {
             last_used_at: now,
         };
         self.parts.sessions.save(&record).await?;
+        if let Source::Api { session, .. } = &mut actor.source {
+            *session = Some(short(&record.token_hash));
+        }
         let ends_at = ends_at(&record);
         self.live().insert(record.token_hash, record);
         Ok(SignedIn { token, actor, ends_at })
@@ -239,7 +249,7 @@ impl SignIn {
         }
         Ok(Some(Session {
             ends_at: ends_at(&record),
-            actor: Actor { account: record.account, role: record.role },
+            actor: actor(&record),
             token_hash: hash,
         }))
     }
@@ -247,7 +257,7 @@ impl SignIn {
     /// A session by its token's hash, without counting as a use.
     pub fn session(&self, token_hash: &[u8; 32]) -> Option<Session> {
         self.live().get(token_hash).map(|record| Session {
-            actor: Actor { account: record.account.clone(), role: record.role },
+            actor: actor(record),
             ends_at: ends_at(record),
             token_hash: *token_hash,
         })
@@ -273,6 +283,7 @@ impl SignIn {
             .append(&AuditEntry {
                 actor: session.actor.account.clone(),
                 action: "session.sign_out",
+                source: session.actor.source,
                 terminal: None,
                 results: Vec::new(),
                 outcome: "ok".to_owned(),
@@ -288,6 +299,18 @@ impl SignIn {
         // The map is whole after every statement, so a panic elsewhere leaves nothing half done.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whose session it is. From where a request came is known to whoever takes it in.
+fn actor(record: &SessionRecord) -> Actor {
+    let source = Source::Api { loopback: true, session: Some(short(&record.token_hash)) };
+    Actor { account: record.account.clone(), role: record.role, source }
+}
+
+/// What the audit log calls a session: enough to tell sessions apart, not enough to find a token.
+pub fn short(token_hash: &[u8; 32]) -> [u8; 4] {
+    let [first, second, third, fourth, ..] = *token_hash;
+    [first, second, third, fourth]
 }
 
 fn ends_at(record: &SessionRecord) -> Timestamp {

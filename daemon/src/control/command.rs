@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::review::{Days, RowForm, VerifyReport};
 use crate::app::ports::Role;
 use crate::domain::personal::Secret;
 
@@ -104,6 +105,23 @@ pub enum Command {
         /// Sign-in name.
         name: String,
     },
+    /// Check the audit log and its anchor.
+    AuditVerify {
+        /// Accept afterwards what earlier starts found.
+        accept: bool,
+    },
+    /// Write out rows of the audit log.
+    AuditExport {
+        /// The period.
+        days: Days,
+        /// How they are written.
+        form: RowForm,
+    },
+    /// List the persons whose results were answered.
+    AuditAffected {
+        /// The period.
+        days: Days,
+    },
 }
 
 /// What an account signs in with; shown once.
@@ -125,6 +143,15 @@ pub enum Reply {
     Done,
     /// New credentials.
     Enrolled(Enrolment),
+    /// What a verification found.
+    Verified(VerifyReport),
+    /// Rows were written out.
+    Wrote {
+        /// How many.
+        rows: usize,
+        /// How many different persons, if they were named.
+        persons: Option<usize>,
+    },
 }
 
 /// A line of the answer. After the last one, [`Line::Done`] or [`Line::Failed`], the daemon closes the connection.
@@ -133,6 +160,8 @@ pub enum Reply {
 pub(super) enum Line {
     /// How far it is, in Japanese, for people.
     Progress(String),
+    /// A portion of what the command writes out; can name persons.
+    Output(Hidden),
     /// It succeeded.
     Done(Reply),
     /// It did not; in Japanese, says what to do.

@@ -2,8 +2,10 @@
 
 use tokio::sync::mpsc;
 
-use super::command::{Command, Enrolment, Reply};
+use super::command::{Command, Enrolment, Hidden, Reply};
+use super::review;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
+use crate::app::audit::ReviewAudit;
 use crate::app::ports::StoreError;
 use crate::domain::personal::Secret;
 
@@ -11,22 +13,43 @@ use crate::domain::personal::Secret;
 pub struct Office {
     /// Accounts.
     pub accounts: ManageAccounts,
+    /// The audit log.
+    pub audit: ReviewAudit,
 }
 
-/// Where a long command says how far it is.
+/// What a command says before it ends.
+#[derive(Debug)]
+pub enum Note {
+    /// How far it is, in Japanese, for people.
+    Say(String),
+    /// A portion of what it writes out; can name persons.
+    Out(Hidden),
+}
+
+/// Where a long command says how far it is, and hands over what it writes out.
 #[derive(Debug, Clone)]
-pub struct Progress(mpsc::Sender<String>);
+pub struct Progress(mpsc::Sender<Note>);
 
 impl Progress {
     /// What is said arrives at the receiver.
-    pub fn new() -> (Self, mpsc::Receiver<String>) {
+    pub fn new() -> (Self, mpsc::Receiver<Note>) {
         let (sender, receiver) = mpsc::channel(16);
         (Self(sender), receiver)
     }
 
     /// Says, in Japanese, how far the command is. Whoever asked may have gone away: the command goes on.
     pub async fn say(&self, line: impl Into<String>) {
-        self.0.send(line.into()).await.ok();
+        self.0.send(Note::Say(line.into())).await.ok();
+    }
+
+    /// Says how far the command is, unless nobody keeps up with listening.
+    pub fn try_say(&self, line: impl Into<String>) {
+        self.0.try_send(Note::Say(line.into())).ok();
+    }
+
+    /// Hands over a portion of what is written out, at most half a megabyte.
+    pub async fn out(&self, text: Hidden) {
+        self.0.send(Note::Out(text)).await.ok();
     }
 }
 
@@ -39,6 +62,9 @@ pub enum CommandError {
     /// The store failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
+    /// A row could not be written as text.
+    #[error("行を書き出せません")]
+    Form,
 }
 
 /// Runs one command to its end.
@@ -51,6 +77,15 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
             Ok(enrolled(name.clone(), &accounts.add(&name, role.into(), password).await?))
         }
         Command::AccountUnlock { name } => Ok(done(accounts.unlock(&name).await?)),
+        Command::AuditVerify { accept } => {
+            let reply = review::verify(&office.audit, progress).await?;
+            if accept {
+                office.audit.accept().await?;
+            }
+            Ok(reply)
+        }
+        Command::AuditExport { days, form } => review::export(&office.audit, days, form, progress).await,
+        Command::AuditAffected { days } => review::affected(&office.audit, days, progress).await,
     }
 }
 

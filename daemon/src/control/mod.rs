@@ -9,10 +9,12 @@
 pub mod client;
 mod command;
 mod execute;
+mod review;
 mod server;
 pub mod show;
 pub mod transport;
 
 pub use command::{Command, Enrolment, Hidden, Reply, RoleName};
-pub use execute::{CommandError, Office, Progress, execute};
+pub use execute::{CommandError, Note, Office, Progress, execute};
+pub use review::{Days, RowForm, VerifyReport};
 pub use server::serve;

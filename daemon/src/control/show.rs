@@ -9,6 +9,11 @@ pub fn reply(reply: &Reply, out: &mut dyn Write) -> io::Result<()> {
     match reply {
         Reply::Done => writeln!(out, "完了しました。"),
         Reply::Enrolled(enrolment) => enrolled(enrolment, out),
+        Reply::Verified(report) => report.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
+        Reply::Wrote { rows, persons: None } => writeln!(out, "{rows}行を書き出しました。"),
+        Reply::Wrote { rows, persons: Some(persons) } => {
+            writeln!(out, "{rows}件の結果、氏名の分かる{persons}人を書き出しました。")
+        }
     }
 }
 

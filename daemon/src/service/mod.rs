@@ -17,10 +17,10 @@ use async_trait::async_trait;
 use crate::app::access::Actor;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::health::Health;
-use crate::app::ports::{Origin, ReaderName, TerminalId};
+use crate::app::ports::{Origin, ReaderName, Source, TerminalId};
 use crate::app::results::Results;
 use crate::app::settings::ChangeSettings;
-use crate::app::sign_in::{IDLE_LIMIT, Session, SignIn, SignInRequest};
+use crate::app::sign_in::{self, IDLE_LIMIT, Session, SignIn, SignInRequest};
 use crate::domain::admission::SecuritySettings;
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::InquiryNumber;
@@ -44,7 +44,7 @@ pub struct UseCases {
 
 #[async_trait]
 impl Service for UseCases {
-    async fn sign_in(&self, request: w::SignIn, _peer: Option<SocketAddr>) -> Answer<w::Session> {
+    async fn sign_in(&self, request: w::SignIn, peer: Option<SocketAddr>) -> Answer<w::Session> {
         let signed_in = self
             .sign_in
             .sign_in(SignInRequest {
@@ -52,6 +52,7 @@ impl Service for UseCases {
                 account: request.account,
                 password: Secret::new(request.password.expose().to_owned()),
                 code: Secret::new(request.code.expose().to_owned()),
+                from_loopback: is_loopback(peer),
             })
             .await
             .map_err(errors::sign_in)?;
@@ -71,6 +72,7 @@ impl Service for UseCases {
             account: session.actor.account,
             role: wire::role(session.actor.role),
             session: SessionKey(session.token_hash),
+            peer: None,
         })
     }
 
@@ -85,7 +87,8 @@ impl Service for UseCases {
     }
 
     async fn sign_out(&self, caller: &Caller) -> Answer<()> {
-        let session = self.live_session(caller)?;
+        let mut session = self.live_session(caller)?;
+        session.actor = actor(caller);
         self.sign_in.sign_out(&session).await.map_err(errors::store)
     }
 
@@ -215,5 +218,11 @@ fn answer_check(view: Result<CheckView, InputError>) -> Answer<w::Check> {
 }
 
 fn actor(caller: &Caller) -> Actor {
-    Actor { account: caller.account.clone(), role: wire::role_from(caller.role) }
+    let source =
+        Source::Api { loopback: is_loopback(caller.peer), session: Some(sign_in::short(&caller.session.0)) };
+    Actor { account: caller.account.clone(), role: wire::role_from(caller.role), source }
+}
+
+fn is_loopback(peer: Option<SocketAddr>) -> bool {
+    peer.is_some_and(|peer| peer.ip().is_loopback())
 }

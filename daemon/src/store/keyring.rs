@@ -76,11 +76,21 @@ pub(super) struct SystemKeys {
     pub(super) totp: Key,
     /// Chains the audit log.
     pub(super) audit: Key,
+    /// Proves the audit log's anchor.
+    pub(super) anchor: Key,
+    /// Proves where the audit log was cut.
+    pub(super) audit_cut: Key,
 }
 
 impl SystemKeys {
     fn new(root: Key) -> Result<Self, CryptoError> {
-        Ok(Self { totp: root.derive("account totp")?, audit: root.derive("audit chain")?, root })
+        Ok(Self {
+            totp: root.derive("account totp")?,
+            audit: root.derive("audit chain")?,
+            anchor: root.derive("audit anchor")?,
+            audit_cut: root.derive("audit cut")?,
+            root,
+        })
     }
 }
 

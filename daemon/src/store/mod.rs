@@ -24,7 +24,7 @@ mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
@@ -36,7 +36,7 @@ pub use files::FileError;
 pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
 pub use retention::Purged;
 
-use crate::app::ports::{Clock, Random};
+use crate::app::ports::{AnchorFinding, AuditLog as _, Clock, Random};
 use crate::app::tasks::Tasks;
 use keyring::Keyring;
 use writer::{Command, StoreClock, Tx};
@@ -53,12 +53,20 @@ pub struct StoreConfig {
     pub master_key: PathBuf,
     /// Connections that read at the same time, at least one.
     pub readers: u32,
+    /// The audit log's anchor file; without a name it lies in the data directory. Its directory is created with mode
+    /// 0700.
+    pub anchor: Option<PathBuf>,
 }
 
 impl StoreConfig {
     /// The database file.
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("shikaku.db")
+    }
+
+    /// The audit log's anchor.
+    pub fn audit_anchor(&self) -> PathBuf {
+        self.anchor.clone().unwrap_or_else(|| self.data_dir.join("audit.anchor"))
     }
 }
 
@@ -68,6 +76,7 @@ pub struct Store {
     readers: SqlitePool,
     keyring: Arc<Keyring>,
     clock: Arc<StoreClock>,
+    found_at_start: Mutex<Option<AnchorFinding>>,
 }
 
 impl Store {
@@ -104,11 +113,30 @@ impl Store {
         let readers = database::open_readers(&database, config.readers).await?;
 
         let keyring = Arc::new(keyring);
+        let (ledger, finding) = audit::begin(&mut connection, &config.audit_anchor(), &keyring).await?;
         let (writer, commands) = mpsc::channel(writer::QUEUE);
         let context =
-            Tx { db: connection, keyring: Arc::clone(&keyring), random, clock: Arc::clone(&clock), now_us };
+            Tx { db: connection, keyring: Arc::clone(&keyring), random, clock: Arc::clone(&clock), now_us, ledger };
         tasks.start(writer::run(context, commands, lock));
-        Ok(Self { writer, readers, keyring, clock })
+        let store = Self { writer, readers, keyring, clock, found_at_start: Mutex::new(None) };
+        if let Some(finding) = finding {
+            store.record(finding).await?;
+        }
+        Ok(store)
+    }
+
+    /// Writes down what is wrong with the anchor, before the first commit replaces it.
+    async fn record(&self, finding: AnchorFinding) -> Result<(), OpenError> {
+        if let Err(error) = self.append(&audit::finding_entry(finding)).await {
+            self.close().await;
+            return Err(OpenError::Database(error.to_string()));
+        }
+        if finding == AnchorFinding::Begun {
+            return Ok(());
+        }
+        tracing::error!(finding = finding.word(), "the audit log does not agree with its anchor");
+        *self.found_at_start.lock().unwrap_or_else(PoisonError::into_inner) = Some(finding);
+        Ok(())
     }
 
     /// Commits what was asked so far, empties the WAL and closes the files. Whatever is asked afterwards fails.
@@ -124,7 +152,8 @@ impl Store {
 
 fn prepare_directories(config: &StoreConfig) -> Result<(), OpenError> {
     let (keyring, master) = (files::directory_of(&config.keyring), files::directory_of(&config.master_key));
-    for directory in [&config.data_dir, &keyring, &master] {
+    let anchor = files::directory_of(&config.audit_anchor());
+    for directory in [&config.data_dir, &keyring, &master, &anchor] {
         files::private_directory(directory)?;
     }
     check_apart(config)

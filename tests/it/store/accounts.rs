@@ -1,7 +1,7 @@
 //! Accounts and sessions: counted before evaluated, used once, kept over restarts.
 
 use daemon::app::ports::{
-    Account, Accounts, Attempt, AuditEntry, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
+    Account, Accounts, Attempt, AuditEntry, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore, Source,
 };
 use daemon::store::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +25,7 @@ fn account(name: &str) -> NewAccount {
 
 pub(super) fn by(action: &'static str) -> AuditEntry {
     let (actor, outcome) = ("machine".to_owned(), "ok".to_owned());
-    AuditEntry { actor, action, terminal: None, results: Vec::new(), outcome }
+    AuditEntry { actor, action, source: Source::Machine, terminal: None, results: Vec::new(), outcome }
 }
 
 async fn evaluated(store: &Store, name: &str, now: Timestamp) -> Account {

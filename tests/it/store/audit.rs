@@ -1,11 +1,11 @@
 //! The audit log: append-only, and every alteration shows.
 
-use daemon::app::ports::AuditLog;
+use daemon::app::ports::{AuditEntry, AuditLog, AuditRange, AuditTrail as _, Source};
 use daemon::store::ChainError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
 
-use super::support::{Machine, audit};
+use super::support::{Machine, at, audit};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 const ROWS: i64 = 6;
@@ -89,4 +89,87 @@ async fn whoever_alters_the_file_without_the_key_is_found_out() {
         assert_eq!(running.store.verify_chain().await, Err(ChainError::Altered { seq }), "{sql}");
         running.stop().await;
     }
+}
+
+//------------ Context and retention of the log itself ----------------------------------------------------------------
+
+#[tokio::test]
+async fn a_row_says_when_by_two_clocks_from_where_and_in_which_run() {
+    let machine = Machine::at(NOW);
+    let entry = |source| AuditEntry { source, ..audit("result.read") };
+    let api = Source::Api { loopback: true, session: Some([0x1a, 0x2b, 0x3c, 0x4d]) };
+    let running = machine.start().await;
+    running.store.append(&entry(api)).await.expect("appended");
+    running.store.append(&entry(Source::Machine)).await.expect("appended");
+    running.stop().await;
+    // The clock is set back by a day: the order of the rows and their store's instant do not follow it.
+    machine.clock.set(at("2026-06-09T01:00:00Z"));
+    let running = machine.start().await;
+    running.store.append(&entry(Source::Daemon)).await.expect("appended");
+    let rows = running.store.rows(AuditRange::default(), 0, 10).await.expect("readable");
+    running.stop().await;
+    let sources: Vec<_> = rows.iter().map(|row| row.source.as_str()).collect();
+    assert_eq!(sources, ["loopback/1a2b3c4d", "machine", "daemon"]);
+    assert_eq!(rows.iter().map(|row| row.run).collect::<Vec<_>>(), [1, 1, 2]);
+    assert!(rows[0].up_us <= rows[1].up_us && rows[0].batch < rows[1].batch && rows[1].batch < rows[2].batch);
+    assert!(rows[2].at >= rows[1].at, "the store's instant never goes back");
+    assert_eq!(rows[2].wall, Some(at("2026-06-09T01:00:00Z")), "and the wall clock is not hidden");
+}
+
+#[tokio::test]
+async fn old_rows_go_and_the_rest_still_verifies() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    for day in 1..=9 {
+        machine.clock.set(at(&format!("2026-06-1{day}T00:00:00Z")));
+        running.store.append(&audit("result.read")).await.expect("appended");
+    }
+    assert_eq!(running.store.prune(at("2026-06-11T00:00:00Z")).await, Ok(0), "nothing is older");
+    assert_eq!(running.store.prune(at("2026-06-15T00:00:00Z")).await, Ok(4));
+    let verified = running.store.verify(&|_| {}).await.expect("the rest holds");
+    assert_eq!((verified.first, verified.last, verified.rows), (5, 10, 6));
+    let rows = running.store.rows(AuditRange::default(), 9, 10).await.expect("readable");
+    assert_eq!((rows[0].action.as_str(), rows[0].outcome.as_str()), ("audit.pruned", "ok:4"));
+    running.stop().await;
+    let running = machine.start().await;
+    assert_eq!(running.store.anchor().await, Ok(None));
+    assert_eq!(running.store.prune(at("2026-06-17T00:00:00Z")).await, Ok(2));
+    // Even if everything is old, the row that says so stays.
+    assert_eq!(running.store.prune(at("2027-06-17T00:00:00Z")).await, Ok(4));
+    let verified = running.store.verify(&|_| {}).await.expect("the rest holds");
+    assert_eq!((verified.first, verified.last), (12, 12));
+    running.stop().await;
+    assert_eq!(machine.start().await.store.anchor().await, Ok(None));
+}
+
+#[tokio::test]
+async fn only_the_program_can_cut_and_the_database_lets_nothing_else_go() {
+    let pruned = || async {
+        let machine = machine_with_rows().await;
+        machine.clock.set(at("2026-06-20T00:00:00Z"));
+        let running = machine.start().await;
+        running.store.append(&audit("result.read")).await.expect("appended");
+        assert_eq!(running.store.prune(at("2026-06-15T00:00:00Z")).await, Ok(6));
+        running.stop().await;
+        machine
+    };
+    let machine = pruned().await;
+    let mut db = database(&machine).await;
+    for sql in [
+        "DELETE FROM audit WHERE seq = 7",
+        "DELETE FROM audit_cut",
+        "UPDATE audit_cut SET seq = 3",
+        "UPDATE audit_cut SET seq = 8, mac = (SELECT mac FROM audit WHERE seq = 8)",
+        "UPDATE audit_cut SET seq = 7",
+    ] {
+        let refused = db.execute(sql).await.expect_err(sql).to_string();
+        assert!(refused.contains("append-only"), "{sql}: {refused}");
+    }
+    // A cut that is moved by hand satisfies the triggers and not the proof.
+    db.execute("UPDATE audit_cut SET seq = 7, mac = (SELECT mac FROM audit WHERE seq = 7)").await.expect("moved");
+    db.execute("DELETE FROM audit WHERE seq = 7").await.expect("deleted");
+    db.close().await.expect("closed");
+    let running = machine.start().await;
+    assert_eq!(running.store.verify_chain().await, Err(ChainError::Altered { seq: 7 }));
+    running.stop().await;
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use daemon::app::ports::{
-    AuditEntry, Clock, NewResult, Origin, Random, ResultStore, StoredResult, TerminalId,
+    AuditEntry, Clock, NewResult, Origin, Random, ResultStore, Source, StoredResult, TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, ResultId};
@@ -85,6 +85,7 @@ impl Machine {
             keyring: self.path("keys/keyring"),
             master_key: self.path("master/master.key"),
             readers: 2,
+            anchor: None,
         }
     }
 
@@ -176,6 +177,7 @@ pub fn audit(action: &'static str) -> AuditEntry {
     AuditEntry {
         actor: "uketsuke".to_owned(),
         action,
+        source: Source::Daemon,
         terminal: Some(TerminalId("uketsuke-1".to_owned())),
         results: Vec::new(),
         outcome: "ok".to_owned(),

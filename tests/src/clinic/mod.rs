@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
-use daemon::config::{ApiConfig, Config, LogSection, Mode, StoreSection, TerminalSection};
+use daemon::config::{ApiConfig, AuditSection, Config, LogSection, Mode, StoreSection, TerminalSection};
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
 use daemon::start::{Daemon, StartError, Surroundings};
@@ -236,6 +236,7 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
             directory: plan.directory.join("data"),
             master_key_file: plan.directory.join("key").join("master.key"),
         },
+        audit: AuditSection::default(),
         terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
         upstream: section,
         log: LogSection::default(),

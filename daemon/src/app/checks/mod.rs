@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::registry::{Full, Registry};
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{
-    AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings,
+    AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings, Source,
     StoreError, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
@@ -162,6 +162,7 @@ type Reply = oneshot::Sender<Result<(), NotNow>>;
 struct Facts {
     id: String,
     owner: String,
+    source: Source,
     method: Method,
     terminal: TerminalId,
     reader: ReaderName,
@@ -278,6 +279,7 @@ impl Checks {
         let facts = Arc::new(Facts {
             id: data_encoding::BASE32_NOPAD.encode(&random_bytes::<16>(&*self.parts.random)).to_lowercase(),
             owner: actor.account.clone(),
+            source: actor.source,
             method: new.method,
             terminal: terminal.id.clone(),
             reader,
@@ -340,11 +342,9 @@ impl Checks {
         let switched = new.visual_after_lock_of.as_ref().map(|_| ("check.visual_after_lock", "ok"));
         for (action, outcome) in assisted.into_iter().chain(switched) {
             let entry = AuditEntry {
-                actor: actor.account.clone(),
-                action,
                 terminal: Some(terminal.clone()),
-                results: Vec::new(),
                 outcome: outcome.to_owned(),
+                ..actor.entry(action)
             };
             self.parts.audit.append(&entry).await?;
         }

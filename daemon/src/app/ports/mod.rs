@@ -4,6 +4,7 @@
 
 mod accounts;
 mod ambient;
+mod audit;
 mod card;
 mod central;
 mod settings;
@@ -13,6 +14,9 @@ pub use accounts::{
     Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
 };
 pub use ambient::{Clock, Random, random_bytes};
+pub use audit::{
+    AnchorFinding, AuditRange, AuditRecord, AuditTrail, Source, Tampering, Verified, VerifyError,
+};
 pub use card::{
     CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
