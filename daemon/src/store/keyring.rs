@@ -146,6 +146,35 @@ impl Keyring {
         Ok(Self { file, master, random, system: Arc::new(system), months: RwLock::default() })
     }
 
+    /// Writes a keyring with given keys under a new master key; months that have expired are left out. What lies there is
+    /// replaced.
+    pub(super) fn install(
+        file: &Path,
+        master: &Path,
+        keys: &[u8],
+        now: jiff::Timestamp,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, KeyringError> {
+        let (system, mut months) = parse(keys)?.ok_or_else(|| KeyringError::Unreadable(file.to_owned()))?;
+        months.retain(|number, _| !is_expired(*number, now));
+        let key = Key::generate(random.as_ref());
+        files::remove(file)?;
+        files::overwrite(master)?;
+        files::replace_private(master, key.expose())?;
+        let (file, master) = (file.to_owned(), master.to_owned());
+        let keyring = Self { file, master, random, system: Arc::new(system), months: RwLock::new(BTreeMap::new()) };
+        keyring.write(&key, &months)?;
+        keyring.put(months);
+        Ok(keyring)
+    }
+
+    /// The keys that have not expired, as [`Keyring::install`] takes them.
+    pub(super) fn exported(&self, now: jiff::Timestamp) -> Zeroizing<Vec<u8>> {
+        let mut months = self.snapshot();
+        months.retain(|number, _| !is_expired(*number, now));
+        plain(&self.system.root, months.iter().map(|(number, keys)| (*number, &keys.root)))
+    }
+
     /// The keys that outlive months.
     pub(super) fn system(&self) -> Arc<SystemKeys> {
         Arc::clone(&self.system)
@@ -247,6 +276,21 @@ fn create(file: &Path, master: &Path, random: &dyn Random) -> Result<SystemKeys,
     Ok(system)
 }
 
+fn plain<'k>(system: &'k Key, months: impl Iterator<Item = (i32, &'k Key)>) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(64 * ENTRY_BYTES));
+    for (number, key) in std::iter::once((SYSTEM, system)).chain(months) {
+        plain.extend_from_slice(&number.to_be_bytes());
+        plain.extend_from_slice(key.expose());
+    }
+    plain
+}
+
+/// Removes a master key that a change was interrupted with.
+pub(super) fn remove_next(master: &Path) -> Result<(), FileError> {
+    files::overwrite(&next(master))?;
+    files::remove(&next(master))
+}
+
 fn write<'k>(
     file: &Path,
     master: &Key,
@@ -254,11 +298,7 @@ fn write<'k>(
     months: impl Iterator<Item = (i32, &'k Key)>,
     random: &dyn Random,
 ) -> Result<(), KeyringError> {
-    let mut plain = Zeroizing::new(Vec::with_capacity(64 * ENTRY_BYTES));
-    for (number, key) in std::iter::once((SYSTEM, system)).chain(months) {
-        plain.extend_from_slice(&number.to_be_bytes());
-        plain.extend_from_slice(key.expose());
-    }
+    let plain = plain(system, months);
     let sealed = master.derive("keyring")?.seal(random, HEADER, &plain)?;
     files::replace_private(file, &[HEADER, &sealed].concat())?;
     Ok(())

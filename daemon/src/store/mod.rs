@@ -9,6 +9,7 @@
 //! clock that ran far ahead, what it hid stays hidden.
 
 mod accounts;
+mod archive;
 mod audit;
 mod crypto;
 mod database;
@@ -29,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
+pub use archive::{Header, QuarantineError, RecoveryKey, RestoreError, Restored, restore, start_empty};
 pub use audit::{ChainError, ChainHead};
 pub use database::check_version;
 pub use error::OpenError;
@@ -77,6 +79,9 @@ pub struct Store {
     keyring: Arc<Keyring>,
     clock: Arc<StoreClock>,
     found_at_start: Mutex<Option<AnchorFinding>>,
+    config: StoreConfig,
+    random: Arc<dyn Random>,
+    backing_up: tokio::sync::Mutex<()>,
 }
 
 impl Store {
@@ -93,6 +98,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         prepare_directories(config)?;
         let lock = lock(&config.data_dir)?;
+        archive::guard(config)?;
         let database = config.database();
         let database_exists = files::exists(&database)?;
         check_sidecars(&database)?;
@@ -100,7 +106,14 @@ impl Store {
             Keyring::open(&config.keyring, &config.master_key, database_exists, Arc::clone(&random))?;
         drop(files::ensure_private(&database)?);
 
-        let mut connection = database::open_writer(&database).await?;
+        let mut connection = match database::open_writer(&database).await {
+            Ok(connection) => archive::upgrade::run(connection, config).await?,
+            Err(OpenError::Damaged(reason)) => {
+                tracing::error!(reason, "the database is damaged");
+                return Err(OpenError::SetAside(archive::set_aside(config, clock.now())?));
+            }
+            Err(other) => return Err(other),
+        };
         let mark: i64 = sqlx::query_scalar("SELECT high_water_us FROM clock WHERE id = 1")
             .fetch_one(&mut connection)
             .await?;
@@ -116,9 +129,18 @@ impl Store {
         let (ledger, finding) = audit::begin(&mut connection, &config.audit_anchor(), &keyring).await?;
         let (writer, commands) = mpsc::channel(writer::QUEUE);
         let context =
-            Tx { db: connection, keyring: Arc::clone(&keyring), random, clock: Arc::clone(&clock), now_us, ledger };
+            Tx { db: connection, keyring: Arc::clone(&keyring), random: Arc::clone(&random), clock: Arc::clone(&clock), now_us, ledger };
         tasks.start(writer::run(context, commands, lock));
-        let store = Self { writer, readers, keyring, clock, found_at_start: Mutex::new(None) };
+        let store = Self {
+            writer,
+            readers,
+            keyring,
+            clock,
+            found_at_start: Mutex::new(None),
+            config: config.clone(),
+            random,
+            backing_up: tokio::sync::Mutex::new(()),
+        };
         if let Some(finding) = finding {
             store.record(finding).await?;
         }

@@ -5,6 +5,7 @@
 mod accounts;
 mod ambient;
 mod audit;
+mod backup;
 mod card;
 mod central;
 mod settings;
@@ -17,6 +18,7 @@ pub use ambient::{Clock, Random, random_bytes};
 pub use audit::{
     AnchorFinding, AuditRange, AuditRecord, AuditTrail, Source, Tampering, Verified, VerifyError,
 };
+pub use backup::{BackupError, BackupMade, Backups};
 pub use card::{
     CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,

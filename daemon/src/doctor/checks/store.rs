@@ -67,8 +67,8 @@ pub(in super::super) fn store(
         OpenError::KeyringUnreadable(_) => Code::StoreKeysMismatch,
         OpenError::InUse(_) => Code::StoreInUse,
         OpenError::NewerSchema(_) => Code::StoreNewer,
-        OpenError::Damaged(_) => Code::StoreDamaged,
-        OpenError::SqliteTooOld(_) | OpenError::Setting(_) | OpenError::DiskFull | OpenError::Database(_) => {
+        OpenError::Damaged(_) | OpenError::SetAside(_) | OpenError::RestoreUnfinished => Code::StoreDamaged,
+        OpenError::UpgradeFailed(_) | OpenError::SqliteTooOld(_) | OpenError::Setting(_) | OpenError::DiskFull | OpenError::Database(_) => {
             Code::StoreFailed
         }
     };

@@ -115,6 +115,19 @@ pub(super) async fn begin(
     Ok((Ledger { run, begun: Instant::now(), batch: 0, anchor: Some(anchor) }, finding))
 }
 
+/// Anchors the log of a restored database as it stands, whatever anchor lies there.
+pub(super) async fn start_anew(
+    db: &mut SqliteConnection,
+    path: &Path,
+    keyring: &Keyring,
+) -> Result<(), OpenError> {
+    let log = last(db).await.map_err(|e| OpenError::Database(e.to_string()))?;
+    super::files::remove(path)?;
+    let none = Mark { batch: -1, count: 0, head: [0; 32] };
+    let mut anchor = Anchor::open(path, keyring.system(), none)?;
+    anchor.keep(log).await.map_err(|e| OpenError::Database(e.to_string()))
+}
+
 /// Holds the log's end against the anchor.
 async fn judge(
     db: &mut SqliteConnection,
