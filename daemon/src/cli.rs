@@ -1,6 +1,7 @@
 //! The command line of `shikakud`: reads arguments, calls one function, turns errors into exit codes.
 
 mod audit;
+mod backup;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,13 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// デーモンを動かす（SIGTERMまたはCtrl-Cで終了）
-    Run(ConfigFile),
+    Run {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// いまあるデータを脇（quarantine-日時）に移し、空の状態から始める
+        #[arg(long)]
+        start_empty: bool,
+    },
     /// リーダー、PC/SC、カード、証明書、時計、ディスク、中央システムを調べ、直し方を示す（デーモンが動いていてもよい）
     Doctor {
         #[command(flatten)]
@@ -44,6 +51,15 @@ enum Command {
     /// アカウントを管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Account(AccountCommand),
+    /// バックアップ用の復旧鍵を作る
+    RecoveryKey {
+        /// 作るファイル
+        file: PathBuf,
+    },
+    /// 暗号化したバックアップを書き、読み返して確かめる（デーモンが動いていてもよい）
+    Backup(backup::Backup),
+    /// バックアップを復元する（デーモンを止めてから）
+    Restore(backup::Restore),
     /// 監査ログを調べる、書き出す（デーモンが動いていてもよい）
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -102,6 +118,8 @@ enum Failure {
     PasswordFile(std::io::Error),
     #[error("OSの資源を使えません: {0}")]
     System(#[from] std::io::Error),
+    #[error("復旧鍵のファイル {0} を読めません: {1}")]
+    RecoveryKey(PathBuf, std::io::Error),
     #[error("{0} に書き出せません: {1}（すでにあるファイルには書きません）")]
     Target(PathBuf, std::io::Error),
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
@@ -116,7 +134,7 @@ impl Failure {
                 ExitCode::from(2)
             }
             Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
-            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::Target(..) | Self::System(_) | Self::Ended => {
+            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::Target(..) | Self::RecoveryKey(..) | Self::System(_) | Self::Ended => {
                 ExitCode::FAILURE
             }
         }
@@ -138,13 +156,19 @@ pub fn run(arguments: Arguments) -> ExitCode {
 fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let done: Result<(), Failure> = match arguments.command {
         Command::Doctor { file, json, no_card } => return examine(&file, json, !no_card),
-        Command::Run(file) => {
+        Command::Run { file, start_empty } => {
             let config = Config::load(&file.config)?;
             start_logs(&config);
+            if start_empty {
+                backup::start_empty(&config)?;
+            }
             runtime()?.block_on(run_daemon(&config))
         }
         Command::Account(asked) => account(asked),
         Command::Audit(asked) => return audit::run(asked),
+        Command::RecoveryKey { file } => backup::new_key(&file),
+        Command::Backup(asked) => backup::write(&asked),
+        Command::Restore(asked) => backup::restore(&asked),
         Command::Config(ConfigCommand::Check(file)) => {
             let config = Config::load(&file.config)?;
             crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;

@@ -3,18 +3,21 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::guard::Guard;
 use api::limits::Limits;
 use api::serve::{self, BindError};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::accounts::ManageAccounts;
+use crate::app::accounts::{MACHINE, ManageAccounts};
 use crate::app::audit::ReviewAudit;
+use crate::app::backup::KeepBackups;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
-use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
+use crate::app::ports::{AuditEntry, AuditLog as _, Clock, Random, Source, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
@@ -23,10 +26,11 @@ use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
+use crate::domain::personal::Secret;
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
 use crate::service::UseCases;
-use crate::store::{OpenError, Store, StoreConfig};
+use crate::store::{self, OpenError, RecoveryKey, RestoreError, Restored, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
@@ -69,6 +73,9 @@ pub enum StartError {
     /// The store does not open.
     #[error("保存領域を開けません: {0}")]
     Open(#[from] OpenError),
+    /// A backup was not restored.
+    #[error("復元できません: {0}")]
+    Restore(#[from] RestoreError),
     /// The store opened and then failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
@@ -129,6 +136,12 @@ impl Daemon {
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
+        tasks.start(prune_audit(
+            parts.clock.clone(),
+            store.clone(),
+            config.audit.keep_years,
+            tasks.stopping(),
+        ));
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
         Ok(Self { api, tasks, store, desk, ended, control_ended })
     }
@@ -161,7 +174,7 @@ fn start_control(
     tasks: &Tasks,
 ) -> Result<oneshot::Receiver<()>, StartError> {
     let listener = Listener::bind(&config.store.directory)?;
-    let office = Arc::new(office(&parts.clock, &parts.random, store));
+    let office = Arc::new(office(config.mode.word(), &parts.clock, &parts.random, store));
     let (end, ended) = oneshot::channel();
     let stopping = tasks.stopping();
     tasks.start(async move {
@@ -172,7 +185,36 @@ fn start_control(
     Ok(ended)
 }
 
-fn office(clock: &Arc<dyn Clock>, random: &Arc<dyn Random>, store: &Arc<Store>) -> Office {
+/// How often the audit log is looked at for rows past its own retention.
+const PRUNE_EVERY: Duration = Duration::from_hours(24);
+
+/// Removes audit rows past their retention, at the start and every day.
+async fn prune_audit(
+    clock: Arc<dyn Clock>,
+    store: Arc<Store>,
+    keep_years: u8,
+    stopping: CancellationToken,
+) {
+    let audit = ReviewAudit { trail: store.clone(), log: store.clone(), results: store, clock };
+    loop {
+        match audit.prune(keep_years).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "audit rows past their retention were removed"),
+            Err(error) => tracing::error!(%error, "audit rows past their retention were not removed"),
+        }
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(PRUNE_EVERY) => {}
+        }
+    }
+}
+
+fn office(
+    mode: &'static str,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+    store: &Arc<Store>,
+) -> Office {
     Office {
         audit: ReviewAudit {
             trail: store.clone(),
@@ -180,6 +222,7 @@ fn office(clock: &Arc<dyn Clock>, random: &Arc<dyn Random>, store: &Arc<Store>) 
             results: store.clone(),
             clock: clock.clone(),
         },
+        backups: KeepBackups { store: store.clone(), log: store.clone(), mode },
         accounts: ManageAccounts {
             accounts: store.clone(),
             credentials: Arc::new(Credentials::new(random.clone())),
@@ -196,7 +239,7 @@ pub(crate) async fn open_office(
     tasks: &Tasks,
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
-    let office = office(clock, random, &store);
+    let office = office(config.mode.word(), clock, random, &store);
     Ok((store, office))
 }
 
@@ -277,6 +320,49 @@ pub(crate) async fn open_store(
         return Err(error.into());
     }
     Ok(store)
+}
+
+/// Restores a backup for this configuration; no daemon runs meanwhile.
+pub(crate) async fn restore_backup(
+    config: &Config,
+    archive: &Path,
+    recovery: &Secret,
+    set_aside: bool,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Result<Restored, StartError> {
+    let paths = store_paths(config);
+    let mode = config.mode.word();
+    let restored = store::restore(&paths, archive, recovery, mode, set_aside, &**clock, random).await?;
+    // Opened once before anything listens: the schema is brought up to date and the log says what happened.
+    let tasks = Tasks::default();
+    let store = open_store(config, clock, random, &tasks).await?;
+    let entry = AuditEntry {
+        actor: MACHINE.to_owned(),
+        action: "store.restored",
+        source: Source::Machine,
+        terminal: None,
+        results: Vec::new(),
+        outcome: format!("ok:{}", restored.header.created_us),
+    };
+    let noted = store.append(&entry).await;
+    store.close().await;
+    tasks.finish().await;
+    noted?;
+    Ok(restored)
+}
+
+/// Sets aside whatever data there is, so that the next start begins with nothing.
+pub(crate) fn start_empty(
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<Option<std::path::PathBuf>, StartError> {
+    Ok(store::start_empty(&store_paths(config), clock.now())?)
+}
+
+/// A new recovery key as text.
+pub(crate) fn recovery_key(random: &dyn Random) -> zeroize::Zeroizing<String> {
+    RecoveryKey::generate(random)
 }
 
 /// Connections that read at the same time: more than the cores of a clinic's PC brings nothing.

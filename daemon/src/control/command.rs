@@ -110,6 +110,13 @@ pub enum Command {
         /// Accept afterwards what earlier starts found.
         accept: bool,
     },
+    /// Write a backup.
+    Backup {
+        /// Where to, as the daemon sees it.
+        directory: std::path::PathBuf,
+        /// The recovery key's text.
+        recovery: Hidden,
+    },
     /// Write out rows of the audit log.
     AuditExport {
         /// The period.
@@ -145,6 +152,15 @@ pub enum Reply {
     Enrolled(Enrolment),
     /// What a verification found.
     Verified(VerifyReport),
+    /// A backup was written and read back.
+    BackedUp {
+        /// The archive.
+        file: std::path::PathBuf,
+        /// Results in it.
+        results: u64,
+        /// From when on none of them may be restored.
+        results_expire_at: Option<String>,
+    },
     /// Rows were written out.
     Wrote {
         /// How many.

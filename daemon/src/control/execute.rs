@@ -6,8 +6,10 @@ use super::command::{Command, Enrolment, Hidden, Reply};
 use super::review;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
 use crate::app::audit::ReviewAudit;
-use crate::app::ports::StoreError;
+use crate::app::backup::KeepBackups;
+use crate::app::ports::{BackupError, StoreError};
 use crate::domain::personal::Secret;
+use crate::domain::retention::jst_datetime;
 
 /// The use cases that commands may call.
 pub struct Office {
@@ -15,6 +17,8 @@ pub struct Office {
     pub accounts: ManageAccounts,
     /// The audit log.
     pub audit: ReviewAudit,
+    /// Backups.
+    pub backups: KeepBackups,
 }
 
 /// What a command says before it ends.
@@ -62,6 +66,9 @@ pub enum CommandError {
     /// The store failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
+    /// Backups.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A row could not be written as text.
     #[error("行を書き出せません")]
     Form,
@@ -83,6 +90,12 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
                 office.audit.accept().await?;
             }
             Ok(reply)
+        }
+        Command::Backup { directory, recovery } => {
+            progress.say("バックアップを書いています").await;
+            let made = office.backups.back_up(&directory, &Secret::from(&recovery)).await?;
+            let results_expire_at = made.results_expire_at.map(|at| jst_datetime(at).date().to_string());
+            Ok(Reply::BackedUp { file: made.file, results: made.results, results_expire_at })
         }
         Command::AuditExport { days, form } => review::export(&office.audit, days, form, progress).await,
         Command::AuditAffected { days } => review::affected(&office.audit, days, progress).await,

@@ -34,10 +34,10 @@ async fn the_database_itself_refuses_changes_to_the_log() {
     for sql in [
         "UPDATE audit SET actor = 'x' WHERE seq = 3",
         "DELETE FROM audit WHERE seq = 6",
-        "INSERT OR REPLACE INTO audit SELECT 3, at_us, 'x', action, terminal, results, outcome, mac FROM audit \
-         WHERE seq = 3",
-        "INSERT INTO audit SELECT 9, at_us, actor, action, terminal, results, outcome, mac FROM audit \
-         WHERE seq = 3",
+        "INSERT OR REPLACE INTO audit (seq, at_us, actor, action, results, outcome, mac) \
+         SELECT 3, at_us, 'x', action, results, outcome, mac FROM audit WHERE seq = 3",
+        "INSERT INTO audit (seq, at_us, actor, action, results, outcome, mac) \
+         SELECT 9, at_us, actor, action, results, outcome, mac FROM audit WHERE seq = 3",
     ] {
         let refused = db.execute(sql).await.expect_err(sql).to_string();
         assert!(refused.contains("append-only"), "{sql}: {refused}");
@@ -47,7 +47,8 @@ async fn the_database_itself_refuses_changes_to_the_log() {
 
 #[tokio::test]
 async fn whoever_alters_the_file_without_the_key_is_found_out() {
-    let columns = "at_us, actor, action, terminal, results, outcome, mac";
+    let columns =
+        "at_us, actor, action, terminal, results, outcome, mac, run, batch, up_us, wall_us, source";
     let swap = format!(
         "CREATE TEMP TABLE two AS SELECT * FROM audit WHERE seq IN (3, 4); DELETE FROM audit WHERE seq IN (3, 4); \
          INSERT INTO audit SELECT 3, {columns} FROM two WHERE seq = 4; \
@@ -67,6 +68,12 @@ async fn whoever_alters_the_file_without_the_key_is_found_out() {
         "results = x'0000000000000001'",
         "outcome = 'refused'",
         "mac = zeroblob(32)",
+        "run = run + 1",
+        "run = 0, batch = 0, up_us = 0, wall_us = 0, source = ''",
+        "batch = batch + 1",
+        "up_us = up_us + 1",
+        "wall_us = wall_us + 1",
+        "source = 'loopback'",
     ]
     .into_iter()
     .map(|change| (format!("UPDATE audit SET {change} WHERE seq = 3"), 3))
@@ -135,7 +142,7 @@ async fn old_rows_go_and_the_rest_still_verifies() {
     assert_eq!(running.store.anchor().await, Ok(None));
     assert_eq!(running.store.prune(at("2026-06-17T00:00:00Z")).await, Ok(2));
     // Even if everything is old, the row that says so stays.
-    assert_eq!(running.store.prune(at("2027-06-17T00:00:00Z")).await, Ok(4));
+    assert_eq!(running.store.prune(at("2027-06-17T00:00:00Z")).await, Ok(5));
     let verified = running.store.verify(&|_| {}).await.expect("the rest holds");
     assert_eq!((verified.first, verified.last), (12, 12));
     running.stop().await;
