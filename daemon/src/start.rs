@@ -30,7 +30,9 @@ use crate::domain::personal::Secret;
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
 use crate::service::UseCases;
-use crate::store::{self, OpenError, RecoveryKey, RestoreError, Restored, Store, StoreConfig};
+use crate::store::{
+    self, OpenError, RecoveryKey, RestoreError, Restored, Store, StoreConfig, replace_private as write_mark,
+};
 use crate::system::{OsRandom, SystemClock};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
@@ -384,6 +386,9 @@ pub enum ModeError {
     /// Its mark could not be read or written.
     #[error("データの種類の印を読み書きできません: {0}")]
     Unreadable(#[from] std::io::Error),
+    /// Its mark could not be written.
+    #[error("データの種類の印を書けません: {0}")]
+    Unwritable(#[from] crate::store::FileError),
 }
 
 /// The file that marks a data directory with its mode.
@@ -401,7 +406,8 @@ pub(crate) fn marked_mode(directory: &Path) -> std::io::Result<Option<String>> {
 /// Marks a new data directory with its mode, for ever: sandbox data never mixes with real data.
 fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
     let Some(found) = marked_mode(directory)? else {
-        std::fs::write(directory.join(MODE_MARK), wanted)?;
+        // Whole or not at all, also after a loss of power: half a mark would lock the owner out.
+        write_mark(&directory.join(MODE_MARK), wanted.as_bytes())?;
         return Ok(());
     };
     if found == wanted {

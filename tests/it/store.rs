@@ -5,6 +5,7 @@
 mod accounts;
 mod anchor;
 mod audit;
+mod backup;
 mod opening;
 mod results;
 mod retention;

@@ -84,7 +84,9 @@ impl FrontDesk {
     /// It does not sign for this persona.
     pub async fn serves(&self, reader: &str, before: Option<&CardEvent>, persona: &str) -> CardEvent {
         let card = self.card(reader, before).await;
-        assert_signed_by(self.sign(&card, "1234").await, persona);
+        let signed = self.sign(&card, "1234").await;
+        assert!(signed.is_ok(), "{card:?} did not sign: {signed:?}\npcscd says:\n{}", crate::lane::log());
+        assert_signed_by(signed, persona);
         card
     }
 }

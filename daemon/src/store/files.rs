@@ -53,7 +53,8 @@ fn refuse(path: &Path, problem: &'static str) -> FileError {
     FileError::NotPrivate { path: path.to_owned(), problem }
 }
 
-/// Makes sure of a directory with mode 0700 that belongs to us; creates the last part of the path if it is missing.
+/// Makes sure of a directory with mode 0700 that belongs to us; creates the last part of the path if it is missing. Its
+/// name is durable afterwards, also if a process that died had created it.
 pub(super) fn private_directory(path: &Path) -> Result<(), FileError> {
     match DirBuilder::new().mode(0o700).create(path) {
         // The umask may have taken bits away from the new directory.
@@ -61,7 +62,17 @@ pub(super) fn private_directory(path: &Path) -> Result<(), FileError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io_error(path, error)),
     }
-    check_directory(path)
+    check_directory(path)?;
+    match sync_directory(&directory_of(path)) {
+        // A directory that we may not even list is not one in which we have just created something.
+        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes the names in a directory durable: new ones, changed ones and those that are gone.
+pub(super) fn sync_directory(path: &Path) -> Result<(), FileError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(|e| io_error(path, e))
 }
 
 /// Makes sure that an existing directory has mode 0700 and belongs to us.
@@ -147,7 +158,7 @@ pub(super) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fi
 }
 
 /// Replaces a file in one step: after a crash either the old or the new content is there, whole.
-pub(super) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);
@@ -161,8 +172,7 @@ pub(super) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileErr
 /// Renames within one directory and makes the new name durable.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).map_err(|e| io_error(to, e))?;
-    let directory = directory_of(to);
-    File::open(&directory).and_then(|file| file.sync_all()).map_err(|e| io_error(&directory, e))
+    sync_directory(&directory_of(to))
 }
 
 /// Overwrites a secret in place. File systems and drives that write elsewhere keep a copy of the old blocks: a limit

@@ -14,7 +14,8 @@
 //! 1. write `.next`; 2. write the keyring under it; 3. overwrite the old master key; 4. rename `.next` over it.
 //!
 //! A crash after 1 leaves keyring and old master key (`.next` opens nothing and is removed); after 2 or 3 `.next` opens
-//! the keyring and takes its place at the next start.
+//! the keyring and takes its place at the next start. What such a start finds may not have reached the disk yet, so the
+//! names in both directories are synced before anything is built on them or destroyed because of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -124,6 +125,9 @@ impl Keyring {
         if database_exists && !keyring_exists {
             return Err(KeyringError::KeyringMissing(file.to_owned()));
         }
+        // A process that died right after a rename has not made it durable.
+        files::sync_directory(&files::directory_of(master))?;
+        files::sync_directory(&files::directory_of(file))?;
         let (system, months) = if keyring_exists {
             load(file, master)?
         } else {
@@ -323,6 +327,8 @@ fn open_file(file: &Path, master: &Path) -> Result<(Key, Zeroizing<Vec<u8>>), Ke
     if let Some(key) = read_key(&next(master))?
         && let Some(plain) = open_with(&key, &content)
     {
+        // The old master key is destroyed next: the keyring that it opens must not come back with a loss of power.
+        files::sync_directory(&files::directory_of(file))?;
         promote_next(master)?;
         return Ok((key, plain));
     }

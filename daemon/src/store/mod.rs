@@ -35,6 +35,7 @@ pub use audit::{ChainError, ChainHead};
 pub use database::check_version;
 pub use error::OpenError;
 pub use files::FileError;
+pub(crate) use files::replace_private;
 pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
 pub use retention::Purged;
 
@@ -123,6 +124,8 @@ impl Store {
             .bind(now_us)
             .execute(&mut connection)
             .await?;
+        // SQLite syncs the WAL's name only if it has just created it, and tells nobody if that fails.
+        files::sync_directory(&config.data_dir)?;
         let readers = database::open_readers(&database, config.readers).await?;
 
         let keyring = Arc::new(keyring);

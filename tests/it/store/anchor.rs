@@ -162,6 +162,18 @@ async fn while_it_runs_a_removed_anchor_and_a_changed_row_are_told_apart() {
 }
 
 #[tokio::test]
+async fn whoever_cuts_rows_off_while_it_runs_does_not_get_that_anchored() {
+    let machine = machine_with_rows(5).await;
+    let running = machine.start().await;
+    alter(&machine, "DELETE FROM audit WHERE seq > 3").await;
+    assert!(running.store.append(&audit("result.read")).await.is_err(), "nothing leaves any more");
+    let expected = AnchorFinding::RowsMissing { anchored: 5, found: 3 };
+    assert_eq!(running.store.anchor().await, Ok(Some(expected)));
+    running.stop().await;
+    assert_eq!(found_at_start(&machine).await, Some(expected));
+}
+
+#[tokio::test]
 async fn the_anchor_may_lie_elsewhere_and_stays_private() {
     let machine = Machine::at(NOW);
     let mut config = machine.config();

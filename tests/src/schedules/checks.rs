@@ -11,10 +11,10 @@ use daemon::domain::personal::Pin;
 use jiff::Timestamp;
 
 use super::desk::{Bench, action, script};
-use super::dice::Dice;
 use super::floor::{Action, Entry, Floor, READERS};
 use super::ports::{Central, Store};
 use crate::ambient::{HeldClock, SeededRandom};
+use crate::dice::Dice;
 
 /// Moves after which staff cancel, and after which a check that has not ended never will.
 const PATIENCE: (usize, usize) = (40, 120);

@@ -11,6 +11,7 @@ mod bell;
 mod contexts;
 mod errors;
 mod line;
+mod settle;
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -35,13 +36,21 @@ pub struct PcscReaders {
     context: Option<Arc<Counted>>,
     /// The pseudo reader that reports changes of the list, then every listed reader with its last known state.
     states: Vec<ReaderState>,
+    /// What the last look brought.
+    seen: Vec<Observed>,
     bell: Arc<Bell>,
 }
 
 impl PcscReaders {
     /// Prepares; the service is first asked by [`Readers::wait`]. Fails only if no thread can be started.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { contexts: Arc::default(), context: None, states: Vec::new(), bell: Bell::start()? })
+        Ok(Self {
+            contexts: Arc::default(),
+            context: None,
+            states: Vec::new(),
+            seen: Vec::new(),
+            bell: Bell::start()?,
+        })
     }
 
     /// Where the open contexts of these readers and their lines are counted.
@@ -65,6 +74,14 @@ impl PcscReaders {
         self.bell.belongs_to(None);
         self.context = None;
         self.states.clear();
+        self.seen.clear();
+    }
+
+    fn look_until_settled(&mut self, timeout: Duration) -> Result<Vec<Observed>, Error> {
+        let first = self.look(timeout)?;
+        let before = std::mem::take(&mut self.seen);
+        self.seen = settle::settle(&before, first, || self.look(Duration::ZERO))?;
+        Ok(self.seen.clone())
     }
 
     fn look(&mut self, timeout: Duration) -> Result<Vec<Observed>, Error> {
@@ -116,7 +133,7 @@ impl PcscReaders {
 
 impl Readers for PcscReaders {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Observed>, ReadersError> {
-        let seen = self.look(timeout);
+        let seen = self.look_until_settled(timeout);
         self.bell.heard();
         seen.map_err(|error| {
             self.let_go();

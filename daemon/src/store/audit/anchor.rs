@@ -118,6 +118,11 @@ impl Anchor {
         self.owed.map_or(self.stands.batch, |owed| owed.batch)
     }
 
+    /// The log's end as the last commit with audit rows left it.
+    pub(in super::super) fn stands(&self) -> Mark {
+        self.owed.unwrap_or(self.stands)
+    }
+
     /// Where it lies.
     pub(in super::super) fn path(&self) -> &Path {
         &self.path

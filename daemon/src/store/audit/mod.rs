@@ -68,9 +68,17 @@ impl Ledger {
     /// After the commit, before anybody hears of it.
     pub(super) async fn keep(&mut self, mark: Mark) -> Result<(), StoreError> {
         match &mut self.anchor {
-            Some(anchor) => anchor.keep(mark).await,
-            None => Ok(()),
+            // A commit without audit rows leaves the anchor as it is, whatever the log's end claims to be.
+            Some(anchor) if mark.batch == self.batch => anchor.keep(mark).await,
+            Some(_) | None => Ok(()),
         }
+    }
+
+    /// Whether the log's end is the one that the last commit left, or a row of this commit: somebody else at the file
+    /// must not get his end anchored. What he did stands in the log after the next start.
+    fn knows(&self, end: &Mark) -> bool {
+        let left = self.anchor.as_ref().map(Anchor::stands);
+        end.batch == self.batch || left.is_none_or(|left| (left.count, left.head) == (end.count, end.head))
     }
 }
 
@@ -184,6 +192,10 @@ async fn compare(
 /// beforehand; they are added to the entry's own.
 pub(super) async fn append(tx: &mut Tx, entry: &AuditEntry, touched: &[ResultId]) -> Result<(), StoreError> {
     let before = last(&mut tx.db).await?;
+    if !tx.ledger.knows(&before) {
+        let reason = "the log's end is not the one that was left; it was altered from outside".to_owned();
+        return Err(StoreError::Corrupt { table: "audit", row: before.count, reason });
+    }
     let added = touched.iter().filter(|id| !entry.results.contains(id));
     let up = tx.ledger.begun.elapsed().as_micros();
     let row = Row {

@@ -7,6 +7,7 @@
 mod card;
 mod core;
 mod schedules;
+mod store;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -31,6 +32,8 @@ enum Topic {
     /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
     /// schedules; fuzzing
     Card,
+    /// The store under kill -9, failing I/O calls and power loss; retention, purge, secrets, forged audit logs
+    Store,
 }
 
 fn main() {
@@ -38,6 +41,7 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
+        Topic::Store => store::measure(arguments.long),
     }
 }
 
