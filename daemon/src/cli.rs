@@ -134,9 +134,13 @@ impl Failure {
                 ExitCode::from(2)
             }
             Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
-            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::Target(..) | Self::RecoveryKey(..) | Self::System(_) | Self::Ended => {
-                ExitCode::FAILURE
-            }
+            Self::Start(_)
+            | Self::Client(_)
+            | Self::PasswordFile(_)
+            | Self::Target(..)
+            | Self::RecoveryKey(..)
+            | Self::System(_)
+            | Self::Ended => ExitCode::FAILURE,
         }
     }
 }

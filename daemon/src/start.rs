@@ -17,7 +17,9 @@ use crate::app::backup::KeepBackups;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
-use crate::app::ports::{AuditEntry, AuditLog as _, Clock, Random, Source, StoreError, TerminalAuthentication};
+use crate::app::ports::{
+    AuditEntry, AuditLog as _, Clock, Random, Source, StoreError, TerminalAuthentication,
+};
 use crate::app::results::Results;
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
@@ -26,9 +28,9 @@ use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
-use crate::domain::personal::Secret;
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
+use crate::domain::personal::Secret;
 use crate::service::UseCases;
 use crate::store::{
     self, OpenError, RecoveryKey, RestoreError, Restored, Store, StoreConfig, replace_private as write_mark,
@@ -191,12 +193,7 @@ fn start_control(
 const PRUNE_EVERY: Duration = Duration::from_hours(24);
 
 /// Removes audit rows past their retention, at the start and every day.
-async fn prune_audit(
-    clock: Arc<dyn Clock>,
-    store: Arc<Store>,
-    keep_years: u8,
-    stopping: CancellationToken,
-) {
+async fn prune_audit(clock: Arc<dyn Clock>, store: Arc<Store>, keep_years: u8, stopping: CancellationToken) {
     let audit = ReviewAudit { trail: store.clone(), log: store.clone(), results: store, clock };
     loop {
         match audit.prune(keep_years).await {
@@ -388,7 +385,7 @@ pub enum ModeError {
     Unreadable(#[from] std::io::Error),
     /// Its mark could not be written.
     #[error("データの種類の印を書けません: {0}")]
-    Unwritable(#[from] crate::store::FileError),
+    Unwritable(#[from] store::FileError),
 }
 
 /// The file that marks a data directory with its mode.

@@ -1,5 +1,6 @@
 //! Scenarios at the front desk and at the receipt computer, through the public door.
 
+mod audited;
 mod checks;
 mod download;
 mod methods;

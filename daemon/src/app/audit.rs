@@ -192,7 +192,8 @@ fn note(answered: &mut BTreeMap<i64, Answered>, result: i64, record: &AuditRecor
 
 fn person(confirmation: &Confirmation, numbers: &mut HashMap<Vec<u8>, u32>) -> Person {
     let eligibilities = &confirmation.eligibilities;
-    let fingerprint = eligibilities.iter().find_map(InsuranceIdentifiers::of).map(|person| person.fingerprint());
+    let fingerprint =
+        eligibilities.iter().find_map(InsuranceIdentifiers::of).map(|person| person.fingerprint());
     let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX).saturating_add(1);
     // Without identifiers nobody can be told to be the same person.
     let number = *numbers.entry(fingerprint.unwrap_or_else(|| next.to_be_bytes().to_vec())).or_insert(next);

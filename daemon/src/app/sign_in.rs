@@ -247,11 +247,7 @@ impl SignIn {
         if record.last_used_at != written_before {
             self.parts.sessions.save(&record).await?;
         }
-        Ok(Some(Session {
-            ends_at: ends_at(&record),
-            actor: actor(&record),
-            token_hash: hash,
-        }))
+        Ok(Some(Session { ends_at: ends_at(&record), actor: actor(&record), token_hash: hash }))
     }
 
     /// A session by its token's hash, without counting as a use.

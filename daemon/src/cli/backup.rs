@@ -75,14 +75,14 @@ pub(super) fn restore(asked: &Restore) -> Result<(), Failure> {
     let config = Config::load(&asked.file.config)?;
     let recovery = Secret::from(&read_key(&asked.recovery_key)?);
     let (clock, random) = ambient();
-    let work =
-        start::restore_backup(&config, &asked.archive, &recovery, asked.set_aside, &clock, &random);
+    let work = start::restore_backup(&config, &asked.archive, &recovery, asked.set_aside, &clock, &random);
     let restored = runtime()?.block_on(work)?;
     Ok(writeln!(
         io::stdout(),
         "復元しました（結果{}件。バックアップ後に保存期間を過ぎた{}件は復元していません）。\n\
          マスターキーは新しくなりました。全員がもう一度ログインします。shikakud を起動してください。",
-        restored.results, restored.left_out
+        restored.results,
+        restored.left_out
     )?)
 }
 

@@ -83,8 +83,10 @@ pub(super) async fn verify(audit: &ReviewAudit, progress: &Progress) -> Result<R
 }
 
 fn whole(verified: &Verified) -> VerifyReport {
-    let mut lines =
-        vec![format!("{}行（{}〜{}）の連鎖とアンカーは正しいです", verified.rows, verified.first, verified.last)];
+    let mut lines = vec![format!(
+        "{}行（{}〜{}）の連鎖とアンカーは正しいです",
+        verified.rows, verified.first, verified.last
+    )];
     for (seq, word) in verified.findings.iter().filter(|(_, word)| word != "anchor_begun") {
         lines.push(format!(
             "{seq}行目：起動時にアンカーの異常（{word}）が見つかっています。調べ終えたら shikakud audit verify --accept"
@@ -148,13 +150,25 @@ pub(super) async fn affected(
 }
 
 const EXPORT_HEADINGS: [&str; 12] = [
-    "seq", "at", "wall", "run", "up_us", "batch", "actor", "action", "source", "terminal", "results", "outcome",
+    "seq", "at", "wall", "run", "up_us", "batch", "actor", "action", "source", "terminal", "results",
+    "outcome",
 ];
 
 /// Japanese: the list is for people who must act on it.
 const AFFECTED_HEADINGS: [&str; 13] = [
-    "結果番号", "状態", "人番号", "氏名", "氏名カナ", "生年月日", "保険者番号", "最初の回答", "最後の回答", "回数",
-    "端末", "アカウント", "操作と接続元",
+    "結果番号",
+    "状態",
+    "人番号",
+    "氏名",
+    "氏名カナ",
+    "生年月日",
+    "保険者番号",
+    "最初の回答",
+    "最後の回答",
+    "回数",
+    "端末",
+    "アカウント",
+    "操作と接続元",
 ];
 
 #[derive(Serialize)]

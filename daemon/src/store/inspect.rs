@@ -64,7 +64,11 @@ pub async fn inspect(config: &StoreConfig) -> Result<Inspection, OpenError> {
     let mut reader = database::open_reader(&database).await?;
     let schema: i64 =
         sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut reader).await?;
-    if schema > database::newest_schema() { Err(OpenError::NewerSchema(schema)) } else { Ok(Inspection::Usable { schema }) }
+    if schema > database::newest_schema() {
+        Err(OpenError::NewerSchema(schema))
+    } else {
+        Ok(Inspection::Usable { schema })
+    }
 }
 
 /// The version of SQLite that this program brings along.

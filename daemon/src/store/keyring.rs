@@ -166,7 +166,8 @@ impl Keyring {
         files::overwrite(master)?;
         files::replace_private(master, key.expose())?;
         let (file, master) = (file.to_owned(), master.to_owned());
-        let keyring = Self { file, master, random, system: Arc::new(system), months: RwLock::new(BTreeMap::new()) };
+        let keyring =
+            Self { file, master, random, system: Arc::new(system), months: RwLock::new(BTreeMap::new()) };
         keyring.write(&key, &months)?;
         keyring.put(months);
         Ok(keyring)

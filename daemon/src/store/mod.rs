@@ -131,8 +131,14 @@ impl Store {
         let keyring = Arc::new(keyring);
         let (ledger, finding) = audit::begin(&mut connection, &config.audit_anchor(), &keyring).await?;
         let (writer, commands) = mpsc::channel(writer::QUEUE);
-        let context =
-            Tx { db: connection, keyring: Arc::clone(&keyring), random: Arc::clone(&random), clock: Arc::clone(&clock), now_us, ledger };
+        let context = Tx {
+            db: connection,
+            keyring: Arc::clone(&keyring),
+            random: Arc::clone(&random),
+            clock: Arc::clone(&clock),
+            now_us,
+            ledger,
+        };
         tasks.start(writer::run(context, commands, lock));
         let store = Self {
             writer,

@@ -1,7 +1,8 @@
 //! Accounts and sessions: counted before evaluated, used once, kept over restarts.
 
 use daemon::app::ports::{
-    Account, Accounts, Attempt, AuditEntry, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore, Source,
+    Account, Accounts, Attempt, AuditEntry, CreateAccountError, NewAccount, Role, SessionRecord,
+    SessionStore, Source,
 };
 use daemon::store::Store;
 use jiff::{SignedDuration, Timestamp};

@@ -1,11 +1,12 @@
 //! The audit log: append-only, and every alteration shows.
 
+use daemon::app::audit::ReviewAudit;
 use daemon::app::ports::{AuditEntry, AuditLog, AuditRange, AuditTrail as _, Source};
 use daemon::store::ChainError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
 
-use super::support::{Machine, at, audit};
+use super::support::{Machine, at, audit, insert, person};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 const ROWS: i64 = 6;
@@ -47,8 +48,7 @@ async fn the_database_itself_refuses_changes_to_the_log() {
 
 #[tokio::test]
 async fn whoever_alters_the_file_without_the_key_is_found_out() {
-    let columns =
-        "at_us, actor, action, terminal, results, outcome, mac, run, batch, up_us, wall_us, source";
+    let columns = "at_us, actor, action, terminal, results, outcome, mac, run, batch, up_us, wall_us, source";
     let swap = format!(
         "CREATE TEMP TABLE two AS SELECT * FROM audit WHERE seq IN (3, 4); DELETE FROM audit WHERE seq IN (3, 4); \
          INSERT INTO audit SELECT 3, {columns} FROM two WHERE seq = 4; \
@@ -173,10 +173,57 @@ async fn only_the_program_can_cut_and_the_database_lets_nothing_else_go() {
         assert!(refused.contains("append-only"), "{sql}: {refused}");
     }
     // A cut that is moved by hand satisfies the triggers and not the proof.
-    db.execute("UPDATE audit_cut SET seq = 7, mac = (SELECT mac FROM audit WHERE seq = 7)").await.expect("moved");
+    db.execute("UPDATE audit_cut SET seq = 7, mac = (SELECT mac FROM audit WHERE seq = 7)")
+        .await
+        .expect("moved");
     db.execute("DELETE FROM audit WHERE seq = 7").await.expect("deleted");
     db.close().await.expect("closed");
     let running = machine.start().await;
     assert_eq!(running.store.verify_chain().await, Err(ChainError::Altered { seq: 7 }));
+    running.stop().await;
+}
+
+//------------ Affected persons ---------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_list_names_persons_while_their_results_last_and_numbers_afterwards() {
+    let machine = Machine::at("2026-05-20T01:00:00Z");
+    let running = machine.start().await;
+    let (store, may) = (running.store.clone(), "2026-05-20T01:00:00Z");
+    let old = insert(&store, "old", may, person("皐月 花子", "5")).await;
+    machine.clock.set(at(NOW));
+    let new = insert(&store, "new", NOW, person("水無月 太郎", "6")).await;
+    let again = insert(&store, "again", NOW, person("水無月 太郎", "6")).await;
+    let unseen = insert(&store, "unseen", NOW, person("文月 次郎", "7")).await;
+    machine.clock.set(at("2026-06-12T01:00:00Z"));
+    let shown = AuditEntry { results: vec![old, new, again], ..audit("result.list") };
+    store.append(&shown).await.expect("appended");
+    let refused =
+        AuditEntry { results: vec![unseen], outcome: "result_not_found".to_owned(), ..audit("result.read") };
+    store.append(&refused).await.expect("appended");
+    machine.clock.set(at("2026-07-05T01:00:00Z"));
+
+    let review = ReviewAudit {
+        trail: store.clone(),
+        log: store.clone(),
+        results: store.clone(),
+        clock: machine.clock.clone(),
+    };
+    let range = AuditRange { since: Some(at("2026-06-12T00:00:00Z")), until: None };
+    let answered = review.answered(range, &|_| {}).await.expect("readable");
+    let mut numbers = std::collections::HashMap::new();
+    let list = review.name(answered.into_iter().collect(), &mut numbers).await.expect("named");
+    let lines: Vec<_> = list
+        .iter()
+        .map(|line| (line.result, line.person.as_ref().map(|person| person.number), line.answered.times))
+        .collect();
+    assert_eq!(lines, [(old, None, 1), (new, Some(1), 1), (again, Some(1), 1)]);
+    let name = list[1].person.as_ref().and_then(|person| person.fields[0].clone()).expect("a name");
+    assert_eq!(name.expose(), "水無月 太郎");
+    assert_eq!(list[0].answered.first, at("2026-06-12T01:00:00Z"), "a nameless line still tells when");
+    assert!(list[0].answered.terminals.contains("uketsuke-1"), "and where");
+    let rows = store.rows(AuditRange::default(), 0, 100).await.expect("readable");
+    let own = rows.last().expect("its own row");
+    assert_eq!((own.action.as_str(), own.results.len()), ("audit.affected", 3));
     running.stop().await;
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    Accounts as _, AuditTrail as _, BackupError, Backups as _, NewAccount, Random, ResultQuery, ResultStore as _, Role,
-    SessionRecord, SessionStore as _,
+    Accounts as _, AuditTrail as _, BackupError, Backups as _, NewAccount, Random, ResultQuery,
+    ResultStore as _, Role, SessionRecord, SessionStore as _,
 };
 use daemon::domain::personal::Secret;
 use daemon::store::{OpenError, RecoveryKey, RestoreError, Restored, restore, start_empty};
@@ -27,7 +27,12 @@ fn key() -> String {
     RecoveryKey::generate(&OsRandom).to_string()
 }
 
-async fn restored(machine: &Machine, archive: &PathBuf, key: &str, aside: bool) -> Result<Restored, RestoreError> {
+async fn restored(
+    machine: &Machine,
+    archive: &PathBuf,
+    key: &str,
+    aside: bool,
+) -> Result<Restored, RestoreError> {
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let secret = Secret::new(key.to_owned());
     restore(&machine.config(), archive, &secret, "sandbox", aside, &*machine.clock, &random).await
@@ -57,10 +62,12 @@ async fn backed_up(machine: &Machine, key: &str) -> PathBuf {
     running.store.save(&session).await.expect("saved");
     let target = machine.path("elsewhere");
     fs::create_dir_all(&target).expect("a directory");
-    let made = running.store.back_up(&target, &Secret::new(key.to_owned()), "sandbox").await.expect("a backup");
+    let made =
+        running.store.back_up(&target, &Secret::new(key.to_owned()), "sandbox").await.expect("a backup");
     assert_eq!(made.results, 2);
     assert_eq!(made.results_expire_at, Some(at("2026-07-31T15:00:00Z")));
-    let names: Vec<_> = fs::read_dir(&target).expect("a directory").map(|entry| entry.expect("an entry").path()).collect();
+    let names: Vec<_> =
+        fs::read_dir(&target).expect("a directory").map(|entry| entry.expect("an entry").path()).collect();
     assert_eq!(names, std::slice::from_ref(&made.file), "nothing unfinished is left");
     assert!(!machine.path("data/backup.tmp.db").exists());
     running.stop().await;
@@ -280,12 +287,16 @@ async fn an_upgrade_that_fails_leaves_the_old_data_and_says_so() {
         assert_eq!(names(&machine).await, ["old"]);
         let options = SqliteConnectOptions::new().filename(machine.config().database());
         let mut db = options.connect().await.expect("a database");
-        let schema: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut db).await.expect("a schema");
+        let schema: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+            .fetch_one(&mut db)
+            .await
+            .expect("a schema");
         assert_eq!(schema, 7, "not even the steps before the failing one are left");
         db.execute("SELECT 1").await.expect("usable");
         db.close().await.expect("closed");
     }
-    let mut db = SqliteConnectOptions::new().filename(machine.config().database()).connect().await.expect("it opens");
+    let mut db =
+        SqliteConnectOptions::new().filename(machine.config().database()).connect().await.expect("it opens");
     db.execute("DROP TABLE audit_cut").await.expect("the obstacle is gone");
     db.close().await.expect("closed");
     let running = machine.start().await;

@@ -116,7 +116,11 @@ fn entry(row: usize, dice: &mut Dice) -> AuditEntry {
     AuditEntry {
         actor: dice.pick(&["receipt", "uketsuke", "kanrisha", ""]).to_owned(),
         action: dice.pick(&["result.read", "result.list", "check.done"]),
-        source: dice.pick(&[Source::Daemon, Source::Machine, Source::Api { loopback: true, session: Some([1; 4]) }]),
+        source: dice.pick(&[
+            Source::Daemon,
+            Source::Machine,
+            Source::Api { loopback: true, session: Some([1; 4]) },
+        ]),
         terminal: dice.pick(&[None, Some("uketsuke-1"), Some("")]).map(|name| TerminalId(name.to_owned())),
         results: (0..dice.below(4))
             .map(|more| ResultId(i64::try_from(row * 10 + more).unwrap_or(0)))
@@ -132,7 +136,8 @@ struct Forger {
 
 /// The code last.
 const COLUMNS: [&str; 12] = [
-    "at_us", "actor", "action", "terminal", "results", "outcome", "run", "batch", "up_us", "wall_us", "source", "mac",
+    "at_us", "actor", "action", "terminal", "results", "outcome", "run", "batch", "up_us", "wall_us",
+    "source", "mac",
 ];
 
 impl Forger {
@@ -185,7 +190,9 @@ fn row(dice: &mut Dice) -> usize {
 fn change(dice: &mut Dice) -> String {
     let (column, seq) = (dice.pick(&COLUMNS), row(dice));
     let value = match column {
-        "at_us" | "run" | "batch" | "up_us" | "wall_us" => format!("{column} + {}", (1_i64 << dice.below(50)) * dice.pick(&[1, -1])),
+        "at_us" | "run" | "batch" | "up_us" | "wall_us" => {
+            format!("{column} + {}", (1_i64 << dice.below(50)) * dice.pick(&[1, -1]))
+        }
         "mac" | "results" => {
             let (place, byte) = (1 + dice.below(32), dice.below(256));
             format!(

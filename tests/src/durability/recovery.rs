@@ -92,7 +92,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn hurt(root: &Path, foreign_wal: &[u8], dice: &mut Dice) -> String {
-    let files = ["data/shikaku.db", "data/shikaku.db", "data/shikaku.db-wal", "data/shikaku.db-shm", "data/audit.anchor"];
+    let files = [
+        "data/shikaku.db",
+        "data/shikaku.db",
+        "data/shikaku.db-wal",
+        "data/shikaku.db-shm",
+        "data/audit.anchor",
+    ];
     let name = dice.pick(&files);
     let path = root.join(name);
     let Ok(mut content) = fs::read(&path) else {
@@ -219,13 +225,21 @@ pub async fn time(rows: i64) -> Timed {
 
     let key = RecoveryKey::generate(&OsRandom);
     let begun = Instant::now();
-    let made = open.store.back_up(directory.path(), &Secret::new(key.to_string()), "sandbox").await.expect("a backup");
+    let made = open
+        .store
+        .back_up(directory.path(), &Secret::new(key.to_string()), "sandbox")
+        .await
+        .expect("a backup");
     let backup = begun.elapsed();
     open.close().await;
 
     let config = site.config();
     let length = fs::metadata(config.database()).expect("a database").len();
-    fs::File::options().write(true).open(config.database()).and_then(|file| file.set_len(length / 2)).expect("cut");
+    fs::File::options()
+        .write(true)
+        .open(config.database())
+        .and_then(|file| file.set_len(length / 2))
+        .expect("cut");
     let begun = Instant::now();
     assert!(site.open(june_is_live()).await.is_err(), "half a database does not open");
     let clock = crate::ambient::HeldClock::at(june_is_live());

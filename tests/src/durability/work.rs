@@ -5,7 +5,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use daemon::app::ports::{AuditEntry, AuditLog as _, NewResult, Origin, ResultStore as _, Source, TerminalId};
+use daemon::app::ports::{
+    AuditEntry, AuditLog as _, NewResult, Origin, ResultStore as _, Source, TerminalId,
+};
 use daemon::domain::check::Method;
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
 use daemon::domain::identifiers::InquiryNumber;

@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::registry::{Full, Registry};
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{
-    AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings, Source,
-    StoreError, TerminalAuthentication, TerminalId, random_bytes,
+    AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings,
+    Source, StoreError, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
 use crate::domain::admission::{

@@ -25,7 +25,9 @@ pub enum BackupError {
     #[error("復旧鍵が正しくありません。shikakud recovery-key で作ったファイルを指定してください")]
     RecoveryKey,
     /// The directory or the disk.
-    #[error("バックアップを書けません: {0}。shikakud を動かすユーザーが書ける、空きのあるディレクトリを指定してください")]
+    #[error(
+        "バックアップを書けません: {0}。shikakud を動かすユーザーが書ける、空きのあるディレクトリを指定してください"
+    )]
     Target(String),
     /// The store failed, or what was written does not read back.
     #[error("バックアップを作れません: {0}")]
@@ -37,5 +39,10 @@ pub enum BackupError {
 pub trait Backups: Send + Sync + 'static {
     /// Writes an archive of everything that has not expired into a directory, encrypted under a recovery key, and reads
     /// it back. `mode` is the kind of data (`production`, `sandbox`).
-    async fn back_up(&self, directory: &Path, recovery: &Secret, mode: &str) -> Result<BackupMade, BackupError>;
+    async fn back_up(
+        &self,
+        directory: &Path,
+        recovery: &Secret,
+        mode: &str,
+    ) -> Result<BackupMade, BackupError>;
 }

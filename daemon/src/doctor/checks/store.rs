@@ -68,9 +68,11 @@ pub(in super::super) fn store(
         OpenError::InUse(_) => Code::StoreInUse,
         OpenError::NewerSchema(_) => Code::StoreNewer,
         OpenError::Damaged(_) | OpenError::SetAside(_) | OpenError::RestoreUnfinished => Code::StoreDamaged,
-        OpenError::UpgradeFailed(_) | OpenError::SqliteTooOld(_) | OpenError::Setting(_) | OpenError::DiskFull | OpenError::Database(_) => {
-            Code::StoreFailed
-        }
+        OpenError::UpgradeFailed(_)
+        | OpenError::SqliteTooOld(_)
+        | OpenError::Setting(_)
+        | OpenError::DiskFull
+        | OpenError::Database(_) => Code::StoreFailed,
     };
     Finding::with(code, error.to_string())
 }

@@ -28,7 +28,12 @@ const UNFINISHED: &str = "shikaku.backup.tmp";
 
 #[async_trait]
 impl Backups for Store {
-    async fn back_up(&self, directory: &Path, recovery: &Secret, mode: &str) -> Result<BackupMade, BackupError> {
+    async fn back_up(
+        &self,
+        directory: &Path,
+        recovery: &Secret,
+        mode: &str,
+    ) -> Result<BackupMade, BackupError> {
         let recovery = RecoveryKey::parse(recovery.expose()).ok_or(BackupError::RecoveryKey)?;
         if !directory.is_dir() {
             return Err(BackupError::Target(format!("{} はディレクトリではありません", directory.display())));
@@ -64,8 +69,13 @@ impl Store {
             .await
             .map_err(broken)?;
         db.close().await.map_err(broken)?;
-        let header =
-            Header { created_us: now_us, results_expire_us, results: results.unsigned_abs(), schema, mode: mode.to_owned() };
+        let header = Header {
+            created_us: now_us,
+            results_expire_us,
+            results: results.unsigned_abs(),
+            schema,
+            mode: mode.to_owned(),
+        };
         let now = Timestamp::from_microsecond(now_us).map_err(|e| BackupError::Failed(e.to_string()))?;
         let keys = self.keyring.exported(now);
         let (copy, directory, random) = (copy.to_owned(), directory.to_owned(), Arc::clone(&self.random));
@@ -99,7 +109,11 @@ pub(super) async fn copy_database(config: &StoreConfig, copy: &Path) -> Result<(
     drop(files::ensure_private(copy).map_err(|e| e.to_string())?);
     let mut reader = database::open_source(&config.database()).await.map_err(|e| e.to_string())?;
     let target = copy.to_str().ok_or("the data directory's name is not text")?;
-    sqlx::query("VACUUM INTO ?1").bind(target).execute(&mut reader).await.map_err(|e| failed(&e).to_string())?;
+    sqlx::query("VACUUM INTO ?1")
+        .bind(target)
+        .execute(&mut reader)
+        .await
+        .map_err(|e| failed(&e).to_string())?;
     reader.execute("SELECT 1").await.map_err(|e| failed(&e).to_string())?;
     reader.close().await.map_err(|e| failed(&e).to_string())?;
     File::open(copy).and_then(|file| file.sync_all()).map_err(|e| e.to_string())
@@ -123,14 +137,16 @@ fn seal(
             _ => {}
         }
         let length = u32::try_from(keys.len()).map_err(io::Error::other)?.to_be_bytes();
-        let content = io::Cursor::new(length.to_vec()).chain(io::Cursor::new(keys.to_vec())).chain(File::open(copy)?);
+        let content =
+            io::Cursor::new(length.to_vec()).chain(io::Cursor::new(keys.to_vec())).chain(File::open(copy)?);
         let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&unfinished)?;
         Ok((Box::new(content), file))
     };
     let (content, file) = open().map_err(target)?;
     let mut content = Hashing { from: content, hash: Sha256::new() };
     let mut to = io::BufWriter::new(file);
-    format::write(&mut to, &mut content, header, recovery, random).map_err(|e| BackupError::Target(e.to_string()))?;
+    format::write(&mut to, &mut content, header, recovery, random)
+        .map_err(|e| BackupError::Target(e.to_string()))?;
     to.flush().and_then(|()| to.get_ref().sync_all()).map_err(target)?;
     drop(to);
     let written: [u8; 32] = content.hash.finalize().into();

@@ -39,7 +39,8 @@ impl RecoveryKey {
     pub fn generate(random: &dyn Random) -> Zeroizing<String> {
         let key = Key::generate(random);
         let text = Zeroizing::new(data_encoding::BASE32_NOPAD.encode(key.expose()));
-        let groups: Vec<&str> = (0..text.len()).step_by(4).filter_map(|at| text.get(at..(at + 4).min(text.len()))).collect();
+        let groups: Vec<&str> =
+            (0..text.len()).step_by(4).filter_map(|at| text.get(at..(at + 4).min(text.len()))).collect();
         Zeroizing::new(format!("{KEY_WORD} {}\n", groups.join("-")))
     }
 
@@ -47,7 +48,10 @@ impl RecoveryKey {
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.trim().strip_prefix(KEY_WORD)?;
         let letters: Zeroizing<String> = Zeroizing::new(
-            rest.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| c.to_ascii_uppercase()).collect(),
+            rest.chars()
+                .filter(|c| !c.is_whitespace() && *c != '-')
+                .map(|c| c.to_ascii_uppercase())
+                .collect(),
         );
         let bytes = Zeroizing::new(data_encoding::BASE32_NOPAD.decode(letters.as_bytes()).ok()?);
         Some(Self(Key::from_bytes(&bytes)?.derive("backup").ok()?))

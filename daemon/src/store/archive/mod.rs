@@ -17,8 +17,8 @@ mod restore;
 pub(super) mod upgrade;
 
 pub use format::{Header, RecoveryKey};
-pub(super) use quarantine::{guard, set_aside};
 pub use quarantine::{QuarantineError, start_empty};
+pub(super) use quarantine::{guard, set_aside};
 pub use restore::{RestoreError, Restored, restore};
 
 use sqlx::sqlite::SqliteConnection;

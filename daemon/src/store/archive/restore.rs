@@ -48,7 +48,9 @@ pub enum RestoreError {
     #[error("復旧鍵が正しくありません。shikakud recovery-key で作ったファイルを指定してください")]
     RecoveryKey,
     /// Not an archive of this key, or a damaged one.
-    #[error("バックアップを開けません。ファイルが壊れているか、復旧鍵が違います。別のバックアップで試してください")]
+    #[error(
+        "バックアップを開けません。ファイルが壊れているか、復旧鍵が違います。別のバックアップで試してください"
+    )]
     Foreign,
     /// It was made by a newer program.
     #[error("バックアップは新しい版で作られています（スキーマ {0}）。その版を入れてから復元してください")]
@@ -97,8 +99,8 @@ pub async fn restore(
     let _lock = lock(&config.data_dir)?;
     let image = config.data_dir.join(UNFINISHED);
     // A keyring beside an unfinished image is that attempt's own.
-    let has_data = files::exists(&config.database())?
-        || (files::exists(&config.keyring)? && !files::exists(&image)?);
+    let has_data =
+        files::exists(&config.database())? || (files::exists(&config.keyring)? && !files::exists(&image)?);
     if has_data && !set_aside {
         return Err(RestoreError::NotEmpty(config.data_dir.clone()));
     }
@@ -175,7 +177,8 @@ async fn check(
     }
     let mut db = database::open_copy(image).await?;
     database::quick_check(&mut db).await?;
-    let mark: i64 = sqlx::query_scalar("SELECT high_water_us FROM clock WHERE id = 1").fetch_one(&mut db).await?;
+    let mark: i64 =
+        sqlx::query_scalar("SELECT high_water_us FROM clock WHERE id = 1").fetch_one(&mut db).await?;
     // A clock that runs behind must not bring back what had expired when the archive was made.
     let now_us = clock.now().as_microsecond().max(mark).max(header.created_us);
     strip(&mut db, now_us).await?;

@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use sqlx::sqlite::SqliteConnection;
 use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
 
 use super::super::error::OpenError;
 use super::super::{StoreConfig, database, files};

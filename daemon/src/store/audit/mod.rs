@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 use tokio::time::Instant;
 
+use super::Store;
 use super::error::{OpenError, failed};
 use super::keyring::{Keyring, SystemKeys};
 use super::writer::{Tx, write};
-use super::Store;
 use crate::app::ports::{AnchorFinding, AuditEntry, AuditLog, Source, StoreError};
 use crate::domain::check::ResultId;
 use anchor::{Mark, Seen};
@@ -92,7 +92,8 @@ pub(super) async fn last(db: &mut SqliteConnection) -> Result<Mark, StoreError> 
     .await
     .map_err(|e| failed(&e))?;
     let (count, batch, mac) = found;
-    let corrupt = |_| StoreError::Corrupt { table: "audit", row: count, reason: "its code is cut off".to_owned() };
+    let corrupt =
+        |_| StoreError::Corrupt { table: "audit", row: count, reason: "its code is cut off".to_owned() };
     Ok(Mark { batch, count, head: mac.try_into().map_err(corrupt)? })
 }
 
@@ -151,8 +152,10 @@ async fn judge(
             return Ok(used.then_some(AnchorFinding::Missing));
         }
         Seen::Missing => {
-            let run: Option<i64> =
-                sqlx::query_scalar("SELECT run FROM audit WHERE seq = ?1").bind(log.count).fetch_optional(db).await?;
+            let run: Option<i64> = sqlx::query_scalar("SELECT run FROM audit WHERE seq = ?1")
+                .bind(log.count)
+                .fetch_optional(db)
+                .await?;
             // Written by a program that knew no anchor yet; the row's own hash says so.
             let upgraded = run == Some(0);
             return Ok(Some(if upgraded { AnchorFinding::Begun } else { AnchorFinding::Missing }));

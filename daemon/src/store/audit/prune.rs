@@ -21,7 +21,8 @@ pub(super) async fn cut(readers: &SqlitePool) -> Result<(i64, [u8; 32], Vec<u8>)
             .fetch_one(readers)
             .await
             .map_err(|e| failed(&e))?;
-    let corrupt = |_| StoreError::Corrupt { table: "audit_cut", row: 1, reason: "its code is cut off".to_owned() };
+    let corrupt =
+        |_| StoreError::Corrupt { table: "audit_cut", row: 1, reason: "its code is cut off".to_owned() };
     Ok((seq, mac.try_into().map_err(corrupt)?, proof))
 }
 

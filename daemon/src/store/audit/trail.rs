@@ -10,9 +10,7 @@ use super::super::error::failed;
 use super::super::writer::write;
 use super::row::Row;
 use super::{FINDING, look_at_anchor, prune};
-use crate::app::ports::{
-    AuditRange, AuditRecord, AuditTrail, StoreError, Tampering, Verified, VerifyError,
-};
+use crate::app::ports::{AuditRange, AuditRecord, AuditTrail, StoreError, Tampering, Verified, VerifyError};
 
 /// The chain as far as it was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

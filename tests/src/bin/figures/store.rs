@@ -1,6 +1,8 @@
 //! Store: nothing acknowledged is lost, nothing is kept or served too long, nothing secret is written, no forgery passes.
 
-use harness::durability::{audit_edits, io_faults, kill, power, program, purge, recovery, retention, secrets, site};
+use harness::durability::{
+    audit_edits, io_faults, kill, power, program, purge, recovery, retention, secrets, site,
+};
 use harness::lane::{self, Lane};
 
 use crate::figure;
