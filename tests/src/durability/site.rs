@@ -77,7 +77,8 @@ pub(super) fn read_below(directory: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) 
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             read_below(&path, files);
-        } else {
+        } else if path.is_file() {
+            // A socket has no content.
             let content = std::fs::read(&path).expect("a file");
             files.push((path, content));
         }

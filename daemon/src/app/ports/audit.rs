@@ -197,6 +197,9 @@ pub trait AuditTrail: Send + Sync + 'static {
     /// Removes the rows from before an instant and says how many; the rest still verifies.
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreError>;
 
+    /// Whether something is known to be wrong with the anchor, without looking far: found at the start, or gone now.
+    fn suspicion(&self) -> Option<AnchorFinding>;
+
     /// What is wrong with the anchor now, or was at the start.
     async fn anchor(&self) -> Result<Option<AnchorFinding>, StoreError>;
 }

@@ -40,9 +40,9 @@ impl Backups for Store {
         }
         let _one_at_a_time = self.backing_up.lock().await;
         let copy = self.config.data_dir.join(COPY);
-        let made = self.seal_copy(&copy, directory, recovery, mode).await;
+        let outcome = self.seal_copy(&copy, directory, recovery, mode).await;
         forget(&copy);
-        made
+        outcome
     }
 }
 

@@ -123,10 +123,12 @@ fn read_portion(from: &mut dyn Read) -> io::Result<Zeroizing<Vec<u8>>> {
 pub(super) fn read_header(from: &mut dyn Read) -> Result<(Header, String), FormatError> {
     let mut head = Vec::new();
     let mut byte = [0];
-    while head.iter().filter(|byte| **byte == b'\n').count() < 2 {
+    let mut lines = 0;
+    while lines < 2 {
         if head.len() >= LONGEST_HEADER || from.read(&mut byte)? == 0 {
             return Err(FormatError::Foreign);
         }
+        lines += u32::from(byte == *b"\n");
         head.extend_from_slice(&byte);
     }
     let head = String::from_utf8(head).map_err(|_| FormatError::Foreign)?;

@@ -29,10 +29,9 @@ pub(in super::super) fn guard(config: &StoreConfig) -> Result<(), OpenError> {
 /// keyring that went with the data opens only with it, and a restore replaces it, which ends what was set aside.
 pub(in super::super) fn set_aside(config: &StoreConfig, now: Timestamp) -> Result<PathBuf, FileError> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let directory = (0..)
-        .map(|number: u32| config.data_dir.join(format!("quarantine-{stamp}-{number}")))
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| config.data_dir.join(format!("quarantine-{stamp}")));
+    let name = |number: u32| config.data_dir.join(format!("quarantine-{stamp}-{number}"));
+    let free = (0..100).map(name).find(|path| !path.exists());
+    let directory = free.unwrap_or_else(|| name(100));
     files::private_directory(&directory)?;
     // The marker comes first: after a crash in the middle nothing opens what is left.
     files::replace_private(&config.data_dir.join(MARKER), directory.display().to_string().as_bytes())?;

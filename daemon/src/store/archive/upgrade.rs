@@ -3,7 +3,7 @@
 //! The copy lies beside the database under the same rules: its rows are sealed with the same month keys, so it never
 //! outlives their expiry. It goes with the next start that finds nothing more to change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
@@ -54,7 +54,7 @@ pub(in super::super) async fn run(
     }
 }
 
-fn put_back(config: &StoreConfig, copy: &PathBuf) -> Result<(), OpenError> {
+fn put_back(config: &StoreConfig, copy: &Path) -> Result<(), OpenError> {
     let database = config.database();
     for suffix in ["-wal", "-shm", "-journal"] {
         let mut name = database.as_os_str().to_owned();
