@@ -289,7 +289,12 @@ async fn use_cases(
             random: random.clone(),
             tasks: tasks.clone(),
         },
-        health: Health { desk: desk.clone(), upstream: central.clone(), store: store.clone() },
+        health: Health {
+            desk: desk.clone(),
+            upstream: central.clone(),
+            store: store.clone(),
+            trail: store.clone(),
+        },
         settings: ChangeSettings { store: store.clone() },
         origin,
     })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::access::{Action, Actor, Forbidden};
-use super::ports::{CardDesk, DeskView, ResultStore, StoreError, UpstreamHealth, UpstreamStatus};
+use super::ports::{AuditTrail, CardDesk, DeskView, ResultStore, StoreError, UpstreamHealth, UpstreamStatus};
 use crate::domain::check::ResultId;
 
 /// How the parts are.
@@ -15,6 +15,8 @@ pub struct HealthView {
     pub upstream: UpstreamHealth,
     /// Whether the store answers.
     pub store: Result<(), StoreError>,
+    /// Whether the audit log agrees with its anchor, as far as is known.
+    pub audit_is_sound: bool,
 }
 
 /// Looks at the parts.
@@ -25,6 +27,8 @@ pub struct Health {
     pub upstream: Arc<dyn UpstreamStatus>,
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
+    /// The audit log.
+    pub trail: Arc<dyn AuditTrail>,
 }
 
 impl Health {
@@ -39,6 +43,11 @@ impl Health {
         let desk = self.desk(actor)?;
         // Numbers of results start at 1: this asks the database and finds nothing.
         let store = self.store.get(ResultId(0)).await.map(|_| ());
-        Ok(HealthView { desk, upstream: self.upstream.health(), store })
+        Ok(HealthView {
+            desk,
+            upstream: self.upstream.health(),
+            store,
+            audit_is_sound: self.trail.suspicion().is_none(),
+        })
     }
 }

@@ -277,7 +277,8 @@ pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
         UpstreamHealth::Failing => w::HealthPart::troubled(w::HealthState::Failed, Code::UpstreamUnreachable),
     };
     let store = match &view.store {
-        Ok(()) => w::HealthPart::well(w::HealthState::Ok),
+        Ok(()) if view.audit_is_sound => w::HealthPart::well(w::HealthState::Ok),
+        Ok(()) => w::HealthPart::troubled(w::HealthState::Degraded, Code::AuditLogSuspect),
         Err(StoreError::DiskFull) => w::HealthPart::troubled(w::HealthState::Failed, Code::StoreFull),
         Err(StoreError::Failed(_) | StoreError::Corrupt { .. }) => {
             w::HealthPart::troubled(w::HealthState::Failed, Code::Internal)
@@ -319,11 +320,12 @@ fn overall(parts: [w::HealthState; 3]) -> w::HealthState {
     match parts {
         [_, _, w::HealthState::Failed] => w::HealthState::Failed,
         [w::HealthState::Failed | w::HealthState::Degraded, ..]
-        | [_, w::HealthState::Failed | w::HealthState::Degraded, _] => w::HealthState::Degraded,
+        | [_, w::HealthState::Failed | w::HealthState::Degraded, _]
+        | [_, _, w::HealthState::Degraded] => w::HealthState::Degraded,
         [
             w::HealthState::Ok | w::HealthState::Unknown,
             w::HealthState::Ok | w::HealthState::Unknown,
-            w::HealthState::Ok | w::HealthState::Unknown | w::HealthState::Degraded,
+            w::HealthState::Ok | w::HealthState::Unknown,
         ] => w::HealthState::Ok,
     }
 }

@@ -144,3 +144,21 @@ async fn each_operation_writes_what_was_decided_when_its_answer_is_there() {
     log.expect("set_security_settings").await;
     open.visitor.set_token(None);
 }
+
+#[tokio::test]
+async fn health_says_that_the_log_is_suspect_until_somebody_accepts_it() {
+    let mut open = OpenClinic::at_noon().await;
+    let anchor = open.clinic.config.store.directory.join("audit.anchor");
+    std::fs::remove_file(&anchor).expect("an anchor");
+    let store =
+        async |visitor: &harness::clinic::Visitor| visitor.get("/v1/health").await.json()["store"].clone();
+    assert_eq!(store(&open.visitor).await["code"], "audit_log_suspect");
+    open.clinic.restart().await.expect("it starts all the same");
+    assert!(anchor.exists());
+    open.clock.advance(SignedDuration::from_secs(31));
+    let mut visitor = open.clinic.visitor();
+    visitor.sign_in(&open.credentials).await;
+    let seen = store(&visitor).await;
+    assert_eq!((&seen["state"], &seen["code"]), (&json!("degraded"), &json!("audit_log_suspect")));
+    assert_eq!(visitor.get("/v1/results").await.status, 200, "the desk goes on");
+}

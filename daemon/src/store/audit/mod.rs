@@ -10,7 +10,7 @@ mod row;
 mod trail;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
@@ -255,8 +255,13 @@ pub(super) fn finding_entry(finding: AnchorFinding) -> AuditEntry {
 #[async_trait]
 impl AuditLog for Store {
     async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let accepts = entry.action == crate::app::audit::ACCEPTED;
         let entry = entry.clone();
-        write(&self.writer, move |tx| Box::pin(async move { append(tx, &entry, &[]).await })).await
+        write(&self.writer, move |tx| Box::pin(async move { append(tx, &entry, &[]).await })).await?;
+        if accepts {
+            *self.found_at_start.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        Ok(())
     }
 }
 

@@ -1,16 +1,20 @@
 //! Reading the audit log: its rows, and whether all of it is as it was written.
 
 use std::ops::ControlFlow;
+use std::sync::PoisonError;
 
 use async_trait::async_trait;
 use subtle::ConstantTimeEq;
 
 use super::super::Store;
 use super::super::error::failed;
+use super::super::files;
 use super::super::writer::write;
 use super::row::Row;
 use super::{FINDING, look_at_anchor, prune};
-use crate::app::ports::{AuditRange, AuditRecord, AuditTrail, StoreError, Tampering, Verified, VerifyError};
+use crate::app::ports::{
+    AnchorFinding, AuditRange, AuditRecord, AuditTrail, StoreError, Tampering, Verified, VerifyError,
+};
 
 /// The chain as far as it was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,10 +141,16 @@ impl AuditTrail for Store {
         prune::prune(self, before).await
     }
 
-    async fn anchor(&self) -> Result<Option<crate::app::ports::AnchorFinding>, StoreError> {
+    fn suspicion(&self) -> Option<AnchorFinding> {
+        let at_start = *self.found_at_start.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_gone = || !matches!(files::exists(&self.config.audit_anchor()), Ok(true));
+        at_start.or_else(|| is_gone().then_some(AnchorFinding::Missing))
+    }
+
+    async fn anchor(&self) -> Result<Option<AnchorFinding>, StoreError> {
         if let Some(finding) = write(&self.writer, |tx| Box::pin(look_at_anchor(tx))).await? {
             return Ok(Some(finding));
         }
-        Ok(*self.found_at_start.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Ok(*self.found_at_start.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
