@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use daemon::app::ports::{
@@ -29,7 +29,7 @@ fn key() -> String {
 
 async fn restored(
     machine: &Machine,
-    archive: &PathBuf,
+    archive: &Path,
     key: &str,
     aside: bool,
 ) -> Result<Restored, RestoreError> {
@@ -236,7 +236,7 @@ async fn age(machine: &Machine, newest: i64) {
     machine.start().await.stop().await;
     fs::remove_file(machine.config().database()).expect("removed");
     fs::remove_file(machine.config().audit_anchor()).expect("removed");
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
     let all = Migrator::new(folder).await.expect("the migrations");
     let migrations: Vec<_> = all.iter().filter(|migration| migration.version <= newest).cloned().collect();
     let earlier = Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT };
@@ -302,4 +302,11 @@ async fn an_upgrade_that_fails_leaves_the_old_data_and_says_so() {
     let running = machine.start().await;
     running.store.verify(&|_| {}).await.expect("an intact log");
     running.stop().await;
+}
+
+/// The figures of recovery walk the whole way: list of persons, backup, half a database, refusal, restore, start.
+#[tokio::test]
+async fn the_drill_of_the_figures_goes_through() {
+    let timed = recovery::time(1_000).await;
+    assert!(timed.recovery > timed.verify, "a restore does more than a look");
 }
