@@ -5,7 +5,7 @@ set -euo pipefail
 
 case "${1:-}" in
   build) packages=(gcc libc6-dev pkg-config libpcsclite-dev) ;;
-  test) packages=(gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd opensc iproute2 util-linux mount curl jq oathtool) ;;
+  test) packages=(gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd opensc iproute2 util-linux mount curl jq oathtool openssl) ;;
   *) echo "usage: $0 build|test" >&2; exit 2 ;;
 esac
 

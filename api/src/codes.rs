@@ -155,11 +155,19 @@ codes! {
     /// The card is not registered as a health insurance card.
     CardUseNotRegistered = "card_use_not_registered", UNPROCESSABLE_ENTITY, Staff,
         "健康保険証としての利用登録がされていません。",
-        other_ways!("患者の同意を得て、マイナポータルなどで健康保険証利用の申込みを行ってください。登録の完了まで数分かかることがあり、毎日午前3時から午前6時は利用できません。");
+        other_ways!("利用登録を行う場合は、もう一度資格確認を始めてカードをかざし、患者の同意を得て登録してください（目安15秒。毎日午前3時から午前6時とメンテナンスの間は利用できません）。登録の画面に進まないときは、患者がマイナポータルなどで健康保険証利用の申込みを行えます。");
     /// The person of the phone's certificate is not registered.
     CardUseNotRegisteredPhone = "card_use_not_registered_phone", UNPROCESSABLE_ENTITY, Staff,
         "健康保険証としての利用登録がされていません（スマートフォン）。",
-        other_ways!("患者のスマートフォンからマイナポータルにアクセスし、健康保険証利用の申込みを行うようご案内ください。登録の完了まで5分ほどかかることがあります。");
+        other_ways!("患者のスマートフォンからマイナポータルにアクセスし、健康保険証利用の申込みを行うようご案内ください。登録の完了まで最長で5分かかります。完了したら、もう一度資格確認を始めてください。");
+    /// Card-use registration is closed now.
+    CardUseRegistrationClosed = "card_use_registration_closed", SERVICE_UNAVAILABLE, Staff,
+        "健康保険証の利用登録は、今は受け付けていません。",
+        other_ways!("このカードは健康保険証としての利用登録がされていません。利用登録は、毎日午前3時から午前6時と、メンテナンスの間は利用できません。メンテナンスの予定は施術所等向け総合ポータルサイトをご確認ください。今回は資格確認書等で資格を確認し、利用登録は受付の時間にもう一度カードをかざして行ってください。");
+    /// The outcome of a card-use registration is not known yet.
+    CardUseRegistrationPending = "card_use_registration_pending", GATEWAY_TIMEOUT, Staff,
+        "健康保険証の利用登録の完了を確認できませんでした。",
+        other_ways!("登録の処理は続いていることがあります。数分たってからもう一度資格確認を始め、カードをかざしてください。処理が完了していれば、通常どおり確認できます。");
     /// The certificate is past its grace period.
     CertificateExpired = "certificate_expired", UNPROCESSABLE_ENTITY, Staff,
         "カードの電子証明書の有効期限が切れています。",
@@ -186,6 +194,30 @@ codes! {
     UpstreamCertificate = "upstream_certificate", BAD_GATEWAY, Administrator,
         "オンライン資格確認等システムとの間で証明書が受け入れられません。",
         other_ways!("管理者がクライアント証明書の有効期限と設定、パソコンの日時を確認してください。");
+    /// The central system wants TLS 1.2 renegotiation, which is not supported.
+    UpstreamRenegotiation = "upstream_renegotiation", BAD_GATEWAY, Vendor,
+        "このサーバーはTLS 1.2の再ネゴシエーションを要求しています。対応していません。",
+        other_ways!("設定を変えても待っても解決しません。発生日時を添えて本ソフトウェアの提供元に連絡してください。");
+    /// Nothing is asked of the central system for a short time after failures in a row (health only).
+    UpstreamPaused = "upstream_paused", BAD_GATEWAY, Staff,
+        "オンライン資格確認等システムへの接続の失敗が続いたため、問い合わせを一時的に止めています。",
+        "最長でも1分ほどで自動的に再開します。続く場合はネットワークの接続を確認し、管理者に連絡してください。";
+    /// This machine's clock differs from the central system's by more than 30 seconds (health only).
+    ClockDisagrees = "clock_disagrees", BAD_GATEWAY, Administrator,
+        "パソコンの時計がオンライン資格確認等システムと30秒を超えてずれています。",
+        "パソコンの日時を正しくし、自動で合わせる設定（NTP）を有効にしてください。ずれているとサインインできません。";
+    /// The client certificate ends within 60 days (health only).
+    ClientCertificateEnding = "client_certificate_ending", BAD_GATEWAY, Administrator,
+        "接続用のクライアント証明書の有効期限が近づいています。",
+        "期限が切れる前に新しい証明書の発行を受け、証明書と秘密鍵のファイルを入れ替えてください。再起動は不要です。";
+    /// The client certificate has ended (health only).
+    ClientCertificateEnded = "client_certificate_ended", BAD_GATEWAY, Administrator,
+        "接続用のクライアント証明書の有効期限が切れています。",
+        other_ways!("管理者が新しい証明書の発行を受け、証明書と秘密鍵のファイルを入れ替えてください。再起動は不要です。");
+    /// Changed certificates or secrets on disk are not usable; the old ones stay in use (health only).
+    UpstreamFilesRefused = "upstream_files_refused", BAD_GATEWAY, Administrator,
+        "入れ替えた接続用のファイルを使えないため、前のファイルのまま動いています。",
+        "証明書と秘密鍵が対になっているか、ファイルの内容と権限を確認してください。shikakud config check で詳しく分かります。正しく置き直すと自動的に切り替わります。";
     /// The central system's answer could not be understood.
     UpstreamMalformed = "upstream_malformed", BAD_GATEWAY, Vendor,
         "オンライン資格確認等システムの応答を解釈できません。",
@@ -200,6 +232,17 @@ codes! {
     /// The disk is full.
     StoreFull = "store_full", INSUFFICIENT_STORAGE, Administrator, "ディスクの空きが足りません。",
         "管理者がディスクの空きを増やしてください。再起動しなくても再開します。";
+    /// Expired data is hidden but cannot be destroyed, because nobody vouches for the clock.
+    RetentionWaitsForClock = "retention_waits_for_clock", SERVICE_UNAVAILABLE, Administrator,
+        "日時を確認できないため、期限切れデータの消去を待っています。",
+        "期限切れのデータは表示されません。管理者がOSの時刻同期を有効にしてください。日時が正しいことを確かめたうえで shikakud retention run --clock-is-right を実行すると、すぐに消去します。";
+    /// Destroying expired data failed and is tried again.
+    RetentionUnfinished = "retention_unfinished", SERVICE_UNAVAILABLE, Administrator,
+        "保存期間の過ぎたデータの消去が終わっていません。",
+        "期限切れのデータは表示されません。消去は自動で繰り返します。続く場合は、管理者がディスクの空きと、データベースを開いているほかのソフトウェアがないかを確認してください。";
+    /// The clock is known to be wrong.
+    ClockWrong = "clock_wrong", SERVICE_UNAVAILABLE, Administrator, "パソコンの日時が正しくありません。",
+        "管理者がOSの時刻同期を有効にし、日時を確認してください。日時が正しくなるまで、期限切れデータの消去は行いません。";
 
     // --- Checks, results, inquiry numbers ---
     /// No such check, or it is too old.
@@ -228,6 +271,21 @@ codes! {
     InquiryPersonAmbiguous = "inquiry_person_ambiguous", CONFLICT, Staff, "複数の資格が該当するため、照会番号を登録できません。",
         "どの資格で受療するかを患者と保険者に確認し、資格が1つに決まってからもう一度資格確認を行って登録してください。";
 
+    /// The central system knows nobody with these identifiers.
+    InquiryPersonNotFound = "inquiry_person_not_found", UNPROCESSABLE_ENTITY, Staff,
+        "オンライン資格確認等システムに該当する加入者がいません。",
+        "保険者番号、記号、番号、枝番が正しいか確認してください。資格が変わった患者は、もう一度資格確認を行ってから登録してください。";
+    /// The inquiry number already belongs to another person.
+    InquiryNumberInUse = "inquiry_number_in_use", CONFLICT, Staff, "この照会番号は、別の患者に使われています。",
+        "照会番号と患者が正しいか確認し、患者ごとに異なる番号を登録してください。保険者が変わった同じ患者であれば、もう一度資格確認を行うと照会番号が引き継がれます。";
+    /// Too many inquiry numbers wait for the central system.
+    InquiryQueueFull = "inquiry_queue_full", SERVICE_UNAVAILABLE, Administrator,
+        "送信を待つ照会番号が多すぎるため、受け付けられません。",
+        "オンライン資格確認等システムに接続できるか確認してください。接続できると自動で送り、受け付けを再開します。";
+    /// No such job or bulk, or it is past its period.
+    InquiryJobNotFound = "inquiry_job_not_found", NOT_FOUND, Vendor, "照会番号の受け付けが見つかりません。",
+        "番号が正しいか確認してください。参照できるのは、受け付けた日の翌月末までです。";
+
     // --- Sign-in and rights ---
     /// Sign-in refused; never says why.
     SignInFailed = "sign_in_failed", UNAUTHORIZED, Staff, "ログインできませんでした。",
@@ -242,6 +300,38 @@ codes! {
     ForbiddenRole = "forbidden_role", FORBIDDEN, Administrator, "このアカウントではこの操作はできません。",
         "必要な権限を持つアカウントでログインするか、管理者に連絡してください。";
 
+    /// The password was chosen by somebody else: it must be changed first.
+    PasswordChangeRequired = "password_change_required", FORBIDDEN, Staff, "先にパスワードを変更してください。",
+        "初回のログインと、管理者が再設定したあとのログインでは、パスワードの変更だけができます。PUT /v1/accounts/me/password で、自分だけが知るパスワードに変更してください。";
+    /// The password or code asked for once more is wrong.
+    WrongCredentials = "wrong_credentials", UNPROCESSABLE_ENTITY, Staff, "パスワードまたは6桁の数字が違います。",
+        "現在のパスワード、または認証アプリに表示されている6桁の数字を確認して、もう一度お試しください。失敗はログインの失敗と同じように数えます。";
+    /// The new password breaks its rules.
+    PasswordUnacceptable = "password_unacceptable", UNPROCESSABLE_ENTITY, Staff, "このパスワードは使えません。",
+        "13文字以上（6桁の数字と併用するアカウントは8文字以上）で、文字と数字か記号の両方を含め、よく使われる語やアカウント名を避けてください。";
+    /// No authenticator waits for its first code.
+    TotpNotOffered = "totp_not_offered", CONFLICT, Vendor, "確認を待っている認証アプリの登録がありません。",
+        "先に POST /v1/accounts/me/totp で新しい登録を始めてください。";
+    /// No such account.
+    AccountNotFound = "account_not_found", NOT_FOUND, Administrator, "このアカウントは見つかりません。",
+        "GET /v1/accounts の一覧で番号を確認してください。";
+    /// The name is taken.
+    AccountExists = "account_exists", CONFLICT, Administrator, "同じ名前のアカウントがあります。",
+        "別のアカウント名を指定してください。";
+    /// Nobody would be left to administer.
+    LastAdministrator = "last_administrator", CONFLICT, Administrator, "最後の管理者は無効にも削除にもできません。",
+        "先に別の管理者のアカウントを作ってください。";
+    /// No such session.
+    SessionNotFound = "session_not_found", NOT_FOUND, Staff, "このセッションは見つかりません。",
+        "すでに終了している可能性があります。GET /v1/sessions の一覧で確認してください。";
+    /// No such terminal.
+    TerminalNotFound = "terminal_not_found", NOT_FOUND, Administrator, "この端末は登録されていません。",
+        "GET /v1/terminals の一覧で名前を確認してください。";
+    /// The enrolment code is wrong, used or too old.
+    EnrolmentCodeInvalid = "enrolment_code_invalid", UNPROCESSABLE_ENTITY, Administrator,
+        "登録コードが違うか、使用済みか、期限が切れています。",
+        "管理者が新しい登録コードを発行してください。登録コードは発行から1時間、1回だけ使えます。";
+
     // --- Requests ---
     /// The request breaks the contract.
     InvalidRequest = "invalid_request", BAD_REQUEST, Vendor, "リクエストの形式が正しくありません。",
@@ -252,7 +342,7 @@ codes! {
         "Content-Type: application/json を付けて、UTF-8 の JSON を送ってください。";
     /// The body is larger than allowed.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, Vendor, "リクエストの本文が大きすぎます。",
-        "本文は 64 KiB 以内にしてください。";
+        "本文は 64 KiB 以内、照会番号の一括登録では 4 MiB 以内にしてください。";
     /// The Host header is not one of ours.
     HostNotAllowed = "host_not_allowed", FORBIDDEN, Vendor, "許可されていない宛先（Host）です。",
         "設定された host:port（既定では 127.0.0.1、localhost、[::1] と待ち受けポート）に接続してください。";

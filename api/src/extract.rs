@@ -2,6 +2,7 @@
 //!
 //! A problem names the field and what is wrong with it, never the value: values can be passwords, PINs and names.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -23,7 +24,8 @@ use zeroize::Zeroizing;
 use crate::codes::Code;
 use crate::limits::Limits;
 use crate::problem::{Problem, Refusal};
-use crate::service::{Caller, Service};
+use crate::service::{Along, Caller, Service};
+use crate::wire::SecretText;
 
 /// A part of a request that has rules beyond its types (lengths, ranges, date syntax).
 pub(crate) trait Rules {
@@ -33,18 +35,63 @@ pub(crate) trait Rules {
 
 //------------ Session ------------------------------------------------------------------------------------------------
 
-/// The caller of an operation that needs a session. There is no other way to a [`Caller`].
+/// The header in which an enrolled terminal says which one it is.
+const TERMINAL: &str = "shikaku-terminal";
+
+/// The caller of an operation that needs a session. Beside [`AnySession`] there is no other way to a [`Caller`].
 pub(crate) struct Session(pub Caller);
+
+/// The caller of an operation that is allowed even before the password was changed.
+pub(crate) struct AnySession(pub Caller);
 
 impl FromRequestParts<Arc<dyn Service>> for Session {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, Refusal> {
-        let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
-        let mut caller = service.authenticate(token).await?;
-        caller.peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+        let AnySession(caller) = AnySession::from_request_parts(parts, service).await?;
+        if caller.must_change_password {
+            return Err(Code::PasswordChangeRequired.into());
+        }
         Ok(Self(caller))
     }
+}
+
+impl FromRequestParts<Arc<dyn Service>> for AnySession {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, Refusal> {
+        let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
+        let mut caller = service.authenticate(token, terminal_token(&parts.headers)).await?;
+        caller.peer = peer(parts);
+        Ok(Self(caller))
+    }
+}
+
+/// Who is at the other end, if the listener says so.
+fn peer(parts: &Parts) -> Option<SocketAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address)
+}
+
+/// What came along with a sign-in.
+pub(crate) struct Accompanying(pub Along);
+
+impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let hidden = |text: &str| SecretText::new(text.to_owned());
+        Ok(Self(Along {
+            peer: peer(parts),
+            terminal: terminal_token(&parts.headers).map(hidden),
+            session: bearer_token(&parts.headers).map(hidden),
+        }))
+    }
+}
+
+fn terminal_token(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(TERMINAL).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    value.to_str().ok().filter(|token| (1..=512).contains(&token.len()))
 }
 
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {

@@ -94,6 +94,7 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let limits = limits.of_path(request.uri().path());
     let mut response = if let Some(code) = guard.refusal(&request, &limits) {
         tracing::debug!(code = code.as_str(), "request refused");
         Problem::new(code).into_response()

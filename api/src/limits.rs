@@ -15,6 +15,8 @@ pub struct Limits {
     pub headers: usize,
     /// Size of a request's body in bytes.
     pub body_bytes: usize,
+    /// Size of the body of a bulk ([`BULK_PATH`]) in bytes: 10,000 items.
+    pub bulk_body_bytes: usize,
     /// From the end of the head to the end of the body.
     pub body_timeout: Duration,
     /// From the end of the head to the start of the answer; longer than the longest long poll.
@@ -31,10 +33,25 @@ impl Default for Limits {
             header_bytes: 16 * 1024,
             headers: 64,
             body_bytes: 64 * 1024,
+            bulk_body_bytes: 4 * 1024 * 1024,
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(40),
             stop_within: Duration::from_secs(5),
         }
+    }
+}
+
+/// Where inquiry numbers come in bulk: the one route with a larger body.
+pub const BULK_PATH: &str = "/v1/inquiry-numbers/bulk";
+
+impl Limits {
+    /// The limits of a request to this path.
+    #[must_use]
+    pub fn of_path(mut self, path: &str) -> Self {
+        if path == BULK_PATH {
+            self.body_bytes = self.bulk_body_bytes;
+        }
+        self
     }
 }
 

@@ -16,10 +16,20 @@ const ALWAYS: &[Code] =
 const WORK: &[Code] = &[Code::RequestTimeout, Code::Internal];
 
 /// Codes of every operation that needs a session.
-const SESSION: &[Code] = &[Code::SessionRequired, Code::ForbiddenRole, Code::StoreFull];
+const SESSION: &[Code] =
+    &[Code::SessionRequired, Code::ForbiddenRole, Code::PasswordChangeRequired, Code::StoreFull];
 
 /// Codes of every operation with a body.
 const BODY: &[Code] = &[Code::InvalidRequest, Code::UnsupportedMediaType];
+
+/// Codes of setting one inquiry number.
+const INQUIRY: &[Code] = &[
+    Code::InquiryNumberInvalid,
+    Code::InquiryPersonNotFound,
+    Code::InquiryNumberInUse,
+    Code::InquiryQueueFull,
+    Code::UpstreamRefused,
+];
 
 fn document(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
@@ -58,6 +68,26 @@ errors! {
     FixedErrors = [ALWAYS];
     /// Of signing in.
     SignInErrors = [ALWAYS, WORK, BODY, &[Code::SignInFailed, Code::SignInDelayed, Code::StoreFull]];
+    /// Of the first of two steps of signing in, which judges nothing.
+    BeginErrors = [ALWAYS, WORK, BODY];
+    /// Of enrolling a device.
+    EnrolErrors = [ALWAYS, WORK, BODY, &[Code::EnrolmentCodeInvalid, Code::StoreFull]];
+    /// Of ending a session by its id.
+    SessionErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::SessionNotFound]];
+    /// Of changing one's own account.
+    OwnAccountErrors = [ALWAYS, WORK, SESSION, BODY, &[
+        Code::WrongCredentials, Code::SignInDelayed, Code::PasswordUnacceptable, Code::TotpNotOffered,
+    ]];
+    /// Of creating an account.
+    NewAccountErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::AccountExists]];
+    /// Of changing an account.
+    AccountErrors = [ALWAYS, WORK, SESSION, &[
+        Code::InvalidRequest, Code::AccountNotFound, Code::LastAdministrator,
+    ]];
+    /// Of changing an account with a body.
+    AccountBodyErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::AccountNotFound, Code::LastAdministrator]];
+    /// Of removing a terminal.
+    TerminalErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::TerminalNotFound]];
     /// Of operations without parameters.
     PlainErrors = [ALWAYS, WORK, SESSION];
     /// Of operations with a query.
@@ -77,12 +107,25 @@ errors! {
     CheckStepErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound, Code::WrongPhase]];
     /// Of entering the PIN.
     PinErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase, Code::PinFormat]];
+    /// Of deciding about card-use registration.
+    CardUseRegistrationErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase]];
     /// Of reading one result.
     ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::ResultNotFound]];
-    /// Of setting an inquiry number.
-    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, &[
-        Code::ResultNotFound, Code::InquiryNumberInvalid, Code::InquiryPersonUnknown,
+    /// Of fetching results from the central system.
+    CollectErrors = [ALWAYS, WORK, SESSION, &[
         Code::UpstreamUnreachable, Code::UpstreamTimeout, Code::UpstreamMaintenance, Code::UpstreamCertificate,
-        Code::UpstreamMalformed, Code::UpstreamRefused,
+        Code::UpstreamMalformed, Code::UpstreamRefused, Code::UpstreamRenegotiation,
     ]];
+    /// Of setting the inquiry number of a result's person.
+    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY, &[
+        Code::ResultNotFound, Code::InquiryPersonUnknown, Code::InquiryPersonAmbiguous,
+    ]];
+    /// Of setting the inquiry number of a person by insurance identifiers.
+    InquiryByInsuranceErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY];
+    /// Of reading what became of an inquiry number.
+    InquiryJobErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::InquiryJobNotFound]];
+    /// Of inquiry numbers in bulk.
+    BulkErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::InquiryNumberInvalid, Code::InquiryQueueFull]];
+    /// Of reading what became of a bulk.
+    BulkStandErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::InquiryJobNotFound]];
 }

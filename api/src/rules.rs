@@ -1,6 +1,6 @@
 //! Rules of requests that the types alone do not say: lengths, ranges, the form of dates. They are in `openapi.yaml` too.
 //!
-//! The rules of PIN and inquiry number belong to the service, which has codes of their own for them.
+//! The rules of PIN, inquiry number and insurance identifiers belong to the service, which has codes of their own for them.
 
 use crate::extract::Rules;
 use crate::limits::LONGEST_WAIT_SECONDS;
@@ -19,6 +19,10 @@ fn optional(text: Option<&String>, longest: usize) -> bool {
     text.is_none_or(|text| length(text, longest))
 }
 
+fn secret(text: Option<&wire::SecretText>, longest: usize) -> bool {
+    text.is_none_or(|text| length(text.expose(), longest))
+}
+
 /// Whether an optional text has the form `YYYY-MM-DD`; whether that day exists is for the service to say.
 fn date(text: Option<&String>) -> bool {
     text.is_none_or(|text| {
@@ -32,12 +36,87 @@ fn date(text: Option<&String>) -> bool {
 
 impl Rules for wire::SignIn {
     fn broken(&self) -> Option<&'static str> {
+        let claimed_before = self.ticket.is_some();
+        let claim = |length: Option<bool>| length.map_or(claimed_before, |holds| holds && !claimed_before);
+        first_broken([
+            ("ticket", secret(self.ticket.as_ref(), 64)),
+            ("institution_code", claim(self.institution_code.as_ref().map(|text| length(text, 64)))),
+            ("account", claim(self.account.as_ref().map(|text| length(text, 64)))),
+            ("password", claim(self.password.as_ref().map(|text| length(text.expose(), 1024)))),
+            ("code", secret(self.code.as_ref(), 64)),
+            (
+                "recovery_code",
+                secret(self.recovery_code.as_ref(), 64)
+                    && !(self.code.is_some() && self.recovery_code.is_some()),
+            ),
+        ])
+    }
+}
+
+impl Rules for wire::SignInClaim {
+    fn broken(&self) -> Option<&'static str> {
         first_broken([
             ("institution_code", length(&self.institution_code, 64)),
             ("account", length(&self.account, 64)),
             ("password", length(self.password.expose(), 1024)),
-            ("code", length(self.code.expose(), 64)),
         ])
+    }
+}
+
+impl Rules for wire::SessionQuery {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Rules for wire::NewAccount {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("account", length(&self.account, 64))])
+    }
+}
+
+impl Rules for wire::AccountStatus {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Rules for wire::AccountReset {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("password", self.password || self.totp)])
+    }
+}
+
+impl Rules for wire::PasswordChange {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("current_password", length(self.current_password.expose(), 1024)),
+            ("new_password", length(self.new_password.expose(), 1024)),
+        ])
+    }
+}
+
+impl Rules for wire::PasswordProof {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("password", length(self.password.expose(), 1024))])
+    }
+}
+
+impl Rules for wire::TotpConfirmation {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("code", length(self.code.expose(), 64))])
+    }
+}
+
+impl Rules for wire::NewTerminal {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("name", length(&self.name, 64))])
+    }
+}
+
+impl Rules for wire::TerminalEnrolment {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("code", length(self.code.expose(), 64))])
     }
 }
 
@@ -63,9 +142,36 @@ impl Rules for wire::PinEntry {
     }
 }
 
+impl Rules for wire::CardUseRegistration {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
 impl Rules for wire::InquiryNumber {
     fn broken(&self) -> Option<&'static str> {
         None
+    }
+}
+
+impl Rules for wire::InquiryNumberOfInsurance {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Rules for wire::BulkInquiry {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("items", (1..=10_000).contains(&self.items.len()))])
+    }
+}
+
+impl Rules for wire::BulkQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("position", self.position.is_none_or(|position| position <= 10_000)),
+            ("limit", self.limit.is_none_or(|limit| (1..=1_000).contains(&limit))),
+        ])
     }
 }
 

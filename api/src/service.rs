@@ -1,9 +1,13 @@
 //! Service: what the contract needs from the program behind it. Handlers see nothing else.
 
+mod accounts;
+
 use std::fmt;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
+
+pub use accounts::AccountService;
 
 use crate::codes::Code;
 use crate::wire;
@@ -93,6 +97,28 @@ pub struct Caller {
     pub session: SessionKey,
     /// Who is at the other end of the connection, if the listener knows; for the log only, never for a decision.
     pub peer: Option<SocketAddr>,
+    /// Whether the session may do nothing but change the password.
+    pub must_change_password: bool,
+}
+
+/// What came along with a sign-in; none of it says who someone is.
+#[derive(Debug, Default)]
+pub struct Along {
+    /// Where it came from: for the log only, never for a decision.
+    pub peer: Option<SocketAddr>,
+    /// The token of an enrolled terminal.
+    pub terminal: Option<wire::SecretText>,
+    /// The token of an older session, which ends when the sign-in succeeds.
+    pub session: Option<wire::SecretText>,
+}
+
+/// What became of an inquiry number within the time of a request.
+#[derive(Clone, PartialEq, Eq)]
+pub enum InquiryOutcome {
+    /// The central system took it.
+    Registered(wire::InquiryNumberSet),
+    /// It is stored and will be sent.
+    Queued(wire::InquiryJob),
 }
 
 /// The answer of a call.
@@ -100,14 +126,14 @@ pub type Answer<T> = Result<T, ServiceError>;
 
 /// The program behind the contract. It decides roles ([`Code::ForbiddenRole`]), writes the audit log, and never blocks.
 #[async_trait]
-pub trait Service: Send + Sync + 'static {
+pub trait Service: AccountService {
     /// Signs in with all factors at once. Unknown account, wrong password, wrong or used code and a locked account get
     /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
-    /// `peer` is for the log only, never for a decision.
-    async fn sign_in(&self, request: wire::SignIn, peer: Option<SocketAddr>) -> Answer<wire::Session>;
+    async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;
 
-    /// Finds the session of a bearer token; [`Code::SessionRequired`] if there is none. Called before every other call.
-    async fn authenticate(&self, token: &str) -> Answer<Caller>;
+    /// Finds the session of a bearer token; [`Code::SessionRequired`] if there is none, or if it is bound to another
+    /// terminal than the one whose token is presented. Called before every other call.
+    async fn authenticate(&self, token: &str, terminal: Option<&str>) -> Answer<Caller>;
 
     /// The caller's session.
     async fn session(&self, caller: &Caller) -> Answer<wire::SessionInfo>;
@@ -134,7 +160,15 @@ pub trait Service: Send + Sync + 'static {
     /// Confirms with the patient's consent that the last PIN try may be used.
     async fn confirm_last_try(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
 
-    /// Cancels a check that has not asked the central system yet.
+    /// Takes the decision about card-use registration. With consent, the registration begins once that is on record.
+    async fn register_card_use(
+        &self,
+        caller: &Caller,
+        id: &str,
+        request: wire::CardUseRegistration,
+    ) -> Answer<wire::Check>;
+
+    /// Cancels a check that the central system is not working on.
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
 
     /// A page of searchable results, newest first.
@@ -146,13 +180,40 @@ pub trait Service: Send + Sync + 'static {
     /// One result, searchable or not.
     async fn result(&self, caller: &Caller, id: i64) -> Answer<wire::EligibilityResult>;
 
-    /// Sets the inquiry number of a result's person, here and at the central system.
+    /// Fetches what other terminals and phones of the facility confirmed, or waits for the run that is on.
+    async fn collect_results(&self, caller: &Caller) -> Answer<wire::Collected>;
+
+    /// The operators' announcements, the newest first; for any role.
+    async fn announcements(&self, caller: &Caller) -> Answer<wire::AnnouncementList>;
+
+    /// Sets the inquiry number of a result's person, here and at the central system; durable when this returns.
     async fn set_inquiry_number(
         &self,
         caller: &Caller,
         id: i64,
         request: wire::InquiryNumber,
-    ) -> Answer<wire::InquiryNumberSet>;
+    ) -> Answer<InquiryOutcome>;
+
+    /// Sets the inquiry number of the person with these insurance identifiers.
+    async fn set_inquiry_number_of_insurance(
+        &self,
+        caller: &Caller,
+        request: wire::InquiryNumberOfInsurance,
+    ) -> Answer<InquiryOutcome>;
+
+    /// What became of a number that was taken in.
+    async fn inquiry_job(&self, caller: &Caller, id: i64) -> Answer<wire::InquiryJob>;
+
+    /// Takes inquiry numbers in bulk; durable when this returns.
+    async fn set_inquiry_numbers_in_bulk(
+        &self,
+        caller: &Caller,
+        request: wire::BulkInquiry,
+    ) -> Answer<wire::BulkReceipt>;
+
+    /// What became of a bulk.
+    async fn inquiry_bulk(&self, caller: &Caller, id: i64, query: wire::BulkQuery)
+    -> Answer<wire::BulkStand>;
 
     /// The readers as they are now.
     async fn readers(&self, caller: &Caller) -> Answer<wire::Readers>;

@@ -3,7 +3,7 @@
 mod audit;
 mod backup;
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,10 +14,12 @@ use tracing_subscriber::EnvFilter;
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
 use crate::control::client::{self, ClientError};
-use crate::control::{Command as ControlCommand, Hidden, Note, Reply, RoleName, show};
+use crate::control::{
+    AccountAct, Command as ControlCommand, Hidden, Note, Reply as ControlReply, RoleName, show,
+};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
-use crate::system::{OsRandom, SystemClock};
+use crate::system::{OsRandom, SystemClock, credentials_directory};
 
 /// 資格ブリッジ：カードリーダーとオンライン資格確認等システムをレセコンにつなぐデーモン
 #[derive(Debug, Parser)]
@@ -51,6 +53,12 @@ enum Command {
     /// アカウントを管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Account(AccountCommand),
+    /// 端末の登録を管理する（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Terminal(TerminalCommand),
+    /// 保存期間の過ぎたデータの消去（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// バックアップ用の復旧鍵を作る
     RecoveryKey {
         /// 作るファイル
@@ -68,11 +76,40 @@ enum Command {
     Config(ConfigCommand),
 }
 
+#[derive(Debug, Subcommand)]
+enum RetentionCommand {
+    /// 何が保存され、何が期限切れで、日時が確認できているかを示す
+    Status {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 機械が読む形（JSON）で出す
+        #[arg(long)]
+        json: bool,
+    },
+    /// 保存期間の過ぎたデータを今すぐ消去する
+    Run {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 機械が読む形（JSON）で出す
+        #[arg(long)]
+        json: bool,
+        /// パソコンの日時が正しいことを管理者が確かめた（監査ログに残る）
+        #[arg(long)]
+        clock_is_right: bool,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 struct ConfigFile {
     /// 設定ファイル（TOML）
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.config, credentials_directory().as_deref())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,13 +127,40 @@ enum AccountCommand {
         /// アカウント名
         name: String,
     },
+    /// アカウントの一覧を表示する
+    List(ConfigFile),
     /// 失敗の回数とロックを消す
-    Unlock {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// アカウント名
-        name: String,
-    },
+    Unlock(Named),
+    /// ログインできないようにし、セッションを終わらせる
+    Disable(Named),
+    /// 再びログインできるようにする
+    Enable(Named),
+    /// アカウントを削除する
+    Remove(Named),
+    /// パスワードを作り直し、一度だけ表示する
+    ResetPassword(Named),
+    /// 認証アプリの登録をやり直す
+    ResetTotp(Named),
+    /// 回復コードを10個発行する（以前のものは使えなくなる）
+    RecoveryCodes(Named),
+}
+
+#[derive(Debug, Subcommand)]
+enum TerminalCommand {
+    /// 端末の登録コードを発行する（1時間、1回だけ使える）
+    EnrolCode(Named),
+    /// 登録されている端末を表示する
+    List(ConfigFile),
+    /// 端末の登録を取り消す
+    Remove(Named),
+}
+
+#[derive(Debug, clap::Args)]
+struct Named {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// 名前
+    name: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -161,7 +225,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let done: Result<(), Failure> = match arguments.command {
         Command::Doctor { file, json, no_card } => return examine(&file, json, !no_card),
         Command::Run { file, start_empty } => {
-            let config = Config::load(&file.config)?;
+            let config = file.load()?;
             start_logs(&config);
             if start_empty {
                 backup::start_empty(&config)?;
@@ -173,12 +237,14 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::RecoveryKey { file } => backup::new_key(&file),
         Command::Backup(asked) => backup::write(&asked),
         Command::Restore(asked) => backup::restore(&asked),
-        Command::Config(ConfigCommand::Check(file)) => {
-            let config = Config::load(&file.config)?;
-            crate::upstream::Credentials::load(&config.upstream).map_err(StartError::from)?;
-            writeln!(std::io::stdout(), "設定は正しく読めました")?;
-            Ok(())
+        Command::Terminal(asked) => terminal(asked),
+        Command::Retention(RetentionCommand::Status { file, json }) => {
+            control_as(&file, ControlCommand::RetentionStatus, form(json))
         }
+        Command::Retention(RetentionCommand::Run { file, json, clock_is_right }) => {
+            control_as(&file, ControlCommand::RetentionRun { clock_is_right }, form(json))
+        }
+        Command::Config(ConfigCommand::Check(file)) => return check_config(&file.load()?),
     };
     done.map(|()| ExitCode::SUCCESS)
 }
@@ -189,13 +255,49 @@ fn account(asked: AccountCommand) -> Result<(), Failure> {
             let password = password_file.as_deref().map(read_password).transpose()?;
             control(&file, ControlCommand::AccountAdd { name, role, password })
         }
-        AccountCommand::Unlock { file, name } => control(&file, ControlCommand::AccountUnlock { name }),
+        AccountCommand::List(file) => control(&file, ControlCommand::AccountList),
+        AccountCommand::Unlock(named) => about_account(named, AccountAct::Unlock),
+        AccountCommand::Disable(named) => about_account(named, AccountAct::Disable),
+        AccountCommand::Enable(named) => about_account(named, AccountAct::Enable),
+        AccountCommand::Remove(named) => about_account(named, AccountAct::Remove),
+        AccountCommand::ResetPassword(named) => about_account(named, AccountAct::ResetPassword),
+        AccountCommand::ResetTotp(named) => about_account(named, AccountAct::ResetTotp),
+        AccountCommand::RecoveryCodes(named) => about_account(named, AccountAct::RecoveryCodes),
     }
 }
 
-/// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
+fn about_account(Named { file, name }: Named, act: AccountAct) -> Result<(), Failure> {
+    control(&file, ControlCommand::Account { name, act })
+}
+
+fn terminal(asked: TerminalCommand) -> Result<(), Failure> {
+    match asked {
+        TerminalCommand::EnrolCode(Named { file, name }) => {
+            control(&file, ControlCommand::TerminalOffer { name })
+        }
+        TerminalCommand::List(file) => control(&file, ControlCommand::TerminalList),
+        TerminalCommand::Remove(Named { file, name }) => {
+            control(&file, ControlCommand::TerminalRemove { name })
+        }
+    }
+}
+
 fn control(file: &ConfigFile, command: ControlCommand) -> Result<(), Failure> {
-    Ok(show::reply(&ask(file, command, &mut to_stderr)?, &mut std::io::stdout())?)
+    control_as(file, command, show::reply)
+}
+
+/// How an answer is written.
+type Form = fn(&ControlReply, bool, &mut dyn Write) -> std::io::Result<()>;
+
+fn form(json: bool) -> Form {
+    if json { show::json } else { show::reply }
+}
+
+/// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
+fn control_as(file: &ConfigFile, command: ControlCommand, form: Form) -> Result<(), Failure> {
+    let reply = ask(file, command, &mut to_stderr)?;
+    let mut out = std::io::stdout();
+    Ok(form(&reply, out.is_terminal(), &mut out)?)
 }
 
 /// Carries a command out, through the daemon or here.
@@ -203,8 +305,8 @@ fn ask(
     file: &ConfigFile,
     command: ControlCommand,
     note: &mut (dyn FnMut(Note) + Send),
-) -> Result<Reply, Failure> {
-    let config = Config::load(&file.config)?;
+) -> Result<ControlReply, Failure> {
+    let config = file.load()?;
     let (clock, random) = ambient();
     Ok(runtime()?.block_on(client::run(&config, &clock, &random, command, note))?)
 }
@@ -224,9 +326,29 @@ fn read_password(path: &Path) -> Result<Hidden, Failure> {
     Ok(Hidden::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
+/// Every line to standard output; 2 if anything must be corrected.
+fn check_config(config: &Config) -> Result<ExitCode, Failure> {
+    let (clock, _) = ambient();
+    let mut out = std::io::stdout();
+    let lines = crate::upstream::review(&config.upstream, &clock);
+    for line in &lines {
+        match &line.outcome {
+            Ok(remark) => writeln!(out, "OK    {}  {remark}", line.what)?,
+            Err(problem) => writeln!(out, "問題  {}  {problem}", line.what)?,
+        }
+    }
+    if lines.iter().any(|line| line.outcome.is_err()) {
+        return Ok(ExitCode::from(2));
+    }
+    writeln!(out, "設定は正しく読めました")?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The report goes to standard output even if the configuration is unusable: it says so.
 fn examine(file: &ConfigFile, json: bool, touch_card: bool) -> Result<ExitCode, Failure> {
-    let asked = doctor::Asked { configuration: &file.config, touch_card };
+    let credentials = credentials_directory();
+    let asked =
+        doctor::Asked { configuration: &file.config, credentials: credentials.as_deref(), touch_card };
     let report = runtime()?.block_on(doctor::examine(&asked, Surroundings::of_this_machine()?));
     let form = if json { doctor::Form::Json } else { doctor::Form::Text };
     report.show(form, &mut std::io::stdout())?;

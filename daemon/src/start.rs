@@ -1,53 +1,65 @@
 //! The composition root: the only file that puts concrete adapters, use cases and the listener together.
 
+mod audit;
+mod mode;
+mod recovery;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use api::guard::Guard;
 use api::limits::Limits;
 use api::serve::{self, BindError};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
-use crate::app::accounts::{MACHINE, ManageAccounts};
+pub use self::mode::ModeError;
+use self::mode::claim_mode;
+pub(crate) use self::mode::marked_mode;
+pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
+use crate::app::accounts::ManageAccounts;
+use crate::app::announcements::News;
 use crate::app::audit::ReviewAudit;
 use crate::app::backup::KeepBackups;
 use crate::app::checks::{Checks, ChecksParts};
+use crate::app::collect::{Collect, CollectParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
-use crate::app::ports::{
-    AuditEntry, AuditLog as _, Clock, Random, Source, StoreError, TerminalAuthentication,
-};
+use crate::app::inquiries::{Inquiries, InquiriesParts};
+use crate::app::maintenance::MaintenanceCalendar;
+use crate::app::own_account::OwnAccount;
+use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
+use crate::app::retention::{Retention, RetentionParts};
+use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
+use crate::app::terminals::Terminals;
 use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
-use crate::domain::personal::Secret;
 use crate::service::UseCases;
-use crate::store::{
-    self, OpenError, RecoveryKey, RestoreError, Restored, Store, StoreConfig, replace_private as write_mark,
-};
-use crate::system::{OsRandom, SystemClock};
+use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
+use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
 /// What the daemon takes from its surroundings; a harness brings its own.
 pub struct Surroundings {
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What the kernel says of it.
+    pub kernel: Arc<dyn KernelClock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
     /// The readers.
     pub readers: Box<dyn Readers>,
     /// Opens a card's key without its PIN; this machine has no material for it (see the port).
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    /// The announced closures, as far as they are known at the start.
+    pub maintenance: MaintenanceCalendar,
     /// The limits of the API's listener.
     pub limits: Limits,
 }
@@ -57,9 +69,11 @@ impl Surroundings {
     pub fn of_this_machine() -> std::io::Result<Self> {
         Ok(Self {
             clock: Arc::new(SystemClock),
+            kernel: Arc::new(SystemdClock),
             random: Arc::new(OsRandom),
             readers: Box::new(PcscReaders::new()?),
             terminal_authentication: None,
+            maintenance: MaintenanceCalendar::default(),
             limits: Limits::default(),
         })
     }
@@ -101,7 +115,13 @@ pub enum StartError {
 pub struct Daemon {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// The collection of results: on its own schedule, or driven by whoever holds the daemon.
+    pub collect: Collect,
+    /// Destroys what has expired; runs by itself, and whenever it is told to.
+    pub retention: Arc<Retention>,
     tasks: Tasks,
+    /// What uses the store.
+    work: Tasks,
     store: Arc<Store>,
     desk: Arc<Desk>,
     ended: oneshot::Receiver<()>,
@@ -114,23 +134,38 @@ impl Daemon {
         let tasks = Tasks::default();
         let central = Arc::new(Upstream::new(
             &config.upstream,
-            UpstreamCredentials::load(&config.upstream)?,
+            &UpstreamCredentials::load(&config.upstream)?,
             around.clock.clone(),
+            around.random.clone(),
         )?);
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
+        let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
+        // Before anything is answered, if the clock is plausible; otherwise as soon as it is. Until then it is hidden.
+        if let Err(error) = retention.run_if_due().await {
+            tracing::error!(%error, "what has expired could not be destroyed yet");
+        }
+        retention.keep_running(&tasks);
         let desk = Arc::new(Desk::start(around.readers)?);
+        central.keep_up(&tasks);
         let parts = Parts {
             clock: around.clock,
             random: around.random,
             terminal_authentication: around.terminal_authentication,
-            tasks: tasks.clone(),
+            maintenance: around.maintenance,
+            tasks: tasks.apart(),
+            retention: retention.clone(),
         };
-        let service = use_cases(config, &parts, &store, &desk, &central).await?;
+        let work = parts.tasks.clone();
+        let people = People::open(config, &parts.clock, &parts.random, &store).await?;
+        let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
+        let service = use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
-        let control_ended = start_control(config, &parts, &store, &tasks)?;
+        let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
+        let review = review_audit(&store, &parts.clock);
+        tasks.start(audit::prune(review, retention.clone(), config.audit.keep_years, tasks.stopping()));
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -140,14 +175,9 @@ impl Daemon {
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
-        tasks.start(prune_audit(
-            parts.clock.clone(),
-            store.clone(),
-            config.audit.keep_years,
-            tasks.stopping(),
-        ));
+        collect.start();
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, tasks, store, desk, ended, control_ended })
+        Ok(Self { api, collect, retention, tasks, work, store, desk, ended, control_ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -165,6 +195,8 @@ impl Daemon {
         if let Err(error) = self.desk.stop().await {
             tracing::error!(%error, "while stopping");
         }
+        // What a check has come to is still written down.
+        self.work.finish().await;
         self.store.close().await;
         self.tasks.finish().await;
     }
@@ -173,12 +205,11 @@ impl Daemon {
 /// Listens for commands; the receiver resolves when the last one is answered.
 fn start_control(
     config: &Config,
-    parts: &Parts,
-    store: &Arc<Store>,
+    office: Office,
     tasks: &Tasks,
 ) -> Result<oneshot::Receiver<()>, StartError> {
     let listener = Listener::bind(&config.store.directory)?;
-    let office = Arc::new(office(config.mode.word(), &parts.clock, &parts.random, store));
+    let office = Arc::new(office);
     let (end, ended) = oneshot::channel();
     let stopping = tasks.stopping();
     tasks.start(async move {
@@ -189,45 +220,60 @@ fn start_control(
     Ok(ended)
 }
 
-/// How often the audit log is looked at for rows past its own retention.
-const PRUNE_EVERY: Duration = Duration::from_hours(24);
+/// Who may come in: the use cases that the API and the control channel share.
+struct People {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    mode: &'static str,
+    terminals: Arc<Terminals>,
+    sessions: Arc<Sessions>,
+    accounts: Arc<ManageAccounts>,
+    credentials: Arc<Credentials>,
+}
 
-/// Removes audit rows past their retention, at the start and every day.
-async fn prune_audit(clock: Arc<dyn Clock>, store: Arc<Store>, keep_years: u8, stopping: CancellationToken) {
-    let audit = ReviewAudit { trail: store.clone(), log: store.clone(), results: store, clock };
-    loop {
-        match audit.prune(keep_years).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "audit rows past their retention were removed"),
-            Err(error) => tracing::error!(%error, "audit rows past their retention were not removed"),
-        }
-        tokio::select! {
-            () = stopping.cancelled() => return,
-            () = tokio::time::sleep(PRUNE_EVERY) => {}
+impl People {
+    async fn open(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+        store: &Arc<Store>,
+    ) -> Result<Self, StartError> {
+        let terminals = Arc::new(Terminals::open(store.clone(), clock.clone(), random.clone()).await?);
+        let sessions = SessionsParts {
+            store: store.clone(),
+            audit: store.clone(),
+            terminals: terminals.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        let sessions = Arc::new(Sessions::open(sessions).await?);
+        let credentials = Arc::new(Credentials::new(random.clone()));
+        let accounts = Arc::new(ManageAccounts {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: sessions.clone(),
+            credentials: credentials.clone(),
+            random: random.clone(),
+        });
+        let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
+        Ok(Self { store, clock, mode, terminals, sessions, accounts, credentials })
+    }
+
+    fn office(&self, retention: Arc<Retention>) -> Office {
+        Office {
+            retention,
+            accounts: self.accounts.clone(),
+            terminals: self.terminals.clone(),
+            sessions: self.sessions.clone(),
+            audit: review_audit(&self.store, &self.clock),
+            backups: KeepBackups { store: self.store.clone(), log: self.store.clone(), mode: self.mode },
         }
     }
 }
 
-fn office(
-    mode: &'static str,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-    store: &Arc<Store>,
-) -> Office {
-    Office {
-        audit: ReviewAudit {
-            trail: store.clone(),
-            log: store.clone(),
-            results: store.clone(),
-            clock: clock.clone(),
-        },
-        backups: KeepBackups { store: store.clone(), log: store.clone(), mode },
-        accounts: ManageAccounts {
-            accounts: store.clone(),
-            credentials: Arc::new(Credentials::new(random.clone())),
-            random: random.clone(),
-        },
-    }
+fn review_audit(store: &Arc<Store>, clock: &Arc<dyn Clock>) -> ReviewAudit {
+    ReviewAudit { trail: store.clone(), log: store.clone(), results: store.clone(), clock: clock.clone() }
 }
 
 /// The store and its commands in this process, while no daemon runs. Close the store before the tasks are finished.
@@ -238,63 +284,137 @@ pub(crate) async fn open_office(
     tasks: &Tasks,
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
-    let office = office(config.mode.word(), clock, random, &store);
-    Ok((store, office))
+    let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock), None));
+    match People::open(config, clock, random, &store).await {
+        Ok(people) => Ok((store, people.office(retention))),
+        Err(error) => {
+            store.close().await;
+            Err(error)
+        }
+    }
 }
 
 struct Parts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    maintenance: MaintenanceCalendar,
     tasks: Tasks,
+    retention: Arc<Retention>,
+}
+
+/// Retention of an open store; a command without a daemon asks nobody on the network for the time.
+fn retention(
+    store: &Arc<Store>,
+    clock: &Arc<dyn Clock>,
+    kernel: Arc<dyn KernelClock>,
+    witness: Option<Arc<dyn ClockWitness>>,
+) -> Retention {
+    Retention::new(RetentionParts {
+        store: store.clone(),
+        room: store.clone(),
+        clock: clock.clone(),
+        kernel,
+        witness,
+    })
+}
+
+fn collect_parts(
+    config: &Config,
+    parts: &Parts,
+    store: &Arc<Store>,
+    central: &Arc<Upstream>,
+) -> CollectParts {
+    CollectParts {
+        link: central.clone(),
+        results: store.clone(),
+        announcements: store.clone(),
+        calendar: parts.maintenance.clone(),
+        audit: store.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        tasks: parts.tasks.clone(),
+        every: config.collect.every(),
+        origin: config.mode.origin(),
+    }
 }
 
 async fn use_cases(
     config: &Config,
     parts: &Parts,
+    people: &People,
     store: &Arc<Store>,
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
+    collect: &Collect,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, tasks } = parts;
+    let Parts { clock, random, terminal_authentication, maintenance, tasks, retention } = parts;
     let origin = config.mode.origin();
+    let inquiries = Inquiries::open(InquiriesParts {
+        queue: store.clone(),
+        results: store.clone(),
+        link: central.clone(),
+        clock: clock.clone(),
+        random: random.clone(),
+        tasks: tasks.clone(),
+    })
+    .await?;
+    inquiries.start();
     Ok(UseCases {
-        sign_in: SignIn::open(SignInParts {
+        sign_in: SignIn::new(SignInParts {
             institution: config.institution()?,
             accounts: store.clone(),
-            sessions: store.clone(),
+            settings: store.clone(),
+            sessions: people.sessions.clone(),
+            terminals: people.terminals.clone(),
+            announcements: store.clone(),
             audit: store.clone(),
-            credentials: Arc::new(Credentials::new(random.clone())),
+            credentials: people.credentials.clone(),
             clock: clock.clone(),
             random: random.clone(),
-        })
-        .await?,
+        }),
+        sessions: people.sessions.clone(),
+        terminals: people.terminals.clone(),
+        accounts: people.accounts.clone(),
+        own_account: OwnAccount {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: people.sessions.clone(),
+            audit: store.clone(),
+            credentials: people.credentials.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        },
         checks: Checks::new(ChecksParts {
             desk: desk.clone(),
             central: central.clone(),
             store: store.clone(),
+            room: store.clone(),
             audit: store.clone(),
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
             settings: store.clone(),
             terminal_authentication: terminal_authentication.clone(),
+            maintenance: maintenance.clone(),
             terminals: config.terminals(),
             origin,
         }),
-        results: Results {
-            store: store.clone(),
-            audit: store.clone(),
-            link: central.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
-        },
+        results: Results { store: store.clone(), audit: store.clone() },
         health: Health {
             desk: desk.clone(),
             upstream: central.clone(),
             store: store.clone(),
             trail: store.clone(),
+            retention: retention.clone(),
+            inquiries: inquiries.clone(),
+            collect: collect.clone(),
+            clock: clock.clone(),
         },
+        collect: collect.clone(),
+        news: News { store: store.clone() },
+        inquiries,
         settings: ChangeSettings { store: store.clone() },
         origin,
     })
@@ -305,9 +425,19 @@ pub(crate) fn store_paths(config: &Config) -> StoreConfig {
     StoreConfig {
         data_dir: config.store.directory.clone(),
         keyring: config.store.directory.join("keyring"),
-        master_key: config.store.master_key_file.clone(),
+        master_key: match config.store.credential() {
+            Some(name) => MasterKeySource::External(Arc::new(Credential {
+                name: name.to_owned(),
+                directory: credentials_directory(),
+            })),
+            None => config.store.master_key_file.clone().into(),
+        },
         readers: READERS,
         anchor: config.audit.anchor_file.clone(),
+        room: Room {
+            ballast: config.store.ballast_mib.saturating_mul(1 << 20),
+            low_water: config.store.low_water_mib.saturating_mul(1 << 20),
+        },
     }
 }
 
@@ -326,111 +456,5 @@ pub(crate) async fn open_store(
     Ok(store)
 }
 
-/// Restores a backup for this configuration; no daemon runs meanwhile.
-pub(crate) async fn restore_backup(
-    config: &Config,
-    archive: &Path,
-    recovery: &Secret,
-    set_aside: bool,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-) -> Result<Restored, StartError> {
-    let paths = store_paths(config);
-    let mode = config.mode.word();
-    let restored = store::restore(&paths, archive, recovery, mode, set_aside, &**clock, random).await?;
-    // Opened once before anything listens: the schema is brought up to date and the log says what happened.
-    let tasks = Tasks::default();
-    let store = open_store(config, clock, random, &tasks).await?;
-    let entry = AuditEntry {
-        actor: MACHINE.to_owned(),
-        action: "store.restored",
-        source: Source::Machine,
-        terminal: None,
-        results: Vec::new(),
-        outcome: format!("ok:{}", restored.header.created_us),
-    };
-    let noted = store.append(&entry).await;
-    store.close().await;
-    tasks.finish().await;
-    noted?;
-    Ok(restored)
-}
-
-/// Sets aside whatever data there is, so that the next start begins with nothing.
-pub(crate) fn start_empty(
-    config: &Config,
-    clock: &dyn Clock,
-) -> Result<Option<std::path::PathBuf>, StartError> {
-    Ok(store::start_empty(&store_paths(config), clock.now())?)
-}
-
-/// A new recovery key as text.
-pub(crate) fn recovery_key(random: &dyn Random) -> zeroize::Zeroizing<String> {
-    RecoveryKey::generate(random)
-}
-
 /// Connections that read at the same time: more than the cores of a clinic's PC brings nothing.
 const READERS: u32 = 4;
-
-/// Why a data directory is not usable in this mode.
-#[derive(Debug, thiserror::Error)]
-pub enum ModeError {
-    /// It holds the other kind of data.
-    #[error("{directory} は {found} のデータです。{wanted} には別の directory を設定してください")]
-    Other {
-        /// The directory.
-        directory: std::path::PathBuf,
-        /// What it holds.
-        found: String,
-        /// What was configured.
-        wanted: &'static str,
-    },
-    /// Its mark could not be read or written.
-    #[error("データの種類の印を読み書きできません: {0}")]
-    Unreadable(#[from] std::io::Error),
-    /// Its mark could not be written.
-    #[error("データの種類の印を書けません: {0}")]
-    Unwritable(#[from] store::FileError),
-}
-
-/// The file that marks a data directory with its mode.
-const MODE_MARK: &str = "mode";
-
-/// The mode a data directory is marked with, if it is marked yet.
-pub(crate) fn marked_mode(directory: &Path) -> std::io::Result<Option<String>> {
-    match std::fs::read_to_string(directory.join(MODE_MARK)) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Marks a new data directory with its mode, for ever: sandbox data never mixes with real data.
-fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
-    let Some(found) = marked_mode(directory)? else {
-        // Whole or not at all, also after a loss of power: half a mark would lock the owner out.
-        write_mark(&directory.join(MODE_MARK), wanted.as_bytes())?;
-        return Ok(());
-    };
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(ModeError::Other { directory: directory.to_owned(), found, wanted })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_data_directory_belongs_to_one_mode_for_ever() {
-        let directory = std::env::temp_dir().join(format!("shikaku-mode-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        assert!(claim_mode(&directory, "sandbox").is_ok());
-        assert!(claim_mode(&directory, "sandbox").is_ok());
-        let refused = claim_mode(&directory, "production").unwrap_err();
-        assert!(matches!(refused, ModeError::Other { found, .. } if found == "sandbox"));
-        std::fs::remove_dir_all(&directory).unwrap();
-    }
-}

@@ -5,6 +5,8 @@
 mod coverage;
 mod document;
 mod fake;
+mod fake_accounts;
 mod guard;
 mod input;
 mod listener;
+mod sample;

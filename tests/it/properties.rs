@@ -2,12 +2,14 @@
 
 use daemon::card::apdu::Response;
 use daemon::card::tlv::certificate_length;
+use daemon::domain::breaker::{Admission, Breaker, Circuit};
 use daemon::domain::eligibility::{Eligibility, Field, format_date, parse_date};
 use daemon::domain::identifiers::{InquiryNumber, InstitutionCode};
 use daemon::domain::lockout::{Verdict, verdict};
 use daemon::domain::personal::{Personal, Pin};
 use daemon::domain::remarks::{disclosure, remarks};
 use daemon::domain::retention::{JstMonth, expiry, jst_day};
+use daemon::domain::upkeep;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -23,6 +25,45 @@ fn fields() -> impl Strategy<Value = Vec<(Field, Personal)>> {
 }
 
 proptest! {
+    /// Whatever happens in whatever order: nothing goes through while it is open, one question at a time tries, nobody is
+    /// held back for more than a minute, and a success always closes it.
+    #[test]
+    fn a_breaker_holds_nobody_back_for_more_than_a_minute(
+        start in instants(),
+        steps in prop::collection::vec((0_u8..5, 0_i64..90, any::<u32>()), 0..200),
+    ) {
+        let (mut breaker, mut now) = (Breaker::default(), start);
+        for (step, seconds, chance) in steps {
+            now += SignedDuration::from_secs(seconds);
+            let before = breaker.circuit();
+            match step {
+                0 => match (breaker.admit(now), before) {
+                    (Ok(Admission::Trial), Circuit::Open { until }) => prop_assert!(now >= until),
+                    (Err(_), Circuit::Open { until }) => prop_assert!(now < until),
+                    (Ok(Admission::Through), Circuit::Closed) | (Err(_), Circuit::Trying) => {}
+                    other => prop_assert!(false, "{:?}", other),
+                },
+                1 => {
+                    breaker.succeeded();
+                    prop_assert_eq!(breaker.circuit(), Circuit::Closed);
+                }
+                2 => breaker.failed(now, chance),
+                3 => breaker.abandoned(now),
+                _ => breaker.told_to_wait(now, SignedDuration::from_secs(i64::from(chance))),
+            }
+            if let Circuit::Open { until } = breaker.circuit() {
+                prop_assert!(until.duration_since(now) <= SignedDuration::from_secs(60));
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificates_end_only_ever_gets_nearer(end in instants(), from in instants(), later in 0_i64..9_000_000) {
+        let later = from + SignedDuration::from_secs(later);
+        prop_assert!(upkeep::nearness(end, from) <= upkeep::nearness(end, later));
+        prop_assert!(upkeep::days_left(end, from) >= upkeep::days_left(end, later));
+    }
+
     #[test]
     fn expiry_is_monotone_and_between_one_and_two_months_away(checked in instants(), later in 0_i64..10_000_000) {
         let later = checked + SignedDuration::from_secs(later);

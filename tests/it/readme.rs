@@ -67,7 +67,11 @@ fn the_curl_lines_of_the_readme_work_as_printed() {
     assert!(lines.contains(&r#"{"count":1}"#), "{out}");
     assert!(lines.contains(&r#"{"id":1,"validity":"有効"}"#), "{out}");
     assert!(out.contains(r#""name": "資格 太郎""#), "{out}");
-    assert_eq!(lines.last(), Some(&r#"{"inquiry_number":"K-000123","results":[1]}"#), "{out}");
+    assert_eq!(
+        lines.last(),
+        Some(&r#"{"job":1,"state":"registered","inquiry_number":"K-000123","results":[1]}"#),
+        "{out}"
+    );
 }
 
 #[test]

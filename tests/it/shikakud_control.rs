@@ -132,3 +132,41 @@ async fn a_password_comes_from_a_file_and_stands_in_no_argument() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(!String::from_utf8_lossy(&refused.stderr).contains("short1"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_account_and_terminal_command_works_through_the_daemon() {
+    let machine = Machine::build().await;
+    machine.installation.add_account("boss", "administrator");
+    let mut running = machine.installation.run();
+    running.wait_ready();
+    machine.installation.add_account("hanako", "operator");
+    let listed = machine.shown(&["account", "list"]);
+    assert!(listed.contains("boss\tadministrator\tパスワードの変更待ち\t回復コード0個"), "{listed}");
+    machine.shown(&["account", "disable", "hanako"]);
+    assert!(machine.shown(&["account", "list"]).contains("hanako\toperator\t無効"));
+    machine.shown(&["account", "enable", "hanako"]);
+    machine.shown(&["account", "unlock", "hanako"]);
+    let codes = machine.shown(&["account", "recovery-codes", "hanako"]);
+    assert_eq!(codes.lines().filter(|line| line.len() == 19).count(), 10, "{codes}");
+    assert!(machine.shown(&["account", "list"]).contains("回復コード10個"));
+    let password = machine.shown(&["account", "reset-password", "hanako"]);
+    assert!(password.contains("パスワード: ") && !password.contains("otpauth"), "{password}");
+    let totp = machine.shown(&["account", "reset-totp", "hanako"]);
+    assert!(totp.contains("otpauth://") && !totp.contains("パスワード:"), "{totp}");
+    assert!(!totp.contains('█'), "no drawing where nobody looks");
+    let last = machine.command(&["account", "disable", "boss"]);
+    assert!(String::from_utf8_lossy(&last.stderr).contains("最後の管理者"));
+    machine.shown(&["account", "remove", "hanako"]);
+    let gone = machine.command(&["account", "unlock", "hanako"]);
+    assert_eq!(gone.status.code(), Some(1));
+    let code = machine.shown(&["terminal", "enrol-code", "uketsuke-1"]);
+    assert!(code.contains("登録コード: "), "{code}");
+    assert!(machine.shown(&["terminal", "list"]).is_empty());
+    assert_eq!(machine.command(&["terminal", "remove", "uketsuke-1"]).status.code(), Some(1));
+    for secret in codes.lines().chain(password.lines()).chain(totp.lines()).filter(|line| line.contains('-'))
+    {
+        let secret = secret.split(": ").last().expect("a line");
+        assert!(!running.log().contains(secret), "nothing of it is logged");
+    }
+    assert!(running.stop().success());
+}

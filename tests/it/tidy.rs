@@ -132,7 +132,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "api/src",
-        &["daemon::", "sqlx", "pcsc::", "reqwest", "jiff", "totp", "argon2"],
+        &["daemon::", "sqlx", "pcsc::", "reqwest", "jiff", "totp_rs", "argon2"],
         "the contract knows nothing behind it",
     ),
 ];
@@ -202,7 +202,7 @@ fn layers_know_only_what_they_may() {
 /// parts. The doctor is put together in a file of its own, because it looks at each adapter without starting the daemon.
 const NAMED_ELSEWHERE: &[(&str, &str)] = &[
     ("daemon/src/config.rs", "crate::upstream::UpstreamConfig"),
-    ("daemon/src/cli.rs", "crate::upstream::Credentials"),
+    ("daemon/src/cli.rs", "crate::upstream::review"),
     ("daemon/src/doctor/wiring.rs", "crate::card::survey::"),
     ("daemon/src/doctor/wiring.rs", "crate::upstream::"),
     ("daemon/src/doctor/wiring.rs", "crate::store::"),
@@ -218,7 +218,7 @@ fn only_the_composition_root_names_adapters() {
     let mut broken = Vec::new();
     for file in sources(&root().join("daemon/src")) {
         let name = file.strip_prefix(root()).expect("inside").to_string_lossy().into_owned();
-        let inside = ["daemon/src/card/", "daemon/src/store/", "daemon/src/upstream/", "daemon/src/start.rs"];
+        let inside = ["daemon/src/card/", "daemon/src/store/", "daemon/src/upstream/", "daemon/src/start"];
         if inside.iter().any(|place| name.starts_with(place)) {
             continue;
         }

@@ -4,7 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "test support: what does not hold ends the test")]
 
 mod answers;
+mod console;
 mod faults;
+mod network;
+mod renegotiation;
+mod renewal;
+mod seam;
 mod sign_in;
 mod trust;
 
@@ -63,7 +68,7 @@ impl World {
         let mut config = self.config();
         adjust(&mut config);
         let credentials = Credentials::load(&config).unwrap();
-        Upstream::new(&config, credentials, self.clock.clone()).unwrap()
+        Upstream::new(&config, &credentials, self.clock.clone(), Arc::new(SeededRandom::new(2))).unwrap()
     }
 
     /// Waits for the next one-time code.

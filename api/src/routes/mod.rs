@@ -1,10 +1,13 @@
 //! Routes: registering one documents it, in one act. Handlers translate and call one [`Service`] method.
 
+mod accounts;
 mod checks;
+mod inquiries;
 mod results;
 mod sessions;
 mod settings;
 mod system;
+mod terminals;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -26,8 +29,10 @@ use crate::problem::{Problem, Refusal};
 use crate::service::Service;
 
 const TAG_SESSIONS: &str = "セッション";
+const TAG_ACCOUNTS: &str = "アカウントと端末";
 const TAG_CHECKS: &str = "資格確認";
 const TAG_RESULTS: &str = "資格確認結果";
+const TAG_INQUIRIES: &str = "照会番号";
 const TAG_SETTINGS: &str = "設定";
 const TAG_SYSTEM: &str = "稼働";
 
@@ -48,8 +53,10 @@ type Reply<T> = Result<T, Refusal>;
     servers((url = "http://127.0.0.1:8787", description = "資格ブリッジを動かしているパソコン（既定のポート）")),
     tags(
         (name = TAG_SESSIONS, description = "ログインとログアウト"),
+        (name = TAG_ACCOUNTS, description = "アカウント、認証アプリ、端末の登録"),
         (name = TAG_CHECKS, description = "カードによる資格確認の開始から終わりまで"),
-        (name = TAG_RESULTS, description = "資格確認結果の取得と照会番号の登録"),
+        (name = TAG_RESULTS, description = "資格確認結果の取得"),
+        (name = TAG_INQUIRIES, description = "照会番号の登録（1件、一括）とその状態"),
         (name = TAG_SETTINGS, description = "施設の設定"),
         (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、この定義書"),
     ),
@@ -59,19 +66,41 @@ struct Base;
 
 fn routes() -> OpenApiRouter<Arc<dyn Service>> {
     OpenApiRouter::with_openapi(Base::openapi())
-        .routes(routes!(sessions::sign_in))
+        .routes(routes!(sessions::sign_in, sessions::list_sessions, sessions::end_other_sessions))
+        .routes(routes!(sessions::begin_sign_in))
+        .routes(routes!(sessions::end_session))
         .routes(routes!(sessions::get_session, sessions::sign_out))
+        .routes(routes!(accounts::change_password))
+        .routes(routes!(accounts::offer_totp))
+        .routes(routes!(accounts::confirm_totp))
+        .routes(routes!(accounts::renew_recovery_codes))
+        .routes(routes!(accounts::list_accounts, accounts::create_account))
+        .routes(routes!(accounts::remove_account))
+        .routes(routes!(accounts::set_account_status))
+        .routes(routes!(accounts::unlock_account))
+        .routes(routes!(accounts::reset_account))
+        .routes(routes!(terminals::offer_terminal))
+        .routes(routes!(terminals::enrol_terminal))
+        .routes(routes!(terminals::list_terminals))
+        .routes(routes!(terminals::remove_terminal))
         .routes(routes!(checks::create_check))
         .routes(routes!(checks::get_check, checks::cancel_check))
         .routes(routes!(checks::enter_pin))
         .routes(routes!(checks::confirm_last_try))
+        .routes(routes!(checks::register_card_use))
         .routes(routes!(results::list_results))
         .routes(routes!(results::count_results))
         .routes(routes!(results::get_result))
-        .routes(routes!(results::set_inquiry_number))
+        .routes(routes!(results::collect_results))
+        .routes(routes!(inquiries::set_inquiry_number))
+        .routes(routes!(inquiries::set_inquiry_number_of_insurance))
+        .routes(routes!(inquiries::get_inquiry_job))
+        .routes(routes!(inquiries::set_inquiry_numbers_in_bulk))
+        .routes(routes!(inquiries::get_inquiry_bulk))
         .routes(routes!(settings::get_security_settings, settings::set_security_settings))
         .routes(routes!(system::list_readers))
         .routes(routes!(system::get_health))
+        .routes(routes!(system::list_announcements))
         .routes(routes!(system::get_liveness))
         .routes(routes!(system::get_openapi))
 }

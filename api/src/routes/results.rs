@@ -1,4 +1,4 @@
-//! Results (資格確認結果) and inquiry numbers (照会番号).
+//! Results (資格確認結果).
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::extract::State;
 
 use super::{Reply, TAG_RESULTS};
 use crate::extract::{Id, Json, Query, Session};
-use crate::responses::{InquiryNumberErrors, QueryErrors, ResultErrors};
+use crate::responses::{CollectErrors, QueryErrors, ResultErrors};
 use crate::service::Service;
 use crate::wire;
 
@@ -56,20 +56,18 @@ pub(super) async fn get_result(
     Ok(Json(service.result(&caller, id).await?))
 }
 
-/// 照会番号の登録
+/// ほかの端末の結果の取込
 ///
-/// 結果の患者の照会番号を、オンライン資格確認等システムと、保存中の同じ患者の結果に登録します。同じ値は何度送っても同じです。
+/// 施設のほかの端末やスマートフォンで行った資格確認の結果を、オンライン資格確認等システムから今すぐ取り込みます。
+/// 取込中に送ったときは、その終わりを待って答えます。同じ結果が2件になることはありません。
 #[utoipa::path(
-    put, path = "/v1/results/{id}/inquiry-number", operation_id = "set_inquiry_number", tag = TAG_RESULTS,
-    security(("bearer" = [])), params(("id" = i64, Path, description = "結果の番号。")),
-    request_body = wire::InquiryNumber,
-    responses((status = 200, description = "登録しました。", body = wire::InquiryNumberSet), InquiryNumberErrors)
+    post, path = "/v1/results/collect", operation_id = "collect_results", tag = TAG_RESULTS,
+    security(("bearer" = [])),
+    responses((status = 200, description = "取り込みました。または、続いています。", body = wire::Collected), CollectErrors)
 )]
-pub(super) async fn set_inquiry_number(
+pub(super) async fn collect_results(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
-    Id(id): Id<i64>,
-    Json(request): Json<wire::InquiryNumber>,
-) -> Reply<Json<wire::InquiryNumberSet>> {
-    Ok(Json(service.set_inquiry_number(&caller, id, request).await?))
+) -> Reply<Json<wire::Collected>> {
+    Ok(Json(service.collect_results(&caller).await?))
 }

@@ -1,15 +1,13 @@
 //! Signing in and out.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::{Reply, TAG_SESSIONS};
-use crate::extract::{Json, Session};
-use crate::responses::{PlainErrors, SignInErrors};
+use crate::extract::{Accompanying, AnySession, Id, Json, Query, Session};
+use crate::responses::{BeginErrors, PlainErrors, QueryErrors, SessionErrors, SignInErrors};
 use crate::service::Service;
 use crate::wire;
 
@@ -17,17 +15,18 @@ use crate::wire;
 ///
 /// 機関コード、アカウント、パスワードと認証アプリの6桁の数字を同時に送り、トークンを受け取ります。
 /// 6桁の数字は一度しか使えないため、1アカウントのログインは30秒に1回です。
+/// 登録された端末は Shikaku-Terminal ヘッダーを付けます。セッションはその端末に結び付き、失敗は端末ごとに数えます。
+/// それまでのセッションのトークンを Authorization に付けると、ログインと同時に終わります。
 #[utoipa::path(
     post, path = "/v1/sessions", operation_id = "sign_in", tag = TAG_SESSIONS, request_body = wire::SignIn,
     responses((status = 201, description = "ログインしました。", body = wire::Session), SignInErrors)
 )]
 pub(super) async fn sign_in(
     State(service): State<Arc<dyn Service>>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    Accompanying(along): Accompanying,
     Json(request): Json<wire::SignIn>,
 ) -> Reply<(StatusCode, Json<wire::Session>)> {
-    let peer = peer.map(|Extension(ConnectInfo(address))| address);
-    let session = service.sign_in(request, peer).await?;
+    let session = service.sign_in(request, along).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 
@@ -39,7 +38,7 @@ pub(super) async fn sign_in(
 )]
 pub(super) async fn get_session(
     State(service): State<Arc<dyn Service>>,
-    Session(caller): Session,
+    AnySession(caller): AnySession,
 ) -> Reply<Json<wire::SessionInfo>> {
     Ok(Json(service.session(&caller).await?))
 }
@@ -52,8 +51,70 @@ pub(super) async fn get_session(
 )]
 pub(super) async fn sign_out(
     State(service): State<Arc<dyn Service>>,
-    Session(caller): Session,
+    AnySession(caller): AnySession,
 ) -> Reply<StatusCode> {
     service.sign_out(&caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// ログインの1段階目
+///
+/// 機関コード、アカウント、パスワードを預け、2段階目で送る ticket を受け取ります。正しいかどうかは2段階目で判定します。
+#[utoipa::path(
+    post, path = "/v1/sessions/begin", operation_id = "begin_sign_in", tag = TAG_SESSIONS,
+    request_body = wire::SignInClaim,
+    responses((status = 200, description = "続けて6桁の数字を送ってください。", body = wire::SignInBegun), BeginErrors)
+)]
+pub(super) async fn begin_sign_in(
+    State(service): State<Arc<dyn Service>>,
+    Json(claim): Json<wire::SignInClaim>,
+) -> Reply<Json<wire::SignInBegun>> {
+    Ok(Json(service.begin_sign_in(claim).await?))
+}
+
+/// セッションの一覧
+#[utoipa::path(
+    get, path = "/v1/sessions", operation_id = "list_sessions", tag = TAG_SESSIONS, security(("bearer" = [])),
+    params(wire::SessionQuery),
+    responses((status = 200, description = "セッションの一覧。", body = wire::Sessions), QueryErrors)
+)]
+pub(super) async fn list_sessions(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Query(query): Query<wire::SessionQuery>,
+) -> Reply<Json<wire::Sessions>> {
+    Ok(Json(service.sessions(&caller, query).await?))
+}
+
+/// ほかのセッションをすべて終わらせる
+///
+/// 自分のアカウントの、この要求を送ったもの以外のセッションを終わらせます。
+#[utoipa::path(
+    delete, path = "/v1/sessions", operation_id = "end_other_sessions", tag = TAG_SESSIONS,
+    security(("bearer" = [])),
+    responses((status = 204, description = "終わらせました。"), PlainErrors)
+)]
+pub(super) async fn end_other_sessions(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+) -> Reply<StatusCode> {
+    service.end_other_sessions(&caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// セッションを終わらせる
+///
+/// 自分のセッションを番号で終わらせます。管理者は全員のセッションを終わらせられます。
+#[utoipa::path(
+    delete, path = "/v1/sessions/{id}", operation_id = "end_session", tag = TAG_SESSIONS,
+    security(("bearer" = [])), params(("id" = String, Path, description = "セッションの番号。")),
+    responses((status = 204, description = "終わらせました。"), SessionErrors)
+)]
+pub(super) async fn end_session(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Id(id): Id<String>,
+) -> Reply<StatusCode> {
+    service.end_session(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

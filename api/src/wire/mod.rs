@@ -3,24 +3,48 @@
 //! Requests refuse unknown fields; answers may grow, so clients must ignore fields they do not know.
 //! An absent optional field is left out of the JSON, never `null` and never an empty string of our own.
 
+mod account;
+mod announcement;
 mod check;
+mod collect;
 mod eligibility;
 mod health;
+mod inquiry;
 mod result;
 mod secret;
 mod session;
 mod settings;
+mod terminal;
 
-pub use check::{
-    CardKind, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait, EnteredBy, Method,
-    NewCheck, PinEntry, Token,
+pub use account::{
+    Account, AccountReset, AccountStatus, Accounts, Enrolment, NewAccount, PasswordChange, PasswordProof,
+    RecoveryCodes, TotpConfirmation, TotpOffer,
 };
+pub use announcement::{Announcement, AnnouncementKind, AnnouncementList, Closure, ClosureScope};
+pub use check::{
+    CardKind, CardUseRegistration, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait,
+    ConsentedBy, EnteredBy, Method, NewCheck, PinEntry, Token,
+};
+pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
-pub use health::{Health, HealthPart, HealthState, Liveness, Reader, ReaderState, Readers};
+pub use health::{
+    CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
+    ReaderState, Readers, RetentionPart, UpstreamLink,
+};
+pub use inquiry::{
+    BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
+    InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
+};
 pub use result::{
-    CountQuery, EligibilityResult, InquiryNumber, InquiryNumberSet, Note, ResultCount, ResultPage,
-    ResultQuery, Validity, ValidityCode, ValidityFilter, Withheld,
+    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, ResultSource, Validity,
+    ValidityCode, ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
-pub use session::{Role, Session, SessionInfo, SignIn};
+pub use session::{
+    Role, Session, SessionEntry, SessionInfo, SessionQuery, SessionScope, Sessions, SignIn, SignInBegun,
+    SignInClaim,
+};
 pub use settings::SecuritySettings;
+pub use terminal::{
+    EnrolledTerminal, EnrolledTerminals, EnrolmentCode, NewTerminal, TerminalEnrolment, TerminalToken,
+};

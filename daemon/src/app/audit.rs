@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::accounts::MACHINE;
+use super::access::{MACHINE, audit};
 use super::ports::{
-    AuditEntry, AuditLog, AuditRange, AuditRecord, AuditTrail, Clock, ResultStore, Source, StoreError,
+    AuditEntry, AuditLog, AuditRange, AuditRecord, AuditSource, AuditTrail, Clock, ResultStore, StoreError,
     Tampering, Verified, VerifyError,
 };
 use crate::domain::check::ResultId;
@@ -207,12 +207,5 @@ fn person(confirmation: &Confirmation, numbers: &mut HashMap<Vec<u8>, u32>) -> P
 }
 
 fn by_machine(action: &'static str, outcome: String) -> AuditEntry {
-    AuditEntry {
-        actor: MACHINE.to_owned(),
-        action,
-        source: Source::Machine,
-        terminal: None,
-        results: Vec::new(),
-        outcome,
-    }
+    audit(MACHINE, AuditSource::Machine, action, outcome)
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::accounts::MACHINE;
-use super::ports::{AuditEntry, AuditLog, BackupError, BackupMade, Backups, Source, StoreError};
+use super::access::{MACHINE, audit};
+use super::ports::{AuditEntry, AuditLog, AuditSource, BackupError, BackupMade, Backups, StoreError};
 use crate::domain::personal::Secret;
 
 /// The use case.
@@ -30,12 +30,5 @@ impl KeepBackups {
 }
 
 fn entry(action: &'static str, outcome: &str) -> AuditEntry {
-    AuditEntry {
-        actor: MACHINE.to_owned(),
-        action,
-        source: Source::Machine,
-        terminal: None,
-        results: Vec::new(),
-        outcome: outcome.to_owned(),
-    }
+    audit(MACHINE, AuditSource::Machine, action, outcome.to_owned())
 }

@@ -8,6 +8,7 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use super::ports::{Random, random_bytes};
 use crate::domain::personal::Secret;
@@ -113,6 +114,25 @@ pub fn generate_password(random: &dyn Random) -> Secret {
     let groups: Vec<&str> =
         (0..text.len()).step_by(4).filter_map(|start| text.get(start..start + 4)).collect();
     Secret::new(format!("{}-x7", groups.join("-")))
+}
+
+/// A code that stands for itself: 80 bits, four groups of four, for recovery and for enrolling a device.
+pub fn generate_code(random: &dyn Random) -> Secret {
+    let text = data_encoding::BASE32_NOPAD.encode(&random_bytes::<10>(random)).to_lowercase();
+    let groups: Vec<&str> =
+        (0..text.len()).step_by(4).filter_map(|start| text.get(start..start + 4)).collect();
+    Secret::new(groups.join("-"))
+}
+
+/// Such a code as people type it: without separators, in one case.
+pub fn normal_code(typed: &str) -> Zeroizing<String> {
+    Zeroizing::new(
+        typed
+            .chars()
+            .filter(|letter| !letter.is_whitespace() && *letter != '-')
+            .map(|l| l.to_ascii_lowercase())
+            .collect(),
+    )
 }
 
 #[cfg(test)]

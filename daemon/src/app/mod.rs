@@ -4,14 +4,23 @@
 
 pub mod access;
 pub mod accounts;
+pub mod announcements;
 pub mod audit;
 pub mod backup;
 pub mod checks;
+pub mod collect;
 pub mod credentials;
 pub mod health;
+pub mod inquiries;
 pub mod maintenance;
+pub mod own_account;
 pub mod ports;
 pub mod results;
+pub mod retention;
+pub mod sessions;
 pub mod settings;
 pub mod sign_in;
+mod strangers;
 pub mod tasks;
+pub mod terminals;
+mod tickets;

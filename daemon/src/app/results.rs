@@ -1,20 +1,15 @@
-//! Results: count, list, one person (the manual's three steps), and the person's inquiry number.
+//! Results: count, list, one person (the manual's three steps).
 //!
 //! Every answer is written to the audit log before it leaves; if that fails, nothing leaves.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-
-use tokio::sync::oneshot;
 
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{
-    AuditEntry, AuditLog, PageAfter, Random, ReceiptLink, RequestId, ResultQuery, ResultStore, StoreError,
-    StoredResult, UpstreamError, random_bytes,
+    AuditEntry, AuditLog, PageAfter, Random, RequestId, ResultQuery, ResultStore, StoreError, StoredResult,
+    random_bytes,
 };
-use super::tasks::Tasks;
 use crate::domain::check::ResultId;
-use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -25,15 +20,6 @@ pub enum ResultsError {
     /// No such result, or it is past its retention.
     #[error("no such result")]
     NotFound,
-    /// The result names no insurance, so the central system cannot be told whose number it is.
-    #[error("the result names no person")]
-    PersonUnknown,
-    /// The result holds several insurances; whose number it is must be decided first.
-    #[error("the result names several insurances")]
-    PersonAmbiguous,
-    /// The central system did not take the number; nothing was changed here either.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -45,18 +31,12 @@ impl From<Forbidden> for ResultsError {
     }
 }
 
-/// Reads results and sets inquiry numbers.
+/// Reads results.
 pub struct Results {
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
-    /// The receipt computer link.
-    pub link: Arc<dyn ReceiptLink>,
-    /// Randomness for request ids.
-    pub random: Arc<dyn Random>,
-    /// Background tasks.
-    pub tasks: Tasks,
 }
 
 impl Results {
@@ -98,46 +78,6 @@ impl Results {
         }
         self.audit.append(&entry).await?;
         found.ok_or(ResultsError::NotFound)
-    }
-
-    /// Sets the inquiry number of a result's person, first at the central system, then on every stored result of the
-    /// person. Setting the same number again changes nothing.
-    pub async fn set_inquiry_number(
-        &self,
-        actor: &Actor,
-        id: ResultId,
-        number: &InquiryNumber,
-    ) -> Result<Vec<ResultId>, ResultsError> {
-        actor.may(Action::SetInquiryNumbers)?;
-        let result = self.store.get(id).await?.ok_or(ResultsError::NotFound)?;
-        let person = the_person(&result)?;
-        let audit = entry(actor, "inquiry_number.set", &ResultQuery::default(), vec![id]);
-        let (request, number) = (request_id(&*self.random), number.clone());
-        let (link, store) = (self.link.clone(), self.store.clone());
-        let (done, finished) = oneshot::channel();
-        // A caller that goes away must not leave the number at the central system and not here.
-        self.tasks.start(async move {
-            let outcome = async {
-                link.set_inquiry_number(&request, &person, &number).await?;
-                Ok::<_, ResultsError>(store.set_inquiry_number(id, &number, &audit).await?)
-            };
-            // Nobody may be waiting any more.
-            let _ = done.send(outcome.await);
-        });
-        let gone = |_| StoreError::Failed("the task that set the number ended early".to_owned());
-        let changed: Vec<ResultId> = finished.await.map_err(gone)??;
-        if changed.is_empty() { Err(ResultsError::NotFound) } else { Ok(changed) }
-    }
-}
-
-fn the_person(result: &StoredResult) -> Result<InsuranceIdentifiers, ResultsError> {
-    let people: HashSet<_> =
-        result.content.confirmation.eligibilities.iter().filter_map(InsuranceIdentifiers::of).collect();
-    let mut people = people.into_iter();
-    match (people.next(), people.next()) {
-        (Some(person), None) => Ok(person),
-        (None, _) => Err(ResultsError::PersonUnknown),
-        (Some(_), Some(_)) => Err(ResultsError::PersonAmbiguous),
     }
 }
 

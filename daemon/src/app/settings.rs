@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::access::{Action, Actor, Forbidden};
-use super::ports::{Settings, StoreError};
+use super::ports::{AuditEntry, Settings, StoreError};
 use crate::domain::admission::SecuritySettings;
 
 /// Why settings were not given or changed.
@@ -44,7 +44,13 @@ impl ChangeSettings {
         } else {
             "settings.visual_confirmation_off"
         };
-        let audit = actor.entry(action);
+        let before = self.store.security().await?;
+        let outcome = match (before.operators_need_code, settings.operators_need_code) {
+            (false, true) => "ok:operators_need_code_on",
+            (true, false) => "ok:operators_need_code_off",
+            (true, true) | (false, false) => "ok",
+        };
+        let audit = AuditEntry { outcome: outcome.to_owned(), ..actor.entry(action) };
         Ok(self.store.set_security(settings, &audit).await?)
     }
 }

@@ -1,43 +1,64 @@
-//! Sign-in and sessions: institution code, account and password, then the six-digit code (manual chapter 2, レセコン連携).
-//!
-//! Sessions live in memory and are written through, so that a request costs no query and a restart signs nobody out.
-//! Only the SHA-256 of a token is ever kept.
+//! Sign-in: institution code, account and password, then the six-digit code (manual chapter 2, レセコン連携), in one step or
+//! in two. Everything is judged together, in the last step: nobody learns which part was wrong.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
 
-use super::access::Actor;
-use super::credentials::{Credentials, CredentialsError, code_step, seconds_to_next_step};
+use super::access::{Actor, audit};
+use super::announcements::{Shown, at_sign_in};
+use super::credentials::{Credentials, CredentialsError, code_step, normal_code, seconds_to_next_step};
 use super::ports::{
-    Accounts, Attempt, AuditEntry, AuditLog, Clock, Random, SessionRecord, SessionStore, Source, StoreError,
-    random_bytes,
+    Account, Accounts, Announcements, Attempt, AuditLog, AuditSource, Clock, Device, Random, Role, Settings,
+    SignInProof, StoreError,
 };
+use super::sessions::{Sessions, SignedIn, short};
+use super::strangers::Strangers;
+use super::terminals::Terminals;
+pub use super::tickets::LIFETIME as TICKET_LIFETIME;
+use super::tickets::Tickets;
 use crate::domain::identifiers::InstitutionCode;
-use crate::domain::lockout::{self, Verdict};
+use crate::domain::lockout::Verdict;
+use crate::domain::password;
 use crate::domain::personal::Secret;
 
-/// A session ends when it was not used for this long.
-pub const IDLE_LIMIT: SignedDuration = SignedDuration::from_mins(30);
-/// A session ends this long after it began, however busy it is.
-pub const ABSOLUTE_LIMIT: SignedDuration = SignedDuration::from_hours(12);
-/// The last use is written down at most this often.
-const LAST_USE_GRAIN: SignedDuration = SignedDuration::from_secs(60);
-
-/// What someone enters to sign in.
-pub struct SignInRequest {
+/// Who someone says they are.
+pub struct Claim {
     /// 機関コード.
     pub institution_code: String,
     /// Sign-in name.
     pub account: String,
     /// Password.
     pub password: Secret,
+}
+
+/// Where the claim comes from.
+pub enum Claimed {
+    /// Made now.
+    Now(Claim),
+    /// Made in the first of two steps; its ticket.
+    Before(Secret),
+}
+
+/// What is presented beside the password.
+pub enum SecondFactor {
     /// Six-digit code of the authenticator app.
-    pub code: Secret,
+    Code(Secret),
+    /// A recovery code instead of it.
+    Recovery(Secret),
+    /// Nothing typed: enough for an operator where no code is asked for.
+    Nothing,
+}
+
+/// What came along with the request; none of it says who someone is.
+#[derive(Default)]
+pub struct Along {
     /// Whether the peer is this machine itself; for the audit log only.
     pub from_loopback: bool,
+    /// The token of an enrolled terminal.
+    pub terminal: Option<Secret>,
+    /// The token of an older session, which ends with this sign-in.
+    pub session: Option<Secret>,
 }
 
 /// Why nobody was signed in.
@@ -69,25 +90,12 @@ pub enum SignInError {
     Credentials(#[from] CredentialsError),
 }
 
-/// A session that has just begun.
-pub struct SignedIn {
-    /// The bearer token, base64url of 256 bits; shown once.
-    pub token: Secret,
-    /// Whose session it is.
-    pub actor: Actor,
-    /// When it ends at the latest.
-    pub ends_at: Timestamp,
-}
-
-/// A session as its owner sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Whose session it is.
-    pub actor: Actor,
-    /// When it ends at the latest.
-    pub ends_at: Timestamp,
-    /// Identifies it inside the daemon.
-    pub token_hash: [u8; 32],
+/// What someone who has signed in is given.
+pub struct Welcome {
+    /// The session.
+    pub signed_in: SignedIn,
+    /// The operators' announcements, as the manual shows them at sign-in.
+    pub announcements: Vec<Shown>,
 }
 
 /// What sign-in is built from.
@@ -96,228 +104,181 @@ pub struct SignInParts {
     pub institution: InstitutionCode,
     /// Accounts and counters.
     pub accounts: Arc<dyn Accounts>,
-    /// Sessions on disk.
-    pub sessions: Arc<dyn SessionStore>,
+    /// Whether operators need a code.
+    pub settings: Arc<dyn Settings>,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// Enrolled terminals.
+    pub terminals: Arc<Terminals>,
+    /// Announcements shown at sign-in.
+    pub announcements: Arc<dyn Announcements>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
     /// Password hashing.
     pub credentials: Arc<Credentials>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness for tokens.
+    /// Randomness for tickets.
     pub random: Arc<dyn Random>,
 }
 
-/// Signs in, recognises tokens, signs out.
+/// Signs in.
 pub struct SignIn {
     parts: SignInParts,
-    live: Mutex<HashMap<[u8; 32], SessionRecord>>,
     strangers: Mutex<Strangers>,
-}
-
-/// Failures of names that are not accounts: they slow down like accounts, so that nobody can tell them apart.
-/// Kept in memory and bounded; names are kept as hashes, since a password may have been typed there.
-#[derive(Default)]
-struct Strangers {
-    failures: HashMap<[u8; 32], (u32, Timestamp)>,
-}
-
-/// Names remembered at once; beyond it the memory starts afresh.
-const MOST_STRANGERS: usize = 4096;
-
-impl Strangers {
-    /// Counts a failure in advance, as accounts do, unless the name must wait.
-    fn attempt(&mut self, name: &str, now: Timestamp) -> Verdict {
-        if self.failures.len() >= MOST_STRANGERS {
-            self.failures.clear();
-        }
-        let entry = self.failures.entry(token_hash(name)).or_insert((0, now));
-        let verdict = lockout::verdict(entry.0, Some(entry.1), now);
-        if verdict == Verdict::Allowed {
-            *entry = (entry.0.saturating_add(1), now);
-        }
-        verdict
-    }
+    tickets: Mutex<Tickets>,
 }
 
 impl SignIn {
-    /// Takes over the sessions that a restart left alive.
-    pub async fn open(parts: SignInParts) -> Result<Self, StoreError> {
-        let since = parts.clock.now().checked_sub(ABSOLUTE_LIMIT).unwrap_or(Timestamp::MIN);
-        let records = parts.sessions.load(since).await?;
-        let live = records.into_iter().map(|record| (record.token_hash, record)).collect();
-        Ok(Self { parts, live: Mutex::new(live), strangers: Mutex::default() })
+    /// Nobody has tried yet.
+    pub fn new(parts: SignInParts) -> Self {
+        Self { parts, strangers: Mutex::default(), tickets: Mutex::default() }
     }
 
-    /// Signs in with all factors at once. Unknown account, wrong password and wrong code take the same work.
-    pub async fn sign_in(&self, request: SignInRequest) -> Result<SignedIn, SignInError> {
+    /// The first of two steps: keeps what was typed and judges nothing. Returns the ticket of the second.
+    pub fn begin(&self, claim: Claim) -> Secret {
         let now = self.parts.clock.now();
-        let name = request.account.clone();
-        let loopback = request.from_loopback;
-        let outcome = self.evaluate(request, now).await;
-        let word = match &outcome {
-            Ok(_) => "ok",
-            Err(SignInError::Refused) => "sign_in_failed",
-            Err(SignInError::CodeUsed { .. }) => "code_used",
-            Err(SignInError::Delayed { .. }) => "sign_in_delayed",
-            Err(SignInError::Locked) => "account_locked",
-            Err(SignInError::Store(_) | SignInError::Credentials(_)) => "internal",
-        };
-        self.parts
-            .audit
-            .append(&AuditEntry {
-                // What was typed as an account can be a password: only names of real accounts are written down.
-                actor: outcome.as_ref().map_or_else(|_| "unknown".to_owned(), |_| name),
-                action: "session.sign_in",
-                source: outcome
-                    .as_ref()
-                    .map_or(Source::Api { loopback, session: None }, |signed_in| signed_in.actor.source),
-                terminal: None,
-                results: Vec::new(),
-                outcome: word.to_owned(),
-            })
-            .await?;
-        outcome
+        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.put(claim, now, &*self.parts.random)
     }
 
-    async fn evaluate(&self, request: SignInRequest, now: Timestamp) -> Result<SignedIn, SignInError> {
-        let account = match self.parts.accounts.begin_attempt(&request.account, now).await? {
-            Attempt::Evaluate(account) => Some(account),
-            Attempt::Unknown => {
-                if let Verdict::Wait(until) = self.strangers().attempt(&request.account, now) {
-                    return Err(SignInError::Delayed { retry_after: seconds(now, until) });
-                }
-                None
-            }
-            Attempt::Wait(until) => return Err(SignInError::Delayed { retry_after: seconds(now, until) }),
-            Attempt::Locked => {
-                // The same work as for any other name: a lock must not be felt.
-                self.parts.credentials.password_fits(request.password, None).await?;
-                return Err(SignInError::Locked);
+    /// Signs in with all factors. Unknown account, wrong password, wrong code, locked and disabled take the same work.
+    pub async fn sign_in(
+        &self,
+        claimed: Claimed,
+        second: SecondFactor,
+        along: Along,
+    ) -> Result<Welcome, SignInError> {
+        let now = self.parts.clock.now();
+        let claim = match claimed {
+            Claimed::Now(claim) => Some(claim),
+            Claimed::Before(ticket) => {
+                self.tickets.lock().unwrap_or_else(PoisonError::into_inner).take(ticket.expose(), now)
             }
         };
+        let action = match &second {
+            SecondFactor::Code(_) | SecondFactor::Nothing => "session.sign_in",
+            SecondFactor::Recovery(_) => "session.sign_in_recovery",
+        };
+        let name = claim.as_ref().map(|claim| claim.account.clone()).unwrap_or_default();
+        let outcome = match claim {
+            Some(claim) => self.evaluate(claim, second, &along, now).await,
+            None => Err(SignInError::Refused),
+        };
+        // What was typed as an account can be a password: only names of real accounts are written down.
+        let actor = if outcome.is_ok() { name.as_str() } else { "unknown" };
+        let session = outcome.as_ref().ok().map(|signed_in| short(&signed_in.session.token_hash));
+        let source = AuditSource::Api { loopback: along.from_loopback, session };
+        self.parts.audit.append(&audit(actor, source, action, word(&outcome).to_owned())).await?;
+        if outcome.is_ok()
+            && let Some(older) = &along.session
+        {
+            self.parts.sessions.end_by_token(older.expose()).await?;
+        }
+        let signed_in = outcome?;
+        let announcements = at_sign_in(&*self.parts.announcements, &signed_in.session.actor.account).await;
+        Ok(Welcome { signed_in, announcements })
+    }
+
+    async fn evaluate(
+        &self,
+        claim: Claim,
+        second: SecondFactor,
+        along: &Along,
+        now: Timestamp,
+    ) -> Result<SignedIn, SignInError> {
+        let terminal = along.terminal.as_ref().and_then(|token| self.parts.terminals.find(token.expose()));
+        let device = terminal.map_or(Device::Anywhere, Device::Terminal);
+        let account = self.attempt(&claim, device, now).await?;
         let hash = account.as_ref().map(|account| account.password_hash.clone());
-        let password_fits = self.parts.credentials.password_fits(request.password, hash).await?;
-        let decoy_secret = [0; 20];
-        let secret = account.as_ref().map_or(&decoy_secret[..], |account| account.totp_secret.as_slice());
-        let step = code_step(secret, request.code.expose(), now);
-        let institution_fits = request.institution_code == self.parts.institution.as_str();
-        let (Some(account), Some(step), true, true) = (account, step, password_fits, institution_fits) else {
+        let stands_alone = claim.password.expose().chars().count() >= password::ALONE;
+        let password_fits = self.parts.credentials.password_fits(claim.password, hash).await?;
+        let proof = self.proof(account.as_ref(), &second, now).await?;
+        let institution_fits = claim.institution_code == self.parts.institution.as_str();
+        let (Some(account), Some(proof), true, true) = (account, proof, password_fits, institution_fits)
+        else {
             return Err(SignInError::Refused);
         };
-        if !self.parts.accounts.accept_step(account.id, step).await? {
+        if account.disabled {
+            return Err(SignInError::Refused);
+        }
+        // A password that was long enough only beside a code must be changed where no code is asked for any more.
+        let restricted = account.must_change || (matches!(proof, SignInProof::Lasting) && !stands_alone);
+        if !self.parts.accounts.succeed(account.id, device, proof).await? {
             return Err(SignInError::CodeUsed { retry_after: seconds_to_next_step(now) });
         }
-        let source = Source::Api { loopback: request.from_loopback, session: None };
-        self.begin_session(Actor { account: account.name.clone(), role: account.role, source }, now).await
+        let source = AuditSource::Api { loopback: along.from_loopback, session: None };
+        let actor = Actor { account: account.name, role: account.role, source };
+        Ok(self.parts.sessions.begin(actor, terminal, restricted).await?)
     }
 
-    async fn begin_session(&self, mut actor: Actor, now: Timestamp) -> Result<SignedIn, SignInError> {
-        let token =
-            Secret::new(data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<32>(&*self.parts.random)));
-        let record = SessionRecord {
-            token_hash: token_hash(token.expose()),
-            account: actor.account.clone(),
-            role: actor.role,
-            created_at: now,
-            last_used_at: now,
-        };
-        self.parts.sessions.save(&record).await?;
-        if let Source::Api { session, .. } = &mut actor.source {
-            *session = Some(short(&record.token_hash));
+    /// Counts the attempt; `None` for a name that is no account.
+    async fn attempt(
+        &self,
+        claim: &Claim,
+        device: Device,
+        now: Timestamp,
+    ) -> Result<Option<Account>, SignInError> {
+        match self.parts.accounts.begin_attempt(&claim.account, device, now).await? {
+            Attempt::Evaluate(account) => Ok(Some(account)),
+            Attempt::Unknown => {
+                let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+                match strangers.attempt(&claim.account, device, now) {
+                    Verdict::Wait(until) => Err(SignInError::Delayed { retry_after: seconds(now, until) }),
+                    Verdict::Allowed | Verdict::Locked => Ok(None),
+                }
+            }
+            Attempt::Wait(until) => Err(SignInError::Delayed { retry_after: seconds(now, until) }),
+            Attempt::Locked => {
+                // The same work as for any other name: a lock must not be felt.
+                let typed = Secret::new(claim.password.expose().to_owned());
+                self.parts.credentials.password_fits(typed, None).await?;
+                Err(SignInError::Locked)
+            }
         }
-        let ends_at = ends_at(&record);
-        self.live().insert(record.token_hash, record);
-        Ok(SignedIn { token, actor, ends_at })
     }
 
-    /// The session of a token, if it is still alive; counts as a use.
-    pub async fn recognise(&self, token: &str) -> Result<Option<Session>, StoreError> {
-        let hash = token_hash(token);
-        let now = self.parts.clock.now();
-        let Some((record, written_before)) = self.touch(&hash, now) else {
-            return Ok(None);
-        };
-        let idle_out = written_before.checked_add(IDLE_LIMIT).unwrap_or(Timestamp::MAX);
-        if now >= ends_at(&record) || now >= idle_out {
-            self.live().remove(&hash);
-            self.parts.sessions.delete(&hash).await?;
-            return Ok(None);
-        }
-        if record.last_used_at != written_before {
-            self.parts.sessions.save(&record).await?;
-        }
-        Ok(Some(Session { ends_at: ends_at(&record), actor: actor(&record), token_hash: hash }))
-    }
-
-    /// A session by its token's hash, without counting as a use.
-    pub fn session(&self, token_hash: &[u8; 32]) -> Option<Session> {
-        self.live().get(token_hash).map(|record| Session {
-            actor: actor(record),
-            ends_at: ends_at(record),
-            token_hash: *token_hash,
+    /// Whether the second factor is right; the same work for an account that does not exist.
+    async fn proof(
+        &self,
+        account: Option<&Account>,
+        second: &SecondFactor,
+        now: Timestamp,
+    ) -> Result<Option<SignInProof>, SignInError> {
+        let operators_need_code = self.parts.settings.security().await?.operators_need_code;
+        Ok(match second {
+            SecondFactor::Code(code) => {
+                let decoy = [0; 20];
+                let secret = account.map_or(&decoy[..], |account| account.totp_secret.as_slice());
+                code_step(secret, code.expose(), now).map(SignInProof::Step)
+            }
+            SecondFactor::Recovery(code) => {
+                let code = normal_code(code.expose());
+                let fits = self.parts.accounts.recovery_fits(account.map_or(0, |account| account.id), &code);
+                fits.await?.then_some(SignInProof::Recovery(code))
+            }
+            SecondFactor::Nothing => {
+                let is_enough = account.is_some_and(|account| account.role == Role::Operator);
+                (is_enough && !operators_need_code).then_some(SignInProof::Lasting)
+            }
         })
     }
+}
 
-    /// Notes a use of the session; returns it and when it was last used before, to the minute.
-    fn touch(&self, hash: &[u8; 32], now: Timestamp) -> Option<(SessionRecord, Timestamp)> {
-        let mut live = self.live();
-        let record = live.get_mut(hash)?;
-        let before = record.last_used_at;
-        if now.duration_since(before) >= LAST_USE_GRAIN {
-            record.last_used_at = now;
-        }
-        Some((record.clone(), before))
-    }
-
-    /// Ends a session.
-    pub async fn sign_out(&self, session: &Session) -> Result<(), StoreError> {
-        self.live().remove(&session.token_hash);
-        self.parts.sessions.delete(&session.token_hash).await?;
-        self.parts
-            .audit
-            .append(&AuditEntry {
-                actor: session.actor.account.clone(),
-                action: "session.sign_out",
-                source: session.actor.source,
-                terminal: None,
-                results: Vec::new(),
-                outcome: "ok".to_owned(),
-            })
-            .await
-    }
-
-    fn strangers(&self) -> std::sync::MutexGuard<'_, Strangers> {
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], SessionRecord>> {
-        // The map is whole after every statement, so a panic elsewhere leaves nothing half done.
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+/// The word of an outcome in the audit log.
+fn word(outcome: &Result<SignedIn, SignInError>) -> &'static str {
+    match outcome {
+        Ok(_) => "ok",
+        Err(SignInError::Refused) => "sign_in_failed",
+        Err(SignInError::CodeUsed { .. }) => "code_used",
+        Err(SignInError::Delayed { .. }) => "sign_in_delayed",
+        Err(SignInError::Locked) => "account_locked",
+        Err(SignInError::Store(_) | SignInError::Credentials(_)) => "internal",
     }
 }
 
-/// Whose session it is. From where a request came is known to whoever takes it in.
-fn actor(record: &SessionRecord) -> Actor {
-    let source = Source::Api { loopback: true, session: Some(short(&record.token_hash)) };
-    Actor { account: record.account.clone(), role: record.role, source }
-}
-
-/// What the audit log calls a session: enough to tell sessions apart, not enough to find a token.
-pub fn short(token_hash: &[u8; 32]) -> [u8; 4] {
-    let [first, second, third, fourth, ..] = *token_hash;
-    [first, second, third, fourth]
-}
-
-fn ends_at(record: &SessionRecord) -> Timestamp {
-    record.created_at.checked_add(ABSOLUTE_LIMIT).unwrap_or(Timestamp::MAX)
-}
-
-fn token_hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-fn seconds(now: Timestamp, until: Timestamp) -> u32 {
+/// Seconds from now to an instant, 1 to 3600.
+pub(super) fn seconds(now: Timestamp, until: Timestamp) -> u32 {
     let wait = until.duration_since(now).as_secs_f64().ceil().clamp(1.0, 3600.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=3600 above")]
     let seconds = wait as u32;

@@ -68,7 +68,7 @@ pub(super) fn run(asked: AuditCommand) -> Result<ExitCode, Failure> {
     match asked {
         AuditCommand::Verify { file, accept } => {
             let reply = ask(&file, ControlCommand::AuditVerify { accept }, &mut super::to_stderr)?;
-            show::reply(&reply, &mut io::stdout())?;
+            show::reply(&reply, false, &mut io::stdout())?;
             let intact = matches!(reply, Reply::Verified(report) if report.intact);
             Ok(if intact { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -103,7 +103,7 @@ fn write_out(file: &ConfigFile, command: ControlCommand, out: Option<&Path>) -> 
     });
     match finished {
         Ok(reply) => {
-            show::reply(&reply, &mut io::stderr())?;
+            show::reply(&reply, false, &mut io::stderr())?;
             Ok(ExitCode::SUCCESS)
         }
         Err(failure) => {

@@ -67,12 +67,12 @@ pub(super) fn write(asked: &Backup) -> Result<(), Failure> {
     // The daemon has another working directory.
     let directory = std::path::absolute(&asked.directory)?;
     let reply = ask(&asked.file, ControlCommand::Backup { directory, recovery }, &mut to_stderr)?;
-    Ok(show::reply(&reply, &mut io::stdout())?)
+    Ok(show::reply(&reply, false, &mut io::stdout())?)
 }
 
 /// Restores a backup, while no daemon runs.
 pub(super) fn restore(asked: &Restore) -> Result<(), Failure> {
-    let config = Config::load(&asked.file.config)?;
+    let config = asked.file.load()?;
     let recovery = Secret::from(&read_key(&asked.recovery_key)?);
     let (clock, random) = ambient();
     let work = start::restore_backup(&config, &asked.archive, &recovery, asked.set_aside, &clock, &random);
@@ -80,7 +80,9 @@ pub(super) fn restore(asked: &Restore) -> Result<(), Failure> {
     Ok(writeln!(
         io::stdout(),
         "復元しました（結果{}件。バックアップ後に保存期間を過ぎた{}件は復元していません）。\n\
-         マスターキーは新しくなりました。全員がもう一度ログインします。shikakud を起動してください。",
+         マスターキーは新しくなりました。全員がもう一度ログインします。回復コードと端末の登録コードは無効になりました。\n\
+         バックアップのあとに無効にしたアカウントや外した端末は元に戻っています。shikakud account list と \
+         shikakud terminal list で確かめてから、shikakud を起動してください。",
         restored.results,
         restored.left_out
     )?)

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::retention::{RetentionRan, RetentionReport};
 use super::review::{Days, RowForm, VerifyReport};
 use crate::app::ports::Role;
 use crate::domain::personal::Secret;
@@ -100,10 +101,14 @@ pub enum Command {
         /// Its first password; generated if left out.
         password: Option<Hidden>,
     },
-    /// Clear failures and lock of an account.
-    AccountUnlock {
+    /// Show every account.
+    AccountList,
+    /// Do something about one account.
+    Account {
         /// Sign-in name.
         name: String,
+        /// What.
+        act: AccountAct,
     },
     /// Check the audit log and its anchor.
     AuditVerify {
@@ -129,6 +134,71 @@ pub enum Command {
         /// The period.
         days: Days,
     },
+    /// Tell what is kept, hidden and due.
+    RetentionStatus,
+    /// Destroy what has expired now.
+    RetentionRun {
+        /// An administrator vouches for the clock, this once.
+        clock_is_right: bool,
+    },
+    /// Make a code that enrols a terminal once.
+    TerminalOffer {
+        /// Its name.
+        name: String,
+    },
+    /// Show every enrolled terminal.
+    TerminalList,
+    /// Remove a terminal.
+    TerminalRemove {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What can be done about an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountAct {
+    /// Clear failures and lock.
+    Unlock,
+    /// Let nobody in with it.
+    Disable,
+    /// Let it in again.
+    Enable,
+    /// Remove it for good.
+    Remove,
+    /// Generate another password.
+    ResetPassword,
+    /// Issue another authenticator secret.
+    ResetTotp,
+    /// Issue ten recovery codes.
+    RecoveryCodes,
+}
+
+/// An account in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountLine {
+    /// Sign-in name.
+    pub name: String,
+    /// What it may do.
+    pub role: RoleName,
+    /// Whether an administrator disabled it.
+    pub disabled: bool,
+    /// Whether failures locked it.
+    pub locked: bool,
+    /// Whether its password must be changed at the next sign-in.
+    pub must_change: bool,
+    /// Recovery codes that are left.
+    pub recovery_codes: u32,
+}
+
+/// A terminal in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalLine {
+    /// Its name.
+    pub name: String,
+    /// When it was enrolled, Japan time to the second.
+    pub enrolled_at: String,
 }
 
 /// What an account signs in with; shown once.
@@ -168,6 +238,23 @@ pub enum Reply {
         /// How many different persons, if they were named.
         persons: Option<usize>,
     },
+    /// Every account.
+    Accounts(Vec<AccountLine>),
+    /// Codes, each good once.
+    RecoveryCodes(Vec<Hidden>),
+    /// A code that enrols a device once.
+    EnrolmentCode {
+        /// The code.
+        code: Hidden,
+        /// When it is too old, Japan time to the second.
+        expires_at: String,
+    },
+    /// Every enrolled terminal.
+    Terminals(Vec<TerminalLine>),
+    /// How retention is.
+    Retention(RetentionReport),
+    /// What was destroyed.
+    RetentionRan(RetentionRan),
 }
 
 /// A line of the answer. After the last one, [`Line::Done`] or [`Line::Failed`], the daemon closes the connection.

@@ -1,20 +1,36 @@
 //! Runs a command with the use cases. The daemon and a command without a daemon both come through here.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::command::{Command, Enrolment, Hidden, Reply};
+use super::command::{AccountAct, AccountLine, Command, Enrolment, Hidden, Reply, TerminalLine};
+use super::retention::clock_words;
 use super::review;
+use crate::app::access::Authority;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
 use crate::app::audit::ReviewAudit;
 use crate::app::backup::KeepBackups;
 use crate::app::ports::{BackupError, StoreError};
+use crate::app::retention::{Retention, RunError};
+use crate::app::sessions::Sessions;
+use crate::app::terminals::{Terminals, TerminalsError};
+use crate::domain::clock::Doubt;
+use crate::domain::lockout::LOCK_AFTER;
 use crate::domain::personal::Secret;
 use crate::domain::retention::jst_datetime;
 
 /// The use cases that commands may call.
 pub struct Office {
     /// Accounts.
-    pub accounts: ManageAccounts,
+    pub accounts: Arc<ManageAccounts>,
+    /// Enrolled terminals.
+    pub terminals: Arc<Terminals>,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// Destroying what has expired.
+    pub retention: Arc<Retention>,
     /// The audit log.
     pub audit: ReviewAudit,
     /// Backups.
@@ -63,6 +79,9 @@ pub enum CommandError {
     /// Accounts.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// Terminals.
+    #[error(transparent)]
+    Terminals(#[from] TerminalsError),
     /// The store failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
@@ -72,18 +91,59 @@ pub enum CommandError {
     /// A row could not be written as text.
     #[error("行を書き出せません")]
     Form,
+    /// The clock is not trusted.
+    #[error(
+        "消去していません。日時: {}。OSの時刻同期を有効にするか、日時が正しいことを確かめて \
+         `shikakud retention run --clock-is-right` を実行してください",
+        clock_words(Err(*.0))
+    )]
+    Clock(Doubt),
+}
+
+impl From<RunError> for CommandError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Clock(doubt) => Self::Clock(doubt),
+            RunError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// Runs one command to its end.
 pub async fn execute(office: &Office, command: Command, progress: &Progress) -> Result<Reply, CommandError> {
-    let accounts = &office.accounts;
+    let by = Authority::machine();
     match command {
         Command::AccountAdd { name, role, password } => {
             progress.say("アカウントを作成しています").await;
             let password = password.as_ref().map(Secret::from);
-            Ok(enrolled(name.clone(), &accounts.add(&name, role.into(), password).await?))
+            let new = office.accounts.add(&by, &name, role.into(), password).await?;
+            Ok(enrolled(name, &new))
         }
-        Command::AccountUnlock { name } => Ok(done(accounts.unlock(&name).await?)),
+        Command::AccountList => Ok(Reply::Accounts(list(office, &by).await?)),
+        Command::Account { name, act } => account(&office.accounts, &by, name, act).await,
+        Command::TerminalOffer { name } => {
+            let offered = office.terminals.offer(&by, &name).await?;
+            let (code, expires_at) = (Hidden::from(&offered.code), jst(offered.expires_at));
+            Ok(Reply::EnrolmentCode { code, expires_at })
+        }
+        Command::TerminalList => {
+            let terminals = office.terminals.list().await?.into_iter();
+            let line = |terminal: crate::app::ports::EnrolledTerminal| TerminalLine {
+                name: terminal.name,
+                enrolled_at: jst(terminal.enrolled_at),
+            };
+            Ok(Reply::Terminals(terminals.map(line).collect()))
+        }
+        Command::TerminalRemove { name } => {
+            office.terminals.remove(&by, &name).await?;
+            office.sessions.end_of_lost_terminals().await?;
+            Ok(Reply::Done)
+        }
+        Command::RetentionStatus => Ok(Reply::Retention((&office.retention.view().await?).into())),
+        Command::RetentionRun { clock_is_right } => {
+            progress.say("保存期間の過ぎたデータを消去しています").await;
+            Ok(Reply::RetentionRan(office.retention.run_now(clock_is_right).await?.into()))
+        }
         Command::AuditVerify { accept } => {
             let reply = review::verify(&office.audit, progress).await?;
             if accept {
@@ -102,8 +162,49 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
     }
 }
 
-fn done((): ()) -> Reply {
-    Reply::Done
+async fn account(
+    accounts: &ManageAccounts,
+    by: &Authority,
+    name: String,
+    act: AccountAct,
+) -> Result<Reply, CommandError> {
+    match act {
+        AccountAct::Unlock => accounts.unlock(by, &name).await?,
+        AccountAct::Disable => accounts.disable(by, &name).await?,
+        AccountAct::Enable => accounts.enable(by, &name).await?,
+        AccountAct::Remove => accounts.remove(by, &name).await?,
+        AccountAct::ResetPassword => {
+            let new = accounts.reset_password(by, &name).await?;
+            return Ok(enrolled(name, &new));
+        }
+        AccountAct::ResetTotp => {
+            let new = accounts.reset_totp(by, &name).await?;
+            return Ok(enrolled(name, &new));
+        }
+        AccountAct::RecoveryCodes => {
+            let codes = accounts.recovery_codes(by, &name).await?;
+            return Ok(Reply::RecoveryCodes(codes.iter().map(Into::into).collect()));
+        }
+    }
+    Ok(Reply::Done)
+}
+
+async fn list(office: &Office, by: &Authority) -> Result<Vec<AccountLine>, CommandError> {
+    let accounts = office.accounts.list(by).await?.into_iter();
+    let line = |account: crate::app::ports::AccountSummary| AccountLine {
+        name: account.name,
+        role: account.role.into(),
+        disabled: account.disabled,
+        locked: account.failures >= LOCK_AFTER,
+        must_change: account.must_change,
+        recovery_codes: account.recovery_codes,
+    };
+    Ok(accounts.map(line).collect())
+}
+
+/// An instant in Japan time, to the second.
+fn jst(at: Timestamp) -> String {
+    jst_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 fn enrolled(account: String, new: &NewCredentials) -> Reply {

@@ -9,12 +9,14 @@
 pub mod client;
 mod command;
 mod execute;
+mod retention;
 mod review;
 mod server;
 pub mod show;
 pub mod transport;
 
-pub use command::{Command, Enrolment, Hidden, Reply, RoleName};
+pub use command::{AccountAct, AccountLine, Command, Enrolment, Hidden, Reply, RoleName, TerminalLine};
 pub use execute::{CommandError, Note, Office, Progress, execute};
+pub use retention::{Destroyed, Month, RetentionRan, RetentionReport};
 pub use review::{Days, RowForm, VerifyReport};
 pub use server::serve;

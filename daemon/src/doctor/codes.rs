@@ -353,6 +353,9 @@ outcomes! {
         UpstreamTlsFailed "upstream_tls_failed" Problem
             "TLSの接続ができません"
             "tls_floor の設定と、途中で通信を書き換える機器がないことを確認してください。";
+        UpstreamRenegotiation "upstream_renegotiation" Problem
+            "相手がTLS 1.2の再ネゴシエーションを要求しています。対応していません"
+            "設定では解決しません。この表示を添えて本ソフトウェアの提供元に問い合わせてください。";
         UpstreamGarbled "upstream_garbled" Problem
             "HTTPの答えになっていません"
             "base_url が正しいか確認してください。";

@@ -27,11 +27,31 @@ pub enum EnteredBy {
     Helper,
 }
 
+/// Who consented to card-use registration (健康保険証利用登録).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConsentedBy {
+    /// 患者本人, the rule.
+    Patient,
+    /// 法定代理人 of an infant or an adult ward (成年被後見人).
+    LegalRepresentative,
+}
+
+/// What was decided about card-use registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Consent {
+    /// The card is to be registered.
+    Given(ConsentedBy),
+    /// It is not.
+    Declined,
+}
+
 /// Security settings (セキュリティ設定) of the facility.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecuritySettings {
     /// 「目視確認で本人認証」: on, staff may compare the photo; off, a plastic card needs its PIN.
     pub visual_confirmation: bool,
+    /// Whether operators need a six-digit code beside their password; receipt computers and administrators always do.
+    pub operators_need_code: bool,
 }
 
 /// How long after a lock the check may go on by sight.
@@ -112,8 +132,8 @@ pub fn allows_switch(phase: &Phase, ended_at: Option<Timestamp>, now: Timestamp)
 mod tests {
     use super::*;
 
-    const ON: SecuritySettings = SecuritySettings { visual_confirmation: true };
-    const OFF: SecuritySettings = SecuritySettings { visual_confirmation: false };
+    const ON: SecuritySettings = SecuritySettings { visual_confirmation: true, operators_need_code: true };
+    const OFF: SecuritySettings = SecuritySettings { visual_confirmation: false, operators_need_code: true };
     const ALL: [Method; 4] = [Method::Visual, Method::CardPin, Method::Iphone, Method::AndroidPin];
 
     fn request(method: Method, card_kind: Option<CardKind>, switch: Option<bool>) -> Request {

@@ -60,6 +60,29 @@ impl InquiryNumber {
     }
 }
 
+/// The central system's own id of a result (UpstreamResultId, an assumption): 1 to 64 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UpstreamResultId(String);
+
+impl UpstreamResultId {
+    /// Accepts 1 to 64 visible ASCII characters.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid {
+                field: "upstream_result_id",
+                rule: "結果の識別子は見える英数字と記号64文字以内です",
+            })
+        }
+    }
+
+    /// The id as received.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Insurance identifiers (保険者番号・記号・番号・枝番) of one person, as the central system keys inquiry numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InsuranceIdentifiers {
@@ -74,6 +97,51 @@ pub struct InsuranceIdentifiers {
 }
 
 impl InsuranceIdentifiers {
+    /// Reads identifiers as a person or a receipt computer gives them. A shorter insurer number is padded on the left with
+    /// spaces, as the central system writes it; nothing else is changed. Empty optional parts count as absent.
+    pub fn parse(
+        insurer_number: &str,
+        symbol: Option<&str>,
+        number: &str,
+        branch: Option<&str>,
+    ) -> Result<Self, Invalid> {
+        let insurer = insurer_number.trim_start_matches(' ');
+        if !(1..=8).contains(&insurer.len()) || !insurer.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Invalid {
+                field: "insurer_number", rule: "保険者番号は数字8桁以内です"
+            });
+        }
+        let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        let plain = |text: &str| {
+            (1..=20).contains(&text.chars().count())
+                && text.trim() == text
+                && !text.chars().any(char::is_control)
+        };
+        let (symbol, branch) = (given(symbol), given(branch));
+        if !symbol.as_deref().is_none_or(plain) {
+            return Err(Invalid {
+                field: "insured_card_symbol",
+                rule: "記号は20文字以内で、前後の空白と制御文字は使えません",
+            });
+        }
+        if !plain(number) {
+            return Err(Invalid {
+                field: "insured_identification_number",
+                rule: "番号は1文字以上20文字以内で、前後の空白と制御文字は使えません",
+            });
+        }
+        let two_digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !branch.as_deref().is_none_or(two_digits) {
+            return Err(Invalid { field: "insured_branch_number", rule: "枝番は数字2桁です" });
+        }
+        Ok(Self {
+            insurer_number: Personal::new(format!("{insurer:>8}")),
+            symbol: symbol.map(Personal::new),
+            number: Personal::new(number),
+            branch: branch.map(Personal::new),
+        })
+    }
+
     /// The identifiers of a result, if it carries an insurer number and a number.
     pub fn of(eligibility: &Eligibility) -> Option<Self> {
         Some(Self {
@@ -122,6 +190,29 @@ mod tests {
         }
         for text in ["", " ", " 1", "1 ", "a\nb", "a\0", &"あ".repeat(51)] {
             assert!(InquiryNumber::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn identifiers_are_read_as_the_central_system_writes_them() {
+        let read =
+            |insurer, symbol, number, branch| InsuranceIdentifiers::parse(insurer, symbol, number, branch);
+        let person = read("138990", Some("架国・０１２３"), "0045678", Some("00")).unwrap();
+        assert_eq!(person.insurer_number.expose(), "  138990");
+        assert_eq!(person, read("  138990", Some("架国・０１２３"), "0045678", Some("00")).unwrap());
+        assert_eq!(read("39130001", Some(""), "1", Some("")), read("39130001", None, "1", None));
+        for (insurer, symbol, number, branch, field) in [
+            ("", None, "1", None, "insurer_number"),
+            ("123456789", None, "1", None, "insurer_number"),
+            ("１２３４５６", None, "1", None, "insurer_number"),
+            ("123456", Some(" a"), "1", None, "insured_card_symbol"),
+            ("123456", Some("123456789012345678901"), "1", None, "insured_card_symbol"),
+            ("123456", None, "", None, "insured_identification_number"),
+            ("123456", None, "1\n", None, "insured_identification_number"),
+            ("123456", None, "1", Some("1"), "insured_branch_number"),
+            ("123456", None, "1", Some("0x"), "insured_branch_number"),
+        ] {
+            assert_eq!(read(insurer, symbol, number, branch).unwrap_err().field, field);
         }
     }
 

@@ -6,7 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 const FREE_FAILURES: u32 = 5;
-const LOCK_AFTER: u32 = 100;
+/// So many failures in a row lock.
+pub const LOCK_AFTER: u32 = 100;
 const LONGEST_DELAY_SECONDS: i64 = 60;
 
 /// Whether another attempt may be evaluated now.

@@ -4,13 +4,21 @@ use api::codes::Code;
 use api::service::ServiceError;
 
 use crate::app::access::Forbidden;
+use crate::app::accounts::{AccountsError, fault_text};
+use crate::app::announcements::NewsError;
 use crate::app::checks::{CreateError, InputError};
-use crate::app::ports::{StoreError, UpstreamError};
+use crate::app::collect::{CollectError, RunError};
+use crate::app::credentials::CredentialsError;
+use crate::app::inquiries::InquiryError;
+use crate::app::own_account::OwnAccountError;
+use crate::app::ports::{InquiryFailure, StoreError, UpstreamError};
 use crate::app::results::ResultsError;
 use crate::app::settings::SettingsError;
 use crate::app::sign_in::SignInError;
+use crate::app::terminals::TerminalsError;
 use crate::domain::admission::Refusal;
 use crate::domain::check::Failure;
+use crate::domain::queue::Later;
 
 pub(super) fn sign_in(error: SignInError) -> ServiceError {
     match error {
@@ -20,10 +28,56 @@ pub(super) fn sign_in(error: SignInError) -> ServiceError {
             ServiceError::new(Code::SignInDelayed).retry_after(retry_after)
         }
         SignInError::Store(error) => store(error),
-        SignInError::Credentials(error) => {
-            tracing::error!(%error, "sign-in could not be evaluated");
-            Code::Internal.into()
+        SignInError::Credentials(error) => hashing(&error),
+    }
+}
+
+fn hashing(error: &CredentialsError) -> ServiceError {
+    tracing::error!(%error, "a password could not be evaluated");
+    Code::Internal.into()
+}
+
+pub(super) fn own_account(error: OwnAccountError) -> ServiceError {
+    match error {
+        OwnAccountError::Wrong => Code::WrongCredentials.into(),
+        OwnAccountError::Delayed { retry_after } => {
+            ServiceError::new(Code::SignInDelayed).retry_after(retry_after)
         }
+        OwnAccountError::Password(fault) => {
+            ServiceError::new(Code::PasswordUnacceptable).field("new_password").detail(fault_text(&fault))
+        }
+        OwnAccountError::NothingOffered => Code::TotpNotOffered.into(),
+        OwnAccountError::Store(error) => store(error),
+        OwnAccountError::Credentials(error) => hashing(&error),
+    }
+}
+
+pub(super) fn accounts(error: AccountsError) -> ServiceError {
+    match error {
+        AccountsError::Name => {
+            let rule = AccountsError::Name.to_string();
+            ServiceError::new(Code::InvalidRequest).field("account").detail(rule)
+        }
+        AccountsError::Password(fault) => {
+            ServiceError::new(Code::PasswordUnacceptable).detail(fault_text(&fault))
+        }
+        AccountsError::Exists => ServiceError::new(Code::AccountExists).field("account"),
+        AccountsError::Unknown => Code::AccountNotFound.into(),
+        AccountsError::LastAdministrator => Code::LastAdministrator.into(),
+        AccountsError::Store(error) => store(error),
+        AccountsError::Credentials(error) => hashing(&error),
+    }
+}
+
+pub(super) fn terminals(error: TerminalsError) -> ServiceError {
+    match error {
+        TerminalsError::Name => {
+            let rule = TerminalsError::Name.to_string();
+            ServiceError::new(Code::InvalidRequest).field("name").detail(rule)
+        }
+        TerminalsError::Code => Code::EnrolmentCodeInvalid.into(),
+        TerminalsError::Unknown => Code::TerminalNotFound.into(),
+        TerminalsError::Store(error) => store(error),
     }
 }
 
@@ -75,10 +129,41 @@ pub(super) fn settings(error: SettingsError) -> ServiceError {
     }
 }
 
+pub(super) fn collect(error: CollectError) -> ServiceError {
+    match error {
+        CollectError::Forbidden => Code::ForbiddenRole.into(),
+        CollectError::Run(RunError::Upstream(error)) => upstream(error),
+        CollectError::Run(RunError::Store(error)) => store(error),
+    }
+}
+
+fn upstream(error: UpstreamError) -> ServiceError {
+    let problem = ServiceError::new(upstream_code(&error));
+    match error {
+        UpstreamError::Refused { code } | UpstreamError::SignInRefused { code } => {
+            problem.upstream_code(code)
+        }
+        UpstreamError::Unreachable
+        | UpstreamError::Timeout
+        | UpstreamError::ClientCertificate
+        | UpstreamError::Renegotiation
+        | UpstreamError::Malformed
+        | UpstreamError::Maintenance => problem,
+    }
+}
+
+pub(super) fn news(error: NewsError) -> ServiceError {
+    match error {
+        NewsError::Forbidden => Code::ForbiddenRole.into(),
+        NewsError::Store(error) => store(error),
+    }
+}
+
 pub(super) fn input(error: InputError) -> ServiceError {
     match error {
         InputError::NotFound => Code::CheckNotFound.into(),
         InputError::WrongPhase => Code::WrongPhase.into(),
+        InputError::Store(error) => store(error),
     }
 }
 
@@ -86,21 +171,56 @@ pub(super) fn results(error: ResultsError) -> ServiceError {
     match error {
         ResultsError::Forbidden => Code::ForbiddenRole.into(),
         ResultsError::NotFound => Code::ResultNotFound.into(),
-        ResultsError::PersonUnknown => Code::InquiryPersonUnknown.into(),
-        ResultsError::PersonAmbiguous => Code::InquiryPersonAmbiguous.into(),
-        ResultsError::Upstream(error) => upstream(error),
         ResultsError::Store(error) => store(error),
     }
 }
 
-fn upstream(error: UpstreamError) -> ServiceError {
+/// Seconds after which a full queue may have room again: the longest wait of the queue.
+const QUEUE_WAIT: u32 = 60;
+
+pub(super) fn inquiry(error: InquiryError) -> ServiceError {
     match error {
-        UpstreamError::Unreachable => Code::UpstreamUnreachable.into(),
-        UpstreamError::Timeout => Code::UpstreamTimeout.into(),
-        UpstreamError::Refused { code } => ServiceError::new(Code::UpstreamRefused).upstream_code(code),
-        UpstreamError::ClientCertificate => Code::UpstreamCertificate.into(),
-        UpstreamError::Malformed => Code::UpstreamMalformed.into(),
-        UpstreamError::Maintenance => Code::UpstreamMaintenance.into(),
+        InquiryError::Forbidden => Code::ForbiddenRole.into(),
+        InquiryError::NotFound => Code::InquiryJobNotFound.into(),
+        InquiryError::QueueFull => ServiceError::new(Code::InquiryQueueFull).retry_after(QUEUE_WAIT),
+        InquiryError::Failed(failure) => {
+            let error = ServiceError::new(inquiry_failure(&failure));
+            match failure {
+                InquiryFailure::Refused { code } => error.upstream_code(code),
+                InquiryFailure::ResultNotFound
+                | InquiryFailure::PersonUnknown
+                | InquiryFailure::PersonAmbiguous
+                | InquiryFailure::PersonNotFound
+                | InquiryFailure::NumberInUse => error,
+            }
+        }
+        InquiryError::Store(error) => store(error),
+    }
+}
+
+/// The code of an inquiry number that failed.
+pub(super) fn inquiry_failure(failure: &InquiryFailure) -> Code {
+    match failure {
+        InquiryFailure::ResultNotFound => Code::ResultNotFound,
+        InquiryFailure::PersonUnknown => Code::InquiryPersonUnknown,
+        InquiryFailure::PersonAmbiguous => Code::InquiryPersonAmbiguous,
+        InquiryFailure::PersonNotFound => Code::InquiryPersonNotFound,
+        InquiryFailure::NumberInUse => Code::InquiryNumberInUse,
+        InquiryFailure::Refused { .. } => Code::UpstreamRefused,
+    }
+}
+
+/// The code of why inquiry numbers wait.
+pub(super) fn later(why: Later) -> Code {
+    match why {
+        Later::Unreachable => Code::UpstreamUnreachable,
+        Later::Timeout => Code::UpstreamTimeout,
+        Later::Maintenance => Code::UpstreamMaintenance,
+        Later::Certificate => Code::UpstreamCertificate,
+        Later::Renegotiation => Code::UpstreamRenegotiation,
+        Later::SignIn => Code::UpstreamRefused,
+        Later::Malformed => Code::UpstreamMalformed,
+        Later::NotStored => Code::NotStored,
     }
 }
 
@@ -123,15 +243,31 @@ pub(super) fn failure(failure: &Failure) -> Code {
         Failure::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial,
         Failure::NotRegistered => Code::CardUseNotRegistered,
         Failure::PhoneNotRegistered => Code::CardUseNotRegisteredPhone,
+        Failure::RegistrationClosed => Code::CardUseRegistrationClosed,
+        Failure::RegistrationPending => Code::CardUseRegistrationPending,
         Failure::CertificateExpired => Code::CertificateExpired,
         Failure::PhoneCertificateExpired => Code::CertificateExpiredPhone,
         Failure::UpstreamUnreachable => Code::UpstreamUnreachable,
         Failure::UpstreamTimeout => Code::UpstreamTimeout,
         Failure::UpstreamMaintenance => Code::UpstreamMaintenance,
         Failure::ClientCertificate => Code::UpstreamCertificate,
+        Failure::UpstreamRenegotiation => Code::UpstreamRenegotiation,
         Failure::UpstreamMalformed => Code::UpstreamMalformed,
         Failure::UpstreamRefused { .. } => Code::UpstreamRefused,
         Failure::NotStored => Code::NotStored,
+    }
+}
+
+/// The code of a failed question to the central system.
+pub(super) fn upstream_code(error: &UpstreamError) -> Code {
+    match error {
+        UpstreamError::Unreachable => Code::UpstreamUnreachable,
+        UpstreamError::Timeout => Code::UpstreamTimeout,
+        UpstreamError::Refused { .. } | UpstreamError::SignInRefused { .. } => Code::UpstreamRefused,
+        UpstreamError::ClientCertificate => Code::UpstreamCertificate,
+        UpstreamError::Renegotiation => Code::UpstreamRenegotiation,
+        UpstreamError::Malformed => Code::UpstreamMalformed,
+        UpstreamError::Maintenance => Code::UpstreamMaintenance,
     }
 }
 
@@ -161,16 +297,29 @@ mod tests {
             Failure::PhoneCertificateExpired,
             Failure::VisualNeedsTerminalMaterial,
             Failure::NotRegistered,
+            Failure::RegistrationClosed,
+            Failure::RegistrationPending,
             Failure::CertificateExpired,
             Failure::UpstreamUnreachable,
             Failure::UpstreamTimeout,
             Failure::UpstreamMaintenance,
             Failure::ClientCertificate,
+            Failure::UpstreamRenegotiation,
             Failure::UpstreamMalformed,
             Failure::UpstreamRefused { code: "X".to_owned() },
             Failure::NotStored,
         ] {
             assert_eq!(failure(&example).as_str(), example.code());
+        }
+        for example in [
+            InquiryFailure::ResultNotFound,
+            InquiryFailure::PersonUnknown,
+            InquiryFailure::PersonAmbiguous,
+            InquiryFailure::PersonNotFound,
+            InquiryFailure::NumberInUse,
+            InquiryFailure::Refused { code: "X".to_owned() },
+        ] {
+            assert_eq!(inquiry_failure(&example).as_str(), example.code());
         }
     }
 }

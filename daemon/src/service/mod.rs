@@ -2,38 +2,64 @@
 //!
 //! Decides nothing: reads a request, calls one use case, writes the answer.
 
+mod accounts;
+mod collect;
 mod errors;
+mod health;
+mod inquiry;
 mod query;
 mod wire;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::codes::Code;
-use api::service::{Answer, Caller, Service, ServiceError, SessionKey};
+use api::service::{Along, Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
 use api::wire as w;
 use async_trait::async_trait;
 
 use crate::app::access::Actor;
+use crate::app::accounts::ManageAccounts;
+use crate::app::announcements::News;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
+use crate::app::collect::Collect;
 use crate::app::health::Health;
-use crate::app::ports::{Origin, ReaderName, Source, TerminalId};
+use crate::app::inquiries::Inquiries;
+use crate::app::own_account::OwnAccount;
+use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
+use crate::app::sessions::{IDLE_LIMIT, Session, Sessions, short};
 use crate::app::settings::ChangeSettings;
-use crate::app::sign_in::{self, IDLE_LIMIT, Session, SignIn, SignInRequest};
+use crate::app::sign_in::SignIn;
+use crate::app::terminals::Terminals;
 use crate::domain::admission::SecuritySettings;
 use crate::domain::check::ResultId;
-use crate::domain::identifiers::InquiryNumber;
-use crate::domain::personal::{Pin, Secret};
+use crate::domain::personal::Pin;
+use crate::domain::queue::{BulkId, JobId};
 
 /// The use cases behind the API.
 pub struct UseCases {
-    /// Sign-in and sessions.
+    /// Sign-in.
     pub sign_in: SignIn,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// Enrolled terminals.
+    pub terminals: Arc<Terminals>,
+    /// Everybody's accounts.
+    pub accounts: Arc<ManageAccounts>,
+    /// One's own account.
+    pub own_account: OwnAccount,
     /// Checks.
     pub checks: Checks,
-    /// Results and inquiry numbers.
+    /// Results.
     pub results: Results,
+    /// Collecting what others of the facility confirmed.
+    pub collect: Collect,
+    /// Announcements.
+    pub news: News,
+    /// Inquiry numbers.
+    pub inquiries: Inquiries,
     /// Settings.
     pub settings: ChangeSettings,
     /// Health.
@@ -44,35 +70,31 @@ pub struct UseCases {
 
 #[async_trait]
 impl Service for UseCases {
-    async fn sign_in(&self, request: w::SignIn, peer: Option<SocketAddr>) -> Answer<w::Session> {
-        let signed_in = self
-            .sign_in
-            .sign_in(SignInRequest {
-                institution_code: request.institution_code,
-                account: request.account,
-                password: Secret::new(request.password.expose().to_owned()),
-                code: Secret::new(request.code.expose().to_owned()),
-                from_loopback: is_loopback(peer),
-            })
-            .await
-            .map_err(errors::sign_in)?;
+    async fn sign_in(&self, request: w::SignIn, along: Along) -> Answer<w::Session> {
+        let (claimed, second) = accounts::credentials(request)?;
+        let welcome =
+            self.sign_in.sign_in(claimed, second, accounts::along(&along)).await.map_err(errors::sign_in)?;
+        let session = welcome.signed_in.session;
         Ok(w::Session {
-            token: signed_in.token.expose().to_owned(),
-            account: signed_in.actor.account,
-            role: wire::role(signed_in.actor.role),
-            expires_at: wire::jst(signed_in.ends_at),
+            token: welcome.signed_in.token.expose().to_owned(),
+            account: session.actor.account,
+            role: wire::role(session.actor.role),
+            expires_at: wire::jst(session.ends_at),
             idle_timeout_s: IDLE_LIMIT.as_secs(),
+            announcements: collect::announcements(&welcome.announcements),
+            password_change_required: session.restricted,
         })
     }
 
-    async fn authenticate(&self, token: &str) -> Answer<Caller> {
-        let session = self.sign_in.recognise(token).await.map_err(errors::store)?;
+    async fn authenticate(&self, token: &str, terminal: Option<&str>) -> Answer<Caller> {
+        let session = self.sessions.recognise(token, terminal).await.map_err(errors::store)?;
         let session = session.ok_or(ServiceError::new(Code::SessionRequired))?;
         Ok(Caller {
             account: session.actor.account,
             role: wire::role(session.actor.role),
             session: SessionKey(session.token_hash),
             peer: None,
+            must_change_password: session.restricted,
         })
     }
 
@@ -83,13 +105,13 @@ impl Service for UseCases {
             role: wire::role(session.actor.role),
             expires_at: wire::jst(session.ends_at),
             idle_timeout_s: IDLE_LIMIT.as_secs(),
+            password_change_required: session.restricted,
         })
     }
 
     async fn sign_out(&self, caller: &Caller) -> Answer<()> {
-        let mut session = self.live_session(caller)?;
-        session.actor = actor(caller);
-        self.sign_in.sign_out(&session).await.map_err(errors::store)
+        let session = self.live_session(caller)?;
+        self.sessions.sign_out(&session).await.map_err(errors::store)
     }
 
     async fn create_check(&self, caller: &Caller, request: w::NewCheck) -> Answer<w::Check> {
@@ -131,6 +153,16 @@ impl Service for UseCases {
         answer_check(self.checks.confirm_last_try(&actor(caller), id).await)
     }
 
+    async fn register_card_use(
+        &self,
+        caller: &Caller,
+        id: &str,
+        request: w::CardUseRegistration,
+    ) -> Answer<w::Check> {
+        let consent = wire::consent_from(request);
+        answer_check(self.checks.decide_registration(&actor(caller), id, consent).await)
+    }
+
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<w::Check> {
         answer_check(self.checks.cancel(&actor(caller), id).await)
     }
@@ -156,30 +188,65 @@ impl Service for UseCases {
         Ok(wire::result(&result))
     }
 
+    async fn collect_results(&self, caller: &Caller) -> Answer<w::Collected> {
+        let report = self.collect.collect_now(&actor(caller)).await.map_err(errors::collect)?;
+        Ok(collect::collected(report))
+    }
+
+    async fn announcements(&self, caller: &Caller) -> Answer<w::AnnouncementList> {
+        let shown = self.news.list(&actor(caller)).await.map_err(errors::news)?;
+        Ok(collect::announcements(&shown))
+    }
+
     async fn set_inquiry_number(
         &self,
         caller: &Caller,
         id: i64,
         request: w::InquiryNumber,
-    ) -> Answer<w::InquiryNumberSet> {
-        let number = InquiryNumber::parse(&request.inquiry_number).map_err(|invalid| {
-            ServiceError::new(Code::InquiryNumberInvalid).field(invalid.field).detail(invalid.rule)
-        })?;
-        let changed = self
-            .results
-            .set_inquiry_number(&actor(caller), ResultId(id), &number)
-            .await
-            .map_err(errors::results)?;
-        Ok(w::InquiryNumberSet {
-            inquiry_number: number.expose().to_owned(),
-            results: changed.into_iter().map(|id| id.0).collect(),
-        })
+    ) -> Answer<InquiryOutcome> {
+        let number = inquiry::number(&request.inquiry_number)?;
+        let registration = self.inquiries.set_for_result(&actor(caller), ResultId(id), &number).await;
+        Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
+    }
+
+    async fn set_inquiry_number_of_insurance(
+        &self,
+        caller: &Caller,
+        request: w::InquiryNumberOfInsurance,
+    ) -> Answer<InquiryOutcome> {
+        let number = inquiry::number(&request.inquiry_number)?;
+        let person = inquiry::person(&request.insurance)?;
+        let registration = self.inquiries.set_for_person(&actor(caller), person, &number).await;
+        Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
+    }
+
+    async fn inquiry_job(&self, caller: &Caller, id: i64) -> Answer<w::InquiryJob> {
+        let job = self.inquiries.job(&actor(caller), JobId(id)).await.map_err(errors::inquiry)?;
+        Ok(inquiry::job(&job))
+    }
+
+    async fn set_inquiry_numbers_in_bulk(
+        &self,
+        caller: &Caller,
+        request: w::BulkInquiry,
+    ) -> Answer<w::BulkReceipt> {
+        let items = inquiry::items(&request)?;
+        let count = items.len();
+        let taken = self.inquiries.set_bulk(&actor(caller), items).await.map_err(errors::inquiry)?;
+        Ok(inquiry::receipt(taken, count))
+    }
+
+    async fn inquiry_bulk(&self, caller: &Caller, id: i64, query: w::BulkQuery) -> Answer<w::BulkStand> {
+        let (from, limit) = inquiry::page(query);
+        let stand = self.inquiries.bulk(&actor(caller), BulkId(id), from, limit).await;
+        let (stand, page) = stand.map_err(errors::inquiry)?;
+        Ok(inquiry::stand(BulkId(id), &stand, &page))
     }
 
     async fn readers(&self, caller: &Caller) -> Answer<w::Readers> {
         let view = self.health.desk(&actor(caller)).map_err(errors::forbidden)?;
         let offer = self.checks.offer(&actor(caller)).await.map_err(errors::create)?;
-        let mut readers = wire::readers(&view, &offer);
+        let mut readers = health::readers(&view, &offer);
         for reader in &mut readers.readers {
             reader.check_id = self.checks.on_reader(&ReaderName(reader.name.clone()));
         }
@@ -188,7 +255,10 @@ impl Service for UseCases {
 
     async fn security_settings(&self, caller: &Caller) -> Answer<w::SecuritySettings> {
         let settings = self.settings.security(&actor(caller)).await.map_err(errors::settings)?;
-        Ok(w::SecuritySettings { visual_confirmation: settings.visual_confirmation })
+        Ok(w::SecuritySettings {
+            visual_confirmation: settings.visual_confirmation,
+            operators_need_code: settings.operators_need_code,
+        })
     }
 
     async fn set_security_settings(
@@ -196,20 +266,25 @@ impl Service for UseCases {
         caller: &Caller,
         settings: w::SecuritySettings,
     ) -> Answer<w::SecuritySettings> {
-        let wanted = SecuritySettings { visual_confirmation: settings.visual_confirmation };
+        let wanted = SecuritySettings {
+            visual_confirmation: settings.visual_confirmation,
+            operators_need_code: settings.operators_need_code,
+        };
         self.settings.set_security(&actor(caller), wanted).await.map_err(errors::settings)?;
         Ok(settings)
     }
 
     async fn health(&self, caller: &Caller) -> Answer<w::Health> {
         let view = self.health.look(&actor(caller)).await.map_err(errors::forbidden)?;
-        Ok(wire::health(&view, self.origin))
+        Ok(health::health(&view, self.health.now(), self.origin))
     }
 }
 
 impl UseCases {
     fn live_session(&self, caller: &Caller) -> Answer<Session> {
-        self.sign_in.session(&caller.session.0).ok_or(ServiceError::new(Code::SessionRequired))
+        let session = self.sessions.session(&caller.session.0);
+        let session = session.ok_or(ServiceError::new(Code::SessionRequired))?;
+        Ok(Session { actor: actor(caller), ..session })
     }
 }
 
@@ -219,7 +294,7 @@ fn answer_check(view: Result<CheckView, InputError>) -> Answer<w::Check> {
 
 fn actor(caller: &Caller) -> Actor {
     let source =
-        Source::Api { loopback: is_loopback(caller.peer), session: Some(sign_in::short(&caller.session.0)) };
+        AuditSource::Api { loopback: is_loopback(caller.peer), session: Some(short(&caller.session.0)) };
     Actor { account: caller.account.clone(), role: wire::role_from(caller.role), source }
 }
 

@@ -1,17 +1,13 @@
 //! Domain → wire, field by field; the compiler notices a field that is forgotten.
 
-use api::codes::Code;
 use api::wire as w;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::errors;
-use crate::app::checks::{CertificateView, CheckView, Offer};
-use crate::app::health::HealthView;
-use crate::app::ports::{
-    CardService, DeskView, Origin, ReaderState, Role, StoreError, StoredResult, UpstreamHealth,
-};
-use crate::domain::admission::{CardKind, EnteredBy};
+use crate::app::checks::{CertificateView, CheckView};
+use crate::app::ports::{Origin, Role, Source, StoredResult};
+use crate::domain::admission::{CardKind, Consent, ConsentedBy, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
 use crate::domain::eligibility::{Eligibility, Field, Validity};
@@ -23,7 +19,7 @@ pub(super) fn jst(at: Timestamp) -> String {
     format!("{}+09:00", jst_datetime(at).strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
-fn iso_day(day: Date) -> String {
+pub(super) fn iso_day(day: Date) -> String {
     day.strftime("%Y-%m-%d").to_string()
 }
 
@@ -62,6 +58,14 @@ same_words!(method, method_from, Method { Visual, CardPin, Iphone, AndroidPin })
 same_words!(card_kind, card_kind_from, CardKind { WithPhoto, WithoutPhoto, FaceAuthentication });
 same_words!(entered_by, entered_by_from, EnteredBy { Patient, LegalRepresentative, Helper });
 
+pub(super) fn consent_from(request: w::CardUseRegistration) -> Consent {
+    match (request.consent, request.consented_by) {
+        (false, _) => Consent::Declined,
+        (true, Some(w::ConsentedBy::Patient) | None) => Consent::Given(ConsentedBy::Patient),
+        (true, Some(w::ConsentedBy::LegalRepresentative)) => Consent::Given(ConsentedBy::LegalRepresentative),
+    }
+}
+
 fn token(token: Token) -> w::Token {
     match token {
         Token::Plastic => w::Token::Plastic,
@@ -78,6 +82,8 @@ pub(super) fn check(view: CheckView) -> w::Check {
         Phase::Reading => (w::CheckPhase::Reading, None, None),
         Phase::ConfirmingLastTry => (w::CheckPhase::ConfirmingLastTry, None, None),
         Phase::AskingUpstream => (w::CheckPhase::AskingUpstream, None, None),
+        Phase::OfferingRegistration => (w::CheckPhase::OfferingRegistration, None, None),
+        Phase::Registering => (w::CheckPhase::Registering, None, None),
         Phase::Done(id) => (w::CheckPhase::Done, Some(id.0), None),
         Phase::Failed(reason) => (w::CheckPhase::Failed, None, Some(failure(reason))),
         Phase::Cancelled => (w::CheckPhase::Cancelled, None, None),
@@ -134,12 +140,19 @@ fn failure(failure: &Failure) -> w::CheckFailure {
 pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
     let content = &stored.content;
     let confirmation = &content.confirmation;
+    let (source, check_id, how) = match &content.source {
+        Source::Own { check_id, method: how } => {
+            (w::ResultSource::Own, Some(check_id.clone()), Some(method(*how)))
+        }
+        Source::Elsewhere => (w::ResultSource::Elsewhere, None, None),
+    };
     w::EligibilityResult {
         id: stored.id.0,
-        check_id: content.check_id.clone(),
+        source,
+        check_id,
         checked_at: jst(confirmation.processed_at),
         confirmed_for: iso_day(confirmation.confirmed_for),
-        method: method(content.method),
+        method: how,
         terminal: content.terminal.0.clone(),
         validity: validity(&confirmation.validity),
         searchable: confirmation.is_searchable(),
@@ -243,89 +256,4 @@ fn warning(remark: Remark) -> w::Warning {
         Remark::PartlyWithheld => w::WarningCode::PartlyWithheld,
     };
     w::Warning { code, message: remark.message() }
-}
-
-//------------ Readers and health -------------------------------------------------------------------------------------
-
-pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
-    w::Readers {
-        service_available: view.service_available(),
-        methods: offer.methods.iter().copied().map(method).collect(),
-        visual_after_lock: offer.visual_after_lock,
-        readers: view
-            .readers
-            .iter()
-            .map(|reader| w::Reader {
-                name: reader.name.0.clone(),
-                state: match reader.state {
-                    ReaderState::Empty => w::ReaderState::Empty,
-                    ReaderState::Card(_) => w::ReaderState::Card,
-                    ReaderState::Mute => w::ReaderState::Mute,
-                    ReaderState::Unavailable => w::ReaderState::Unavailable,
-                },
-                check_id: None,
-            })
-            .collect(),
-    }
-}
-
-pub(super) fn health(view: &HealthView, origin: Origin) -> w::Health {
-    let card = card_health(&view.desk);
-    let upstream = match view.upstream {
-        UpstreamHealth::Unknown => w::HealthPart::well(w::HealthState::Unknown),
-        UpstreamHealth::Answering => w::HealthPart::well(w::HealthState::Ok),
-        UpstreamHealth::Failing => w::HealthPart::troubled(w::HealthState::Failed, Code::UpstreamUnreachable),
-    };
-    let store = match &view.store {
-        Ok(()) if view.audit_is_sound => w::HealthPart::well(w::HealthState::Ok),
-        Ok(()) => w::HealthPart::troubled(w::HealthState::Degraded, Code::AuditLogSuspect),
-        Err(StoreError::DiskFull) => w::HealthPart::troubled(w::HealthState::Failed, Code::StoreFull),
-        Err(StoreError::Failed(_) | StoreError::Corrupt { .. }) => {
-            w::HealthPart::troubled(w::HealthState::Failed, Code::Internal)
-        }
-    };
-    w::Health {
-        state: overall([card.state, upstream.state, store.state]),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        sandbox: origin == Origin::Sandbox,
-        card,
-        upstream,
-        store,
-    }
-}
-
-fn card_health(view: &DeskView) -> w::HealthPart {
-    match view.service {
-        CardService::Available => {}
-        CardService::Gone => {
-            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceUnavailable);
-        }
-        CardService::Refused => {
-            return w::HealthPart::troubled(w::HealthState::Failed, Code::CardServiceRefused);
-        }
-    }
-    let dead = view.readers.iter().filter(|reader| reader.state == ReaderState::Unavailable).count();
-    match (view.readers.len(), dead) {
-        (0, _) => w::HealthPart::troubled(w::HealthState::Failed, Code::NoReader),
-        (_, 0) => w::HealthPart::well(w::HealthState::Ok),
-        (all, dead) if all == dead => {
-            w::HealthPart::troubled(w::HealthState::Failed, Code::ReaderUnavailable)
-        }
-        (_, _) => w::HealthPart::troubled(w::HealthState::Degraded, Code::ReaderUnavailable),
-    }
-}
-
-/// The store failing means that nothing works; a reader or the central system failing leaves the rest usable.
-fn overall(parts: [w::HealthState; 3]) -> w::HealthState {
-    match parts {
-        [_, _, w::HealthState::Failed] => w::HealthState::Failed,
-        [w::HealthState::Failed | w::HealthState::Degraded, ..]
-        | [_, w::HealthState::Failed | w::HealthState::Degraded, _]
-        | [_, _, w::HealthState::Degraded] => w::HealthState::Degraded,
-        [
-            w::HealthState::Ok | w::HealthState::Unknown,
-            w::HealthState::Ok | w::HealthState::Unknown,
-            w::HealthState::Ok | w::HealthState::Unknown,
-        ] => w::HealthState::Ok,
-    }
 }

@@ -1,22 +1,26 @@
-//! Accounts, their failure counter and sessions.
+//! Accounts, their failure counters, and what is used up by signing in.
 //!
 //! A failure is counted before anything is evaluated, inside the writer, so neither a crash nor parallel connections
 //! give free guesses. Every attempt commits, known name or not: the time of the answer does not tell them apart.
 
+mod change;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::FromRow;
+use zeroize::Zeroizing;
 
+use super::crypto::Key;
 use super::error::failed;
 use super::writer::{Tx, write};
 use super::{Store, audit};
 use crate::app::ports::{
-    Account, Accounts, Attempt, AuditEntry, CreateAccountError, NewAccount, Role, SessionRecord,
-    SessionStore, StoreError,
+    Account, AccountChange, AccountSummary, Accounts, Attempt, AuditEntry, Changed, CreateAccountError,
+    Device, NewAccount, Role, SignInProof, StoreError,
 };
 use crate::domain::lockout::{Verdict, verdict};
 
-fn role_word(role: Role) -> &'static str {
+pub(super) fn role_word(role: Role) -> &'static str {
     match role {
         Role::Operator => "operator",
         Role::ReceiptComputer => "receipt-computer",
@@ -24,7 +28,7 @@ fn role_word(role: Role) -> &'static str {
     }
 }
 
-fn read_role(word: &str) -> Option<Role> {
+pub(super) fn read_role(word: &str) -> Option<Role> {
     match word {
         "operator" => Some(Role::Operator),
         "receipt-computer" => Some(Role::ReceiptComputer),
@@ -33,9 +37,21 @@ fn read_role(word: &str) -> Option<Role> {
     }
 }
 
-/// What a TOTP secret is sealed to.
+fn device_word(device: Device) -> String {
+    match device {
+        Device::Anywhere => String::new(),
+        Device::Terminal(id) => format!("terminal {id}"),
+        Device::Certificate(id) => format!("certificate {id}"),
+    }
+}
+
+/// What a TOTP secret is sealed to; an offered one takes the place of the other without being opened.
 fn totp_place(account: i64) -> Vec<u8> {
     [b"accounts.totp_secret".as_slice(), &account.to_be_bytes()].concat()
+}
+
+fn recovery_hash(key: &Key, account: i64, code: &str) -> Result<[u8; 32], StoreError> {
+    Ok(key.hash(&[&account.to_be_bytes(), code.as_bytes()])?)
 }
 
 #[derive(FromRow)]
@@ -45,22 +61,35 @@ struct AccountRow {
     role: String,
     password_hash: String,
     totp_secret: Vec<u8>,
+    must_change: i64,
+    disabled: i64,
     failures: i64,
     last_failure_us: Option<i64>,
 }
 
 impl AccountRow {
     fn corrupt(&self, reason: &str) -> StoreError {
-        StoreError::Corrupt { table: "accounts", row: self.id, reason: reason.to_owned() }
+        corrupt(self.id, reason)
     }
 }
 
-async fn begin_attempt(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Attempt, StoreError> {
+fn corrupt(row: i64, reason: &str) -> StoreError {
+    StoreError::Corrupt { table: "accounts", row, reason: reason.to_owned() }
+}
+
+async fn begin_attempt(
+    tx: &mut Tx,
+    name: &str,
+    device: Device,
+    now: Timestamp,
+) -> Result<Attempt, StoreError> {
     let found: Option<AccountRow> = sqlx::query_as(
-        "SELECT id, name, role, password_hash, totp_secret, failures, last_failure_us FROM accounts \
-         WHERE name = ?1",
+        "SELECT id, name, role, password_hash, totp_secret, must_change, disabled, \
+         COALESCE(failures, 0) AS failures, last_failure_us \
+         FROM accounts LEFT JOIN sign_in_failures ON account = id AND device = ?2 WHERE name = ?1",
     )
     .bind(name)
+    .bind(device_word(device))
     .fetch_optional(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
@@ -72,12 +101,16 @@ async fn begin_attempt(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Attemp
         Verdict::Wait(until) => return Ok(Attempt::Wait(until)),
         Verdict::Allowed => {}
     }
-    sqlx::query("UPDATE accounts SET failures = failures + 1, last_failure_us = ?1 WHERE id = ?2")
-        .bind(now.as_microsecond())
-        .bind(row.id)
-        .execute(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
+    sqlx::query(
+        "INSERT INTO sign_in_failures (account, device, failures, last_failure_us) VALUES (?1, ?2, 1, ?3) \
+         ON CONFLICT (account, device) DO UPDATE SET failures = failures + 1, last_failure_us = ?3",
+    )
+    .bind(row.id)
+    .bind(device_word(device))
+    .bind(now.as_microsecond())
+    .execute(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))?;
     let totp_secret = tx
         .keyring
         .system()
@@ -91,7 +124,45 @@ async fn begin_attempt(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Attemp
         role,
         password_hash: row.password_hash,
         totp_secret,
+        must_change: row.must_change == 1,
+        disabled: row.disabled == 1,
     }))
+}
+
+/// `false` if the proof was used up before; then nothing is changed.
+async fn succeed(tx: &mut Tx, account: i64, device: Device, proof: SignInProof) -> Result<bool, StoreError> {
+    let used = match proof {
+        SignInProof::Step(step) => {
+            let step = i64::try_from(step)
+                .map_err(|_| StoreError::Failed("a TOTP step beyond every calendar".to_owned()))?;
+            sqlx::query("UPDATE accounts SET last_step = ?2 WHERE id = ?1 AND last_step < ?2")
+                .bind(account)
+                .bind(step)
+                .execute(&mut tx.db)
+                .await
+        }
+        SignInProof::Recovery(code) => {
+            let hash = recovery_hash(&tx.keyring.system().recovery, account, &code)?;
+            sqlx::query("DELETE FROM recovery_codes WHERE account = ?1 AND hash = ?2")
+                .bind(account)
+                .bind(hash.as_slice())
+                .execute(&mut tx.db)
+                .await
+        }
+        SignInProof::Lasting => {
+            sqlx::query("UPDATE accounts SET id = id WHERE id = ?1").bind(account).execute(&mut tx.db).await
+        }
+    };
+    if used.map_err(|e| failed(&e))?.rows_affected() != 1 {
+        return Ok(false);
+    }
+    sqlx::query("DELETE FROM sign_in_failures WHERE account = ?1 AND device = ?2")
+        .bind(account)
+        .bind(device_word(device))
+        .execute(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    Ok(true)
 }
 
 /// `false` if the name is taken.
@@ -99,14 +170,15 @@ async fn create(tx: &mut Tx, account: &NewAccount, entry: &AuditEntry) -> Result
     let id = tx.next_id("accounts").await?;
     let sealed = tx.keyring.system().totp.seal(tx.random.as_ref(), &totp_place(id), &account.totp_secret)?;
     let done = sqlx::query(
-        "INSERT INTO accounts (id, name, role, password_hash, totp_secret) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (name) DO NOTHING",
+        "INSERT INTO accounts (id, name, role, password_hash, totp_secret, must_change) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
     )
     .bind(id)
     .bind(&account.name)
     .bind(role_word(account.role))
     .bind(&account.password_hash)
     .bind(sealed)
+    .bind(i64::from(account.must_change))
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
@@ -117,31 +189,65 @@ async fn create(tx: &mut Tx, account: &NewAccount, entry: &AuditEntry) -> Result
     Ok(created)
 }
 
+#[derive(FromRow)]
+struct SummaryRow {
+    id: i64,
+    name: String,
+    role: String,
+    must_change: i64,
+    disabled: i64,
+    failures: i64,
+    recovery_codes: i64,
+}
+
+impl SummaryRow {
+    fn read(self) -> Result<AccountSummary, StoreError> {
+        Ok(AccountSummary {
+            id: self.id,
+            role: read_role(&self.role).ok_or_else(|| corrupt(self.id, "its role is unknown"))?,
+            name: self.name,
+            must_change: self.must_change == 1,
+            disabled: self.disabled == 1,
+            failures: u32::try_from(self.failures).unwrap_or(u32::MAX),
+            recovery_codes: u32::try_from(self.recovery_codes).unwrap_or(u32::MAX),
+        })
+    }
+}
+
 #[async_trait]
 impl Accounts for Store {
-    async fn begin_attempt(&self, name: &str, now: Timestamp) -> Result<Attempt, StoreError> {
+    async fn begin_attempt(&self, name: &str, device: Device, now: Timestamp) -> Result<Attempt, StoreError> {
         let name = name.to_owned();
-        write(&self.writer, move |tx| Box::pin(async move { begin_attempt(tx, &name, now).await })).await
+        write(&self.writer, move |tx| Box::pin(async move { begin_attempt(tx, &name, device, now).await }))
+            .await
     }
 
-    async fn accept_step(&self, account: i64, step: u64) -> Result<bool, StoreError> {
-        let step = i64::try_from(step)
-            .map_err(|_| StoreError::Failed("a TOTP step beyond every calendar".to_owned()))?;
-        write(&self.writer, move |tx| {
-            Box::pin(async move {
-                let done = sqlx::query(
-                    "UPDATE accounts SET last_step = ?1, failures = 0, last_failure_us = NULL \
-                     WHERE id = ?2 AND last_step < ?1",
-                )
-                .bind(step)
+    async fn recovery_fits(&self, account: i64, code: &str) -> Result<bool, StoreError> {
+        let hash = recovery_hash(&self.keyring.system().recovery, account, code)?;
+        let found: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM recovery_codes WHERE account = ?1 AND hash = ?2")
                 .bind(account)
-                .execute(&mut tx.db)
+                .bind(hash.as_slice())
+                .fetch_one(&self.readers)
                 .await
                 .map_err(|e| failed(&e))?;
-                Ok(done.rows_affected() == 1)
-            })
-        })
-        .await
+        Ok(found == 1)
+    }
+
+    async fn succeed(&self, account: i64, device: Device, proof: SignInProof) -> Result<bool, StoreError> {
+        write(&self.writer, move |tx| Box::pin(succeed(tx, account, device, proof))).await
+    }
+
+    async fn offered_totp(&self, account: i64) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let sealed: Option<Option<Vec<u8>>> =
+            sqlx::query_scalar("SELECT totp_offer FROM accounts WHERE id = ?1")
+                .bind(account)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(|e| failed(&e))?;
+        let Some(sealed) = sealed.flatten() else { return Ok(None) };
+        let opened = self.keyring.system().totp.open(&totp_place(account), &sealed);
+        opened.map(Some).map_err(|_| corrupt(account, "the offered TOTP secret does not open"))
     }
 
     async fn create(&self, account: &NewAccount, audit: &AuditEntry) -> Result<(), CreateAccountError> {
@@ -151,6 +257,7 @@ impl Accounts for Store {
             role: account.role,
             password_hash: account.password_hash.clone(),
             totp_secret: account.totp_secret.clone(),
+            must_change: account.must_change,
         };
         let created =
             write(&self.writer, move |tx| Box::pin(async move { create(tx, &account, &entry).await }))
@@ -158,106 +265,27 @@ impl Accounts for Store {
         if created { Ok(()) } else { Err(CreateAccountError::Exists) }
     }
 
-    async fn unlock(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError> {
+    async fn change(
+        &self,
+        name: &str,
+        change: AccountChange,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
         let (name, entry) = (name.to_owned(), audit.clone());
-        write(&self.writer, move |tx| {
-            Box::pin(async move {
-                let done =
-                    sqlx::query("UPDATE accounts SET failures = 0, last_failure_us = NULL WHERE name = ?1")
-                        .bind(name)
-                        .execute(&mut tx.db)
-                        .await
-                        .map_err(|e| failed(&e))?;
-                let unlocked = done.rows_affected() == 1;
-                if unlocked {
-                    audit::append(tx, &entry, &[]).await?;
-                }
-                Ok(unlocked)
-            })
-        })
-        .await
+        write(&self.writer, move |tx| Box::pin(async move { change::apply(tx, &name, change, &entry).await }))
+            .await
     }
-}
 
-#[derive(FromRow)]
-struct SessionRow {
-    token_hash: Vec<u8>,
-    account: String,
-    role: String,
-    created_at_us: i64,
-    last_used_at_us: i64,
-}
-
-impl SessionRow {
-    /// `None` if it cannot be read: such a session is as good as ended.
-    fn read(self) -> Option<SessionRecord> {
-        Some(SessionRecord {
-            token_hash: self.token_hash.try_into().ok()?,
-            account: self.account,
-            role: read_role(&self.role)?,
-            created_at: Timestamp::from_microsecond(self.created_at_us).ok()?,
-            last_used_at: Timestamp::from_microsecond(self.last_used_at_us).ok()?,
-        })
-    }
-}
-
-async fn load(tx: &mut Tx, since: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
-    sqlx::query("DELETE FROM sessions WHERE created_at_us < ?1")
-        .bind(since.as_microsecond())
-        .execute(&mut tx.db)
+    async fn list(&self) -> Result<Vec<AccountSummary>, StoreError> {
+        let rows: Vec<SummaryRow> = sqlx::query_as(
+            "SELECT id, name, role, must_change, disabled, \
+             (SELECT COALESCE(MAX(failures), 0) FROM sign_in_failures WHERE account = accounts.id) AS failures, \
+             (SELECT COUNT(*) FROM recovery_codes WHERE account = accounts.id) AS recovery_codes \
+             FROM accounts ORDER BY name",
+        )
+        .fetch_all(&self.readers)
         .await
         .map_err(|e| failed(&e))?;
-    let rows: Vec<SessionRow> =
-        sqlx::query_as("SELECT token_hash, account, role, created_at_us, last_used_at_us FROM sessions")
-            .fetch_all(&mut tx.db)
-            .await
-            .map_err(|e| failed(&e))?;
-    Ok(rows.into_iter().filter_map(SessionRow::read).collect())
-}
-
-/// Times are kept in microseconds.
-#[async_trait]
-impl SessionStore for Store {
-    async fn load(&self, since: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
-        write(&self.writer, move |tx| Box::pin(load(tx, since))).await
-    }
-
-    async fn save(&self, session: &SessionRecord) -> Result<(), StoreError> {
-        let session = session.clone();
-        write(&self.writer, move |tx| {
-            Box::pin(async move {
-                sqlx::query(
-                    "INSERT INTO sessions (token_hash, account, role, created_at_us, last_used_at_us) \
-                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (token_hash) DO UPDATE SET \
-                     account = excluded.account, role = excluded.role, created_at_us = excluded.created_at_us, \
-                     last_used_at_us = excluded.last_used_at_us",
-                )
-                .bind(session.token_hash.as_slice())
-                .bind(session.account)
-                .bind(role_word(session.role))
-                .bind(session.created_at.as_microsecond())
-                .bind(session.last_used_at.as_microsecond())
-                .execute(&mut tx.db)
-                .await
-                .map(drop)
-                .map_err(|e| failed(&e))
-            })
-        })
-        .await
-    }
-
-    async fn delete(&self, token_hash: &[u8; 32]) -> Result<(), StoreError> {
-        let token_hash = *token_hash;
-        write(&self.writer, move |tx| {
-            Box::pin(async move {
-                sqlx::query("DELETE FROM sessions WHERE token_hash = ?1")
-                    .bind(token_hash.as_slice())
-                    .execute(&mut tx.db)
-                    .await
-                    .map(drop)
-                    .map_err(|e| failed(&e))
-            })
-        })
-        .await
+        rows.into_iter().map(SummaryRow::read).collect()
     }
 }

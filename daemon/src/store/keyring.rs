@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! master key ── seals ──→ keyring { system, 202606, 202607, … }
-//!                                     │        └→ payload, person index, inquiry index of the results of that month
+//!                                     │        └→ payload, person index, inquiry index of the results, jobs of that month
 //!                                     └→ account secrets, audit chain (these outlive months)
 //! ```
 //! Destroying a month: the keyring is written again without it, under a new master key, and the old master key is
@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 use super::crypto::{CryptoError, KEY_BYTES, Key};
 use super::files::{self, FileError};
+use super::master::Master;
 use crate::app::ports::Random;
 use crate::domain::retention::JstMonth;
 
@@ -37,6 +38,14 @@ pub(super) enum KeyringError {
     /// There is data but no master key.
     #[error("the master key {0} is missing")]
     MasterKeyMissing(PathBuf),
+    /// The key from outside was not handed over.
+    #[error("the external key {name} cannot be read: {problem}")]
+    External {
+        /// How the administrator knows it.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// There is a database but no keyring.
     #[error("the keyring {0} is missing")]
     KeyringMissing(PathBuf),
@@ -57,6 +66,10 @@ pub(super) struct MonthKeys {
     pub(super) person: Key,
     /// Blind index of inquiry numbers.
     pub(super) inquiry: Key,
+    /// Blind index of the central system's own ids of results.
+    pub(super) upstream: Key,
+    /// Seals the queue's jobs.
+    pub(super) queue: Key,
 }
 
 impl MonthKeys {
@@ -65,6 +78,8 @@ impl MonthKeys {
             payload: root.derive("results payload")?,
             person: root.derive("results person index")?,
             inquiry: root.derive("results inquiry index")?,
+            upstream: root.derive("results upstream index")?,
+            queue: root.derive("inquiry queue payload")?,
             root,
         })
     }
@@ -75,6 +90,8 @@ pub(super) struct SystemKeys {
     root: Key,
     /// Seals TOTP secrets of accounts.
     pub(super) totp: Key,
+    /// Hashes recovery codes.
+    pub(super) recovery: Key,
     /// Chains the audit log.
     pub(super) audit: Key,
     /// Proves the audit log's anchor.
@@ -87,6 +104,7 @@ impl SystemKeys {
     fn new(root: Key) -> Result<Self, CryptoError> {
         Ok(Self {
             totp: root.derive("account totp")?,
+            recovery: root.derive("account recovery codes")?,
             audit: root.derive("audit chain")?,
             anchor: root.derive("audit anchor")?,
             audit_cut: root.derive("audit cut")?,
@@ -103,7 +121,7 @@ const ENTRY_BYTES: usize = 4 + KEY_BYTES;
 /// are called by the writer alone.
 pub(super) struct Keyring {
     file: PathBuf,
-    master: PathBuf,
+    master: Master,
     random: Arc<dyn Random>,
     system: Arc<SystemKeys>,
     months: RwLock<BTreeMap<i32, Arc<MonthKeys>>>,
@@ -113,29 +131,30 @@ impl Keyring {
     /// Opens the keyring, or creates it and the master key if there is nothing yet.
     pub(super) fn open(
         file: &Path,
-        master: &Path,
+        master: Master,
         database_exists: bool,
         random: Arc<dyn Random>,
     ) -> Result<Self, KeyringError> {
         let keyring_exists = files::exists(file)?;
-        let master_exists = files::exists(master)? || files::exists(&next(master))?;
+        let rotating = &master.rotating;
+        let master_exists = files::exists(rotating)? || files::exists(&next(rotating))?;
         if !master_exists && (keyring_exists || database_exists) {
-            return Err(KeyringError::MasterKeyMissing(master.to_owned()));
+            return Err(KeyringError::MasterKeyMissing(rotating.clone()));
         }
         if database_exists && !keyring_exists {
             return Err(KeyringError::KeyringMissing(file.to_owned()));
         }
         // A process that died right after a rename has not made it durable.
-        files::sync_directory(&files::directory_of(master))?;
+        files::sync_directory(&files::directory_of(rotating))?;
         files::sync_directory(&files::directory_of(file))?;
         let (system, months) = if keyring_exists {
-            load(file, master)?
+            load(file, &master)?
         } else {
-            (create(file, master, random.as_ref())?, BTreeMap::new())
+            (create(file, &master, random.as_ref())?, BTreeMap::new())
         };
         Ok(Self {
             file: file.to_owned(),
-            master: master.to_owned(),
+            master,
             random,
             system: Arc::new(system),
             months: RwLock::new(months),
@@ -146,15 +165,15 @@ impl Keyring {
     #[cfg(test)]
     pub(super) fn in_memory(random: Arc<dyn Random>) -> Result<Self, KeyringError> {
         let system = SystemKeys::new(Key::generate(random.as_ref()))?;
-        let (file, master) = (PathBuf::new(), PathBuf::new());
-        Ok(Self { file, master, random, system: Arc::new(system), months: RwLock::default() })
+        let master = Master::of(&PathBuf::new().into(), Path::new(""))?;
+        Ok(Self { file: PathBuf::new(), master, random, system: Arc::new(system), months: RwLock::default() })
     }
 
     /// Writes a keyring with given keys under a new master key; months that have expired are left out. What lies there is
     /// replaced.
     pub(super) fn install(
         file: &Path,
-        master: &Path,
+        master: Master,
         keys: &[u8],
         now: jiff::Timestamp,
         random: Arc<dyn Random>,
@@ -163,9 +182,9 @@ impl Keyring {
         months.retain(|number, _| !is_expired(*number, now));
         let key = Key::generate(random.as_ref());
         files::remove(file)?;
-        files::overwrite(master)?;
-        files::replace_private(master, key.expose())?;
-        let (file, master) = (file.to_owned(), master.to_owned());
+        files::overwrite(&master.rotating)?;
+        files::replace_private(&master.rotating, key.expose())?;
+        let file = file.to_owned();
         let keyring =
             Self { file, master, random, system: Arc::new(system), months: RwLock::new(BTreeMap::new()) };
         keyring.write(&key, &months)?;
@@ -203,8 +222,8 @@ impl Keyring {
         let mut months = self.snapshot();
         let keys = Arc::new(MonthKeys::new(Key::generate(self.random.as_ref()))?);
         months.insert(month.number(), Arc::clone(&keys));
-        let (master, _) = open_file(&self.file, &self.master)?;
-        self.write(&master, &months)?;
+        let (local, _) = open_file(&self.file, &self.master)?;
+        self.write(&local, &months)?;
         self.put(months);
         Ok(keys)
     }
@@ -219,14 +238,20 @@ impl Keyring {
         if dropped > 0 {
             // Leaves nothing half done behind before the next change begins.
             open_file(&self.file, &self.master)?;
-            let new_master = Key::generate(self.random.as_ref());
-            files::replace_private(&next(&self.master), new_master.expose())?;
-            self.write(&new_master, &months)?;
+            let new_key = Key::generate(self.random.as_ref());
+            files::replace_private(&next(&self.master.rotating), new_key.expose())?;
+            self.write(&new_key, &months)?;
             // From here on only the new master key opens the keyring, so the keys are gone for good.
             self.put(months);
-            promote_next(&self.master)?;
+            promote_next(&self.master.rotating)?;
         }
         Ok(u64::try_from(dropped).unwrap_or(u64::MAX))
+    }
+
+    /// First instant at which the keys of the oldest month must be gone, if there are any.
+    pub(super) fn first_expiry(&self) -> Option<jiff::Timestamp> {
+        let months = self.months.read().unwrap_or_else(PoisonError::into_inner);
+        months.keys().filter_map(|number| expiry_of(*number)).min()
     }
 
     fn snapshot(&self) -> BTreeMap<i32, Arc<MonthKeys>> {
@@ -237,16 +262,19 @@ impl Keyring {
         *self.months.write().unwrap_or_else(PoisonError::into_inner) = months;
     }
 
-    fn write(&self, master: &Key, months: &BTreeMap<i32, Arc<MonthKeys>>) -> Result<(), KeyringError> {
+    fn write(&self, local: &Key, months: &BTreeMap<i32, Arc<MonthKeys>>) -> Result<(), KeyringError> {
         let entries = months.iter().map(|(number, keys)| (*number, &keys.root));
-        write(&self.file, master, &self.system.root, entries, self.random.as_ref())
+        write(&self.file, &self.master.sealing(local)?, &self.system.root, entries, self.random.as_ref())
     }
 }
 
 /// Whether results of the month are past their retention; a number that is no month never is.
 fn is_expired(number: i32, now: jiff::Timestamp) -> bool {
-    let expiry = JstMonth::from_number(number).and_then(|month| month.next().next().start());
-    expiry.is_some_and(|expiry| now >= expiry)
+    expiry_of(number).is_some_and(|expiry| now >= expiry)
+}
+
+fn expiry_of(number: i32) -> Option<jiff::Timestamp> {
+    JstMonth::from_number(number).and_then(JstMonth::expiry)
 }
 
 /// Where the next master key lies while the keyring changes over to it.
@@ -266,18 +294,19 @@ fn read_key(path: &Path) -> Result<Option<Key>, FileError> {
 }
 
 /// First start: the master key comes first, because a keyring that nothing opens would have to be explained.
-fn create(file: &Path, master: &Path, random: &dyn Random) -> Result<SystemKeys, KeyringError> {
-    let key = match read_key(master)? {
+fn create(file: &Path, master: &Master, random: &dyn Random) -> Result<SystemKeys, KeyringError> {
+    let rotating = &master.rotating;
+    let local = match read_key(rotating)? {
         Some(key) => key,
-        None if files::exists(master)? => return Err(KeyringError::Unreadable(master.to_owned())),
+        None if files::exists(rotating)? => return Err(KeyringError::Unreadable(rotating.clone())),
         None => {
             let key = Key::generate(random);
-            files::replace_private(master, key.expose())?;
+            files::replace_private(rotating, key.expose())?;
             key
         }
     };
     let system = SystemKeys::new(Key::generate(random))?;
-    write(file, &key, &system.root, std::iter::empty(), random)?;
+    write(file, &master.sealing(&local)?, &system.root, std::iter::empty(), random)?;
     Ok(system)
 }
 
@@ -309,47 +338,49 @@ fn write<'k>(
     Ok(())
 }
 
-fn open_with(master: &Key, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn open_with(master: &Master, local: &Key, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let sealed = content.strip_prefix(HEADER)?;
-    master.derive("keyring").ok()?.open(HEADER, sealed).ok()
+    master.sealing(local).ok()?.derive("keyring").ok()?.open(HEADER, sealed).ok()
 }
 
-/// The master key that opens the keyring file as it is now, and the opened keyring. Finishes a change of the master key
-/// that a crash or an error interrupted.
-fn open_file(file: &Path, master: &Path) -> Result<(Key, Zeroizing<Vec<u8>>), KeyringError> {
+/// The rotating key that opens the keyring file as it is now, and the opened keyring. Finishes a change of the key that a
+/// crash or an error interrupted.
+fn open_file(file: &Path, master: &Master) -> Result<(Key, Zeroizing<Vec<u8>>), KeyringError> {
     let content = files::read_private(file)?.ok_or_else(|| KeyringError::KeyringMissing(file.to_owned()))?;
-    if let Some(key) = read_key(master)?
-        && let Some(plain) = open_with(&key, &content)
+    let rotating = &master.rotating;
+    if let Some(key) = read_key(rotating)?
+        && let Some(plain) = open_with(master, &key, &content)
     {
-        files::overwrite(&next(master))?;
-        files::remove(&next(master))?;
+        files::overwrite(&next(rotating))?;
+        files::remove(&next(rotating))?;
         return Ok((key, plain));
     }
-    if let Some(key) = read_key(&next(master))?
-        && let Some(plain) = open_with(&key, &content)
+    if let Some(key) = read_key(&next(rotating))?
+        && let Some(plain) = open_with(master, &key, &content)
     {
         // The old master key is destroyed next: the keyring that it opens must not come back with a loss of power.
         files::sync_directory(&files::directory_of(file))?;
-        promote_next(master)?;
+        promote_next(rotating)?;
         return Ok((key, plain));
     }
     Err(KeyringError::Unreadable(file.to_owned()))
 }
 
 /// Whether the master key opens the keyring as both lie there; changes nothing, not even what a crash left half done.
-pub(super) fn check(file: &Path, master: &Path) -> Result<(), KeyringError> {
+pub(super) fn check(file: &Path, master: &Master) -> Result<(), KeyringError> {
     let content = files::read_private(file)?.ok_or_else(|| KeyringError::KeyringMissing(file.to_owned()))?;
-    let keys = [read_key(master)?, read_key(&next(master))?];
-    if !files::exists(master)? && !files::exists(&next(master))? {
-        return Err(KeyringError::MasterKeyMissing(master.to_owned()));
+    let rotating = &master.rotating;
+    let keys = [read_key(rotating)?, read_key(&next(rotating))?];
+    if !files::exists(rotating)? && !files::exists(&next(rotating))? {
+        return Err(KeyringError::MasterKeyMissing(rotating.clone()));
     }
-    match keys.iter().flatten().find_map(|key| open_with(key, &content)) {
+    match keys.iter().flatten().find_map(|key| open_with(master, key, &content)) {
         Some(_) => Ok(()),
         None => Err(KeyringError::Unreadable(file.to_owned())),
     }
 }
 
-fn load(file: &Path, master: &Path) -> Result<(SystemKeys, BTreeMap<i32, Arc<MonthKeys>>), KeyringError> {
+fn load(file: &Path, master: &Master) -> Result<(SystemKeys, BTreeMap<i32, Arc<MonthKeys>>), KeyringError> {
     let (_, plain) = open_file(file, master)?;
     parse(&plain)?.ok_or_else(|| KeyringError::Unreadable(file.to_owned()))
 }

@@ -1,22 +1,15 @@
 //! Settings of the connection to the central system, and the secrets they point to.
 //!
-//! Secrets are named by file, never written into the configuration. What is read from those files lives in
-//! [`Credentials`], which shows nothing of it in `Debug`.
+//! Secrets are named by file or as a credential of systemd, never written into the configuration. What is read from those
+//! files lives in [`Credentials`](super::credentials::Credentials), which shows nothing of it in `Debug`.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
-use totp_rs::Totp;
 use url::Url;
-use zeroize::Zeroizing;
 
-use crate::domain::identifiers::InstitutionCode;
-use crate::domain::personal::Secret;
+use super::proxy::ProxyConfig;
 
 /// The `[upstream]` table of the configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -51,6 +44,11 @@ pub struct UpstreamConfig {
     /// How long to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// The clinic's proxy, if it has one.
+    pub proxy: Option<ProxyConfig>,
+    /// Where systemd put the credentials of this service; not a setting.
+    #[serde(skip)]
+    pub credentials_directory: Option<PathBuf>,
 }
 
 impl UpstreamConfig {
@@ -93,10 +91,18 @@ pub struct Paths {
     pub challenge: String,
     /// Ask for the eligibility of a card's holder.
     pub confirm: String,
+    /// Register a card for use as a health insurance card (利用登録).
+    pub card_use_registration: String,
     /// Results of a period.
     pub results: String,
     /// Set an inquiry number.
     pub inquiry_number: String,
+    /// Announcements of the operators.
+    pub announcements: String,
+    /// Set inquiry numbers in bulk.
+    pub inquiry_bulk: String,
+    /// Ask what became of a bulk.
+    pub inquiry_bulk_outcome: String,
 }
 
 impl Default for Paths {
@@ -105,8 +111,12 @@ impl Default for Paths {
             auth: "/oqs-api-pro/limited/account/auth".to_owned(),
             challenge: "/oqs-api-pro/limited/card/challenge".to_owned(),
             confirm: "/oqs-api-pro/limited/card/confirm".to_owned(),
+            card_use_registration: "/oqs-api-pro/limited/card/use-registration".to_owned(),
             results: "/oqs-api-pro/limited/results/search".to_owned(),
             inquiry_number: "/oqs-api-pro/limited/reference-number/register".to_owned(),
+            announcements: "/oqs-api-pro/limited/announcements/list".to_owned(),
+            inquiry_bulk: "/oqs-api-pro/limited/reference-number/bulk-register".to_owned(),
+            inquiry_bulk_outcome: "/oqs-api-pro/limited/reference-number/bulk-outcome".to_owned(),
         }
     }
 }
@@ -121,11 +131,13 @@ pub struct Timeouts {
     pub total_ms: u64,
     /// For the results of a period, which can take many pages.
     pub results_ms: u64,
+    /// For a card-use registration, which typically takes 15 seconds (manual chapter 2: after 25 try again later).
+    pub registration_ms: u64,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect_ms: 5_000, total_ms: 15_000, results_ms: 120_000 }
+        Self { connect_ms: 5_000, total_ms: 15_000, results_ms: 120_000, registration_ms: 25_000 }
     }
 }
 
@@ -136,6 +148,10 @@ impl Timeouts {
 
     pub(super) fn total(&self) -> Duration {
         Duration::from_millis(self.total_ms)
+    }
+
+    pub(super) fn registration(&self) -> Duration {
+        Duration::from_millis(self.registration_ms)
     }
 
     pub(super) fn results(&self) -> Duration {
@@ -190,66 +206,37 @@ pub enum ConfigError {
     Client(#[source] reqwest::Error),
 }
 
-/// Everything read from the files that the configuration names.
-pub struct Credentials {
-    pub(super) institution: InstitutionCode,
-    pub(super) account: String,
-    pub(super) password: Option<Secret>,
-    pub(super) totp: Totp,
-    pub(super) roots: RootCertStore,
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
-}
+/// How a path names a credential of systemd instead of a file.
+const CREDENTIAL: &str = "credential:";
 
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("institution", &self.institution.as_str())
-            .field("roots", &self.roots.len())
-            .field("chain", &self.chain.len())
-            .finish_non_exhaustive()
+/// Where a configured path points: `credential:NAME` to that file in systemd's directory for this service, anything else
+/// relative to the configuration's directory.
+pub fn resolve_path(path: &Path, base: &Path, credentials: Option<&Path>) -> PathBuf {
+    match path.to_str().and_then(|text| text.strip_prefix(CREDENTIAL)) {
+        // Without systemd there is no such file: it is reported as missing, under this telling name.
+        Some(name) => credentials.map_or_else(|| path.to_owned(), |directory| directory.join(name)),
+        None => base.join(path),
     }
 }
 
 impl UpstreamConfig {
-    /// Makes relative paths of files relative to a directory.
-    pub fn resolve_paths(&mut self, base: &Path) {
+    /// Makes the paths of files absolute; see [`resolve_path`].
+    pub fn resolve_paths(&mut self, base: &Path, credentials: Option<&Path>) {
         let files = [
             &mut self.totp_secret_file,
             &mut self.roots_file,
             &mut self.client_certificate_file,
             &mut self.client_key_file,
         ];
-        for file in files.into_iter().chain(self.password_file.as_mut()) {
-            *file = base.join(&*file);
+        let proxy = self.proxy.as_mut().and_then(|proxy| proxy.password_file.as_mut());
+        for file in files.into_iter().chain(self.password_file.as_mut()).chain(proxy) {
+            *file = resolve_path(file, base, credentials);
         }
+        self.credentials_directory = credentials.map(Path::to_owned);
     }
 }
 
-impl Credentials {
-    /// Our client certificate, DER.
-    pub fn client_certificate(&self) -> &[u8] {
-        self.chain.first().map(AsRef::as_ref).unwrap_or_default()
-    }
-
-    /// Checks the settings and reads the files they name.
-    pub fn load(config: &UpstreamConfig) -> Result<Self, ConfigError> {
-        check_settings(config)?;
-        let institution = InstitutionCode::parse(&config.institution_code)
-            .map_err(|_| ConfigError::Setting { key: "institution_code", rule: "must be ten digits" })?;
-        Ok(Self {
-            institution,
-            account: config.account.clone(),
-            password: config.password_file.as_deref().map(read_password).transpose()?,
-            totp: read_totp(&config.totp_secret_file)?,
-            roots: read_roots(&config.roots_file)?,
-            chain: read_certificates("client_certificate_file", &config.client_certificate_file)?,
-            key: read_key(&config.client_key_file)?,
-        })
-    }
-}
-
-fn check_settings(config: &UpstreamConfig) -> Result<(), ConfigError> {
+pub(super) fn check_settings(config: &UpstreamConfig) -> Result<(), ConfigError> {
     let refuse = |key, rule| Err(ConfigError::Setting { key, rule });
     config.base()?;
     if config.account.is_empty() {
@@ -260,102 +247,24 @@ fn check_settings(config: &UpstreamConfig) -> Result<(), ConfigError> {
         ("paths.auth", &paths.auth),
         ("paths.challenge", &paths.challenge),
         ("paths.confirm", &paths.confirm),
+        ("paths.card_use_registration", &paths.card_use_registration),
         ("paths.results", &paths.results),
         ("paths.inquiry_number", &paths.inquiry_number),
+        ("paths.announcements", &paths.announcements),
+        ("paths.inquiry_bulk", &paths.inquiry_bulk),
+        ("paths.inquiry_bulk_outcome", &paths.inquiry_bulk_outcome),
     ] {
         if !path.starts_with('/') || path.contains(['?', '#']) || path.contains("..") {
             return refuse(key, "must start with / and have neither query, fragment nor ..");
         }
     }
     let timeouts = &config.timeouts;
-    if timeouts.connect_ms == 0 || timeouts.total_ms == 0 || timeouts.results_ms == 0 {
+    let Timeouts { connect_ms, total_ms, results_ms, registration_ms } = *timeouts;
+    if [connect_ms, total_ms, results_ms, registration_ms].contains(&0) {
         return refuse("timeouts", "must be above zero");
     }
-    Ok(())
-}
-
-fn read_password(path: &Path) -> Result<Secret, ConfigError> {
-    let key = "password_file";
-    let text = read_secret(key, path)?;
-    let password = text.trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        return Err(ConfigError::Content { key, path: path.to_owned(), expected: "password" });
+    if let Some(proxy) = &config.proxy {
+        proxy.check()?;
     }
-    Ok(Secret::new(password.to_owned()))
-}
-
-fn read_totp(path: &Path) -> Result<Totp, ConfigError> {
-    let key = "totp_secret_file";
-    let text = read_secret(key, path)?;
-    let wrong =
-        || ConfigError::Content { key, path: path.to_owned(), expected: "Base32 secret of 128 bits or more" };
-    let secret = totp_rs::Secret::try_from_base32(text.trim()).map_err(|_| wrong())?;
-    totp_rs::Builder::new().with_secret(secret).build().map_err(|_| wrong())
-}
-
-fn read_roots(path: &Path) -> Result<RootCertStore, ConfigError> {
-    let key = "roots_file";
-    let mut roots = RootCertStore::empty();
-    for certificate in read_certificates(key, path)? {
-        roots.add(certificate).map_err(|_| ConfigError::Content {
-            key,
-            path: path.to_owned(),
-            expected: "usable root certificate",
-        })?;
-    }
-    Ok(roots)
-}
-
-fn read_certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let bytes = read(key, path)?;
-    match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) | Err(_) => {
-            Err(ConfigError::Content { key, path: path.to_owned(), expected: "certificate in PEM form" })
-        }
-    }
-}
-
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
-    let key = "client_key_file";
-    let text = read_secret(key, path)?;
-    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| ConfigError::Content {
-        key,
-        path: path.to_owned(),
-        expected: "private key in PEM form",
-    })
-}
-
-fn read(key: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Zeroizing::new(bytes)),
-        Err(source) => Err(ConfigError::Unreadable { key, path: path.to_owned(), source }),
-    }
-}
-
-fn read_secret(key: &'static str, path: &Path) -> Result<Zeroizing<String>, ConfigError> {
-    refuse_open_file(key, path)?;
-    let bytes = read(key, path)?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(ConfigError::Content { key, path: path.to_owned(), expected: "text" }),
-    }
-}
-
-#[cfg(unix)]
-fn refuse_open_file(key: &'static str, path: &Path) -> Result<(), ConfigError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    const GROUP_AND_OTHERS: u32 = 0o077;
-    match std::fs::metadata(path) {
-        Ok(file) if file.permissions().mode() & GROUP_AND_OTHERS != 0 => {
-            Err(ConfigError::OpenToOthers { key, path: path.to_owned() })
-        }
-        Ok(_) => Ok(()),
-        Err(source) => Err(ConfigError::Unreadable { key, path: path.to_owned(), source }),
-    }
-}
-
-#[cfg(not(unix))]
-fn refuse_open_file(_key: &'static str, _path: &Path) -> Result<(), ConfigError> {
     Ok(())
 }

@@ -9,32 +9,51 @@ use std::io;
 
 use rustls::AlertDescription;
 
-use crate::app::ports::UpstreamError;
+use super::exchange::ExchangeError;
+use super::renegotiation::is_renegotiation;
 
 /// Classifies a failed exchange. `answered_before`: this client has already got an answer with this certificate.
-pub(super) fn classify(error: &reqwest::Error, answered_before: bool) -> UpstreamError {
+pub(super) fn classify(error: &reqwest::Error, answered_before: bool) -> ExchangeError {
     if let Some(tls) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
         return of_tls(tls);
     }
     if error.is_connect() {
-        return UpstreamError::Unreachable;
+        return ExchangeError::NotConnected;
     }
     if error.is_timeout() {
-        return UpstreamError::Timeout;
+        return ExchangeError::TimedOut;
     }
-    let reset =
-        causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| is_reset(io.kind()));
-    if reset && !answered_before { UpstreamError::ClientCertificate } else { UpstreamError::Malformed }
+    match causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind) {
+        Some(kind) if is_reset(kind) && !answered_before => ExchangeError::Certificate,
+        Some(_) => ExchangeError::Cut,
+        None if ended_early(error) => ExchangeError::Cut,
+        None => ExchangeError::Unusable,
+    }
 }
 
-fn of_tls(error: &rustls::Error) -> UpstreamError {
+/// Whether HTTP ended before the whole answer was there; the layer below says so only in words (hyper's
+/// `IncompleteMessage` is private to reqwest).
+fn ended_early(error: &reqwest::Error) -> bool {
+    const WORDS: [&str; 3] = [
+        "connection closed before message completed",
+        "unexpected end of file",
+        "end of file before message",
+    ];
+    causes(error).any(|cause| {
+        let text = cause.to_string();
+        WORDS.iter().any(|words| text.contains(words))
+    })
+}
+
+fn of_tls(error: &rustls::Error) -> ExchangeError {
     match error {
+        error if is_renegotiation(error) => ExchangeError::Renegotiation,
         rustls::Error::InvalidCertificate(_)
         | rustls::Error::NoCertificatesPresented
         | rustls::Error::UnsupportedNameType
-        | rustls::Error::PeerIncompatible(_) => UpstreamError::ClientCertificate,
-        rustls::Error::AlertReceived(alert) if concerns_trust(*alert) => UpstreamError::ClientCertificate,
-        _ => UpstreamError::Malformed,
+        | rustls::Error::PeerIncompatible(_) => ExchangeError::Certificate,
+        rustls::Error::AlertReceived(alert) if concerns_trust(*alert) => ExchangeError::Certificate,
+        _ => ExchangeError::Unusable,
     }
 }
 

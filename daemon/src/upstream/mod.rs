@@ -1,8 +1,9 @@
 //! The central system over HTTPS with mutual TLS: the adapter behind [`CardCheck`] and [`ReceiptLink`].
 //!
 //! Holds everything that is specific to the central system's interface: endpoints, message forms, sign-in, TLS. Knows
-//! nothing of cards, storage or the API. Nothing is repeated here except one sign-in and one further try after the
-//! central system refused a token, because such a request was not processed.
+//! nothing of cards, storage or the API. `README.md` beside this file says how to fit it to the official specification.
+//!
+//! What is repeated, and what never: see [`asking::Repeat`].
 //!
 //! Limit: passwords and codes are wiped where this daemon holds them, but the HTTP and TLS layers keep copies of what
 //! they send that nobody can wipe.
@@ -10,65 +11,104 @@
 //! [`CardCheck`]: crate::app::ports::CardCheck
 //! [`ReceiptLink`]: crate::app::ports::ReceiptLink
 
+mod asking;
 mod check;
 mod config;
+mod credentials;
+mod exchange;
 mod failure;
+mod lines;
 mod link;
 mod probe;
+mod proxy;
+mod renegotiation;
+mod review;
 mod session;
 mod tls;
 mod transport;
+mod watch;
 mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
-use url::Url;
-
-pub use config::{ConfigError, Credentials, Paths, Timeouts, TlsFloor, UpstreamConfig};
+pub use config::{ConfigError, Paths, Timeouts, TlsFloor, UpstreamConfig, resolve_path};
+pub use credentials::{Account, Credentials};
+pub use exchange::{Exchange, ExchangeError, Reply};
 pub use probe::{Probed, probe};
+pub use proxy::ProxyConfig;
+pub use review::{Reviewed, review};
 
-use crate::app::ports::{Clock, RequestId, UpstreamError, UpstreamHealth, UpstreamStatus};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::app::ports::{Clock, ClockWitness, Random, RequestId, UpstreamStatus, UpstreamView};
+use crate::app::tasks::Tasks;
 use crate::domain::identifiers::InstitutionCode;
+use asking::Repeat;
+use lines::Lines;
 use session::Session;
-use transport::{Endpoints, Transport};
-use wire::{Correlation, WireError};
+use transport::Endpoints;
+use watch::Watch;
+use wire::Correlation;
+
+/// How often the files and the certificate's end are looked at while nothing is asked.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// The connection to the central system: both ports on one client, one token.
 pub struct Upstream {
     institution: InstitutionCode,
     accepts_unsigned_visual: bool,
     timeouts: Timeouts,
-    transport: Arc<Transport>,
+    endpoints: Endpoints,
+    lines: Arc<Lines>,
     session: Session,
-    health: AtomicU8,
+    watch: Watch,
+    random: Arc<dyn Random>,
 }
-
-/// Values of the cell that [`UpstreamStatus::health`] reads.
-const UNKNOWN: u8 = 0;
-const ANSWERING: u8 = 1;
-const FAILING: u8 = 2;
 
 impl Upstream {
     /// Sets the connection up; connects only when asked something.
     pub fn new(
         config: &UpstreamConfig,
-        credentials: Credentials,
+        credentials: &Credentials,
         clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
     ) -> Result<Self, ConfigError> {
-        let client =
-            tls::client(&credentials, config.tls_floor, config.timeouts.connect(), Arc::clone(&clock))?;
-        let transport = Arc::new(Transport::new(client, Endpoints::new(&config.base()?, &config.paths)?));
-        let institution = credentials.institution.clone();
+        let lines = Lines::new(config, credentials, Arc::clone(&clock))?;
+        Self::assemble(config, lines, clock, random)
+    }
+
+    /// The same adapter over another network: a model, to try what no real network does on demand. Takes from the
+    /// configuration what concerns neither files nor TLS.
+    pub fn over(
+        exchange: Arc<dyn Exchange>,
+        account: Account,
+        config: &UpstreamConfig,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, ConfigError> {
+        config::check_settings(config)?;
+        let lines = Lines::fixed(exchange, account, Arc::clone(&clock));
+        Self::assemble(config, lines, clock, random)
+    }
+
+    fn assemble(
+        config: &UpstreamConfig,
+        lines: Lines,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, ConfigError> {
+        let endpoints = Endpoints::new(&config.base()?, &config.paths)?;
+        let lines = Arc::new(lines);
         Ok(Self {
-            institution,
+            institution: lines.current().account.institution.clone(),
             accepts_unsigned_visual: config.accepts_unsigned_visual,
             timeouts: config.timeouts,
-            session: Session::new(Arc::new(credentials), Arc::clone(&transport), clock),
-            transport,
-            health: AtomicU8::new(UNKNOWN),
+            session: Session::new(endpoints.auth.clone(), Arc::clone(&lines), Arc::clone(&clock)),
+            endpoints,
+            lines,
+            watch: Watch::new(clock, Arc::clone(&random)),
+            random,
         })
     }
 
@@ -76,54 +116,43 @@ impl Upstream {
         Correlation { institution: &self.institution, request }
     }
 
-    /// Runs one operation under its total deadline and notes how it ended.
-    async fn within<T>(
-        &self,
-        operation: &'static str,
-        request: &RequestId,
-        limit: Duration,
-        work: impl AsyncFnOnce(Instant) -> Result<T, UpstreamError>,
-    ) -> Result<T, UpstreamError> {
-        let begun = Instant::now();
-        let deadline = begun + limit;
-        let outcome =
-            tokio::time::timeout_at(deadline, work(deadline)).await.unwrap_or(Err(UpstreamError::Timeout));
-        // A refusal is an answer: the connection works.
-        let answering = matches!(outcome, Ok(_) | Err(UpstreamError::Refused { .. }));
-        self.health.store(if answering { ANSWERING } else { FAILING }, Ordering::Relaxed);
-        let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match &outcome {
-            Ok(_) => tracing::info!(operation, request = %request.0, millis, "central system answered"),
-            Err(error) => tracing::warn!(operation, request = %request.0, millis, "central system: {error}"),
-        }
-        outcome
+    /// Looks at the files and the certificate's end once; [`Upstream::keep_up`] does so again and again.
+    pub fn look(&self) {
+        let line = self.lines.refresh();
+        self.watch.certificate_ends(line.certificate_ends);
     }
 
-    /// Asks one question with a valid token; a refused token is replaced once.
-    async fn ask<T>(
-        &self,
-        url: &Url,
-        correlation: Correlation<'_>,
-        deadline: Instant,
-        body: Vec<u8>,
-        read: impl FnOnce(&[u8]) -> Result<T, WireError>,
-    ) -> Result<T, UpstreamError> {
-        let ticket = self.session.ticket(correlation, deadline).await?;
-        let mut reply = self.transport.post(url, Some(&ticket.header), body.clone()).await?;
-        if reply.token_refused() {
-            let ticket = self.session.renew(&ticket, correlation, deadline).await?;
-            reply = self.transport.post(url, Some(&ticket.header), body).await?;
-        }
-        reply.read(correlation, read)
+    /// Looks after the files and the certificate's end until the process stops.
+    pub fn keep_up(self: &Arc<Self>, tasks: &Tasks) {
+        let (this, stopping) = (Arc::clone(self), tasks.stopping());
+        tasks.start(async move {
+            loop {
+                this.look();
+                if stopping.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+impl ClockWitness for Upstream {
+    fn offset(&self) -> Option<(Timestamp, SignedDuration)> {
+        self.watch.offset()
     }
 }
 
 impl UpstreamStatus for Upstream {
-    fn health(&self) -> UpstreamHealth {
-        match self.health.load(Ordering::Relaxed) {
-            ANSWERING => UpstreamHealth::Answering,
-            FAILING => UpstreamHealth::Failing,
-            _ => UpstreamHealth::Unknown,
+    fn status(&self) -> UpstreamView {
+        let seen = self.watch.seen();
+        UpstreamView {
+            circuit: seen.circuit,
+            answering: seen.answering,
+            last_success: seen.last_success,
+            last_failure: seen.last_failure,
+            clock_offset: seen.offset,
+            client_certificate_ends: self.lines.current().certificate_ends,
+            renewal: self.lines.renewal(),
         }
     }
 }

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::fmt::rfc2822::DateTimeParser;
-use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{DATE, HeaderMap};
+use jiff::SignedDuration;
 use rustls::CertificateError;
 
-use super::config::{ConfigError, Credentials, UpstreamConfig};
+use super::config::{ConfigError, UpstreamConfig};
+use super::credentials::Credentials;
 use super::failure::{causes, concerns_trust, is_reset, root_cause};
-use super::tls;
+use super::renegotiation::is_renegotiation;
+use super::tls::Clients;
+use super::transport::date;
 use crate::app::ports::Clock;
 
 /// How long the answer may take once connected.
@@ -48,6 +49,8 @@ pub enum Probed {
         /// What TLS said.
         cause: String,
     },
+    /// It wants TLS 1.2 renegotiation, which is not supported.
+    Renegotiation,
     /// It is not an HTTP server, or closed the connection in the middle.
     Garbled {
         /// What was seen.
@@ -62,7 +65,7 @@ pub async fn probe(
     clock: Arc<dyn Clock>,
 ) -> Result<Probed, ConfigError> {
     let connect = config.timeouts.connect();
-    let client = tls::client(credentials, config.tls_floor, connect, Arc::clone(&clock))?;
+    let client = Clients::new(config, credentials, Arc::clone(&clock))?.build()?;
     let request = client.get(config.base()?).send();
     Ok(match tokio::time::timeout(connect + ANSWER, request).await {
         Err(_) => Probed::Timeout,
@@ -72,11 +75,6 @@ pub async fn probe(
             ahead: date(response.headers()).map(|theirs| theirs.duration_since(clock.now())),
         },
     })
-}
-
-/// RFC 9110, section 5.6.7: the preferred form is one of RFC 2822.
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    DateTimeParser::new().parse_timestamp(headers.get(DATE)?.as_bytes()).ok()
 }
 
 fn failed(error: &reqwest::Error) -> Probed {
@@ -99,6 +97,7 @@ fn failed(error: &reqwest::Error) -> Probed {
 
 fn of_tls(error: &rustls::Error, cause: String) -> Probed {
     match error {
+        error if is_renegotiation(error) => Probed::Renegotiation,
         rustls::Error::InvalidCertificate(
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
@@ -120,24 +119,9 @@ fn of_tls(error: &rustls::Error, cause: String) -> Probed {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
     use rustls::{AlertDescription, PeerIncompatible};
 
     use super::*;
-
-    #[test]
-    fn the_date_of_an_http_answer_is_read_in_its_preferred_form_only() {
-        for (text, expected) in [
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some("1994-11-06T08:49:37Z")),
-            ("Sun, 06 Nov 1994 08:49:37 +0900", Some("1994-11-05T23:49:37Z")),
-            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
-            ("soon", None),
-        ] {
-            let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static(text))]);
-            assert_eq!(date(&headers), expected.map(|text| text.parse().unwrap()), "{text}");
-        }
-        assert_eq!(date(&HeaderMap::new()), None);
-    }
 
     #[test]
     fn tls_failures_name_whose_certificate_it_is() {

@@ -17,9 +17,14 @@ async fn with_administrator() -> (OpenClinic, Visitor) {
     (open, administrator)
 }
 
+/// The security settings with everything else as it is from the start.
+fn security(visual_confirmation: bool) -> Value {
+    json!({ "visual_confirmation": visual_confirmation, "operators_need_code": true })
+}
+
 async fn set_visual(administrator: &Visitor, on: bool) {
     let set = administrator.put("/v1/settings/security", &json!({ "visual_confirmation": on })).await;
-    assert_eq!((set.status, set.json()), (200, json!({ "visual_confirmation": on })));
+    assert_eq!((set.status, set.json()), (200, security(on)));
 }
 
 async fn ask(visitor: &Visitor, request: Value) -> Reply {
@@ -43,7 +48,7 @@ async fn run_with_pin(visitor: &Visitor, request: Value, pin: &str) -> Value {
     visitor.wait_for(&check, &["done", "failed"]).await
 }
 
-async fn audited(open: &OpenClinic) -> Vec<(String, String)> {
+pub(super) async fn audited(open: &OpenClinic) -> Vec<(String, String)> {
     use sqlx::Row as _;
     let path = open.clinic.config.store.directory.join("shikaku.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
@@ -138,7 +143,7 @@ async fn the_certificate_is_shown_while_the_check_lives_and_the_central_system_d
         ("past-grace", "card_pin", "past_grace", "certificate_expired"),
         ("android-expired", "android_pin", "past_grace", "certificate_expired_phone"),
     ] {
-        open.clinic.tap(persona);
+        open.clinic.next_patient(&open.visitor, persona).await;
         let check = run_with_pin(&open.visitor, json!({ "method": method }), "1234").await;
         let ended = check["failure"]["code"].as_str().or(check["phase"].as_str());
         assert_eq!(ended, Some(end), "{persona}: {check}");
@@ -197,7 +202,7 @@ async fn a_face_card_has_no_pin_and_is_confirmed_by_sight() {
 async fn the_setting_is_seen_by_all_changed_by_administrators_kept_and_audited() {
     let (mut open, administrator) = with_administrator().await;
     let seen = open.visitor.get("/v1/settings/security").await;
-    assert_eq!((seen.status, seen.json()), (200, json!({ "visual_confirmation": true })));
+    assert_eq!((seen.status, seen.json()), (200, security(true)));
     let refused = open.visitor.put("/v1/settings/security", &json!({ "visual_confirmation": false })).await;
     assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden_role"));
     let all = json!(["visual", "card_pin", "iphone", "android_pin"]);
@@ -213,7 +218,7 @@ async fn the_setting_is_seen_by_all_changed_by_administrators_kept_and_audited()
     let mut visitor = open.clinic.visitor();
     open.clock.advance(SignedDuration::from_secs(30));
     visitor.sign_in(&open.credentials).await;
-    assert_eq!(visitor.get("/v1/settings/security").await.json(), json!({ "visual_confirmation": false }));
+    assert_eq!(visitor.get("/v1/settings/security").await.json(), security(false));
 }
 
 #[tokio::test]

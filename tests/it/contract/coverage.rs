@@ -11,7 +11,7 @@ use api::service::ServiceError;
 use harness::contract::{Contract, Operation};
 use harness::raw_http::{Raw, Reply};
 
-use super::fake::{Script, Server, TOKEN};
+use super::fake::{NEW_TOKEN, Script, Server, TOKEN};
 
 /// Documented answers that no test provokes, one `operation status` a line. May only shrink.
 const UNSEEN: &str = include_str!("../unseen.txt");
@@ -36,7 +36,7 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
         for (status, codes) in &operation.statuses {
             documented.insert((operation.id.clone(), *status));
             if codes.is_empty() {
-                let reply = servers.succeed(&operation).await;
+                let reply = servers.succeed(&operation, *status).await;
                 assert_eq!(reply.status, *status, "{operation:?}");
                 contract.check(&operation.method, &target(&operation), &reply).unwrap();
             }
@@ -98,6 +98,29 @@ async fn every_operation_with_security_refuses_whoever_has_no_session() {
     assert_eq!(server.service.calls(), 0, "nothing behind a session was called");
 }
 
+/// The operations that a session may use before it has changed a password that somebody else chose.
+const BEFORE_THE_CHANGE: &[&str] = &["get_session", "sign_out", "change_password"];
+
+#[tokio::test]
+async fn before_the_password_is_changed_nothing_else_reaches_the_service() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits::default());
+    for operation in contract.operations().into_iter().filter(|operation| operation.secured) {
+        let request =
+            server.request(&operation.method, &target(&operation), Some(NEW_TOKEN), body(&operation));
+        let calls = server.service.calls();
+        let reply = server.send(request).await;
+        contract.check(&operation.method, &target(&operation), &reply).unwrap();
+        if BEFORE_THE_CHANGE.contains(&operation.id.as_str()) {
+            assert!(reply.status < 300, "{}: {}", operation.id, reply.status);
+        } else {
+            let answer = (reply.status, reply.code());
+            assert_eq!(answer, (403, "password_change_required".to_owned()), "{}", operation.id);
+            assert_eq!(server.service.calls(), calls, "{}", operation.id);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_delayed_sign_in_says_when_to_come_back() {
     let server = Server::start(Limits::default());
@@ -148,26 +171,43 @@ fn the_validator_refuses_what_is_not_documented() {
 pub const SIGN_IN: &str =
     r#"{"institution_code":"1312345678","account":"receipt","password":"secret-pass","code":"492039"}"#;
 
+pub const CLAIM: &str = r#"{"institution_code":"1312345678","account":"receipt","password":"secret-pass"}"#;
+
 fn body(operation: &Operation) -> Option<&'static str> {
     match operation.id.as_str() {
         "sign_in" => Some(SIGN_IN),
         "create_check" => Some(r#"{"method":"card_pin","terminal":"uketsuke-1","reader":"Reader 00 00"}"#),
         "enter_pin" => Some(r#"{"pin":"0123"}"#),
+        "register_card_use" => Some(r#"{"consent":true,"consented_by":"legal_representative"}"#),
         "set_security_settings" => Some(r#"{"visual_confirmation":false}"#),
+        "begin_sign_in" => Some(CLAIM),
+        "change_password" => Some(r#"{"current_password":"old-secret","new_password":"new-secret"}"#),
+        "offer_totp" | "renew_recovery_codes" => Some(r#"{"password":"old-secret"}"#),
+        "confirm_totp" | "enrol_terminal" => Some(r#"{"code":"492039"}"#),
+        "create_account" => Some(r#"{"account":"hanako","role":"operator"}"#),
+        "set_account_status" => Some(r#"{"disabled":true}"#),
+        "reset_account" => Some(r#"{"password":true,"totp":true}"#),
+        "offer_terminal" => Some(r#"{"name":"uketsuke-1"}"#),
         "set_inquiry_number" => Some(r#"{"inquiry_number":"K-1"}"#),
+        "set_inquiry_number_of_insurance" => Some(
+            r#"{"inquiry_number":"K-1","insurance":{"insurer_number":"01139991","insured_identification_number":"1"}}"#,
+        ),
+        "set_inquiry_numbers_in_bulk" => Some(r#"{"items":[{"inquiry_number":"K-1","result":42}]}"#),
         _ => None,
     }
 }
 
 fn target(operation: &Operation) -> String {
-    let id = if operation.path.starts_with("/v1/results") { "42" } else { "c1" };
+    let numbered = ["/v1/results", "/v1/inquiry-numbers", "/v1/accounts"];
+    let is_number = numbered.iter().any(|prefix| operation.path.starts_with(prefix));
+    let id = if is_number { "42" } else { "c1" };
     operation.path.replace("{id}", id)
 }
 
 impl Servers {
-    async fn succeed(&self, operation: &Operation) -> Reply {
+    async fn succeed(&self, operation: &Operation, status: u16) -> Reply {
         let server = &self.ordinary;
-        server.service.script(Script::Answer);
+        server.service.script(if status == 202 { Script::Accept } else { Script::Answer });
         let request = server.request(&operation.method, &target(operation), Some(TOKEN), body(operation));
         server.send(request).await
     }
@@ -186,7 +226,9 @@ impl Servers {
             }
             "body_too_large" => {
                 let request = server.request(&operation.method, &target(operation), Some(TOKEN), None);
-                server.send(request.replacen("\r\n", "\r\ncontent-length: 65537\r\n", 1)).await
+                let limits = Limits::default().of_path(&operation.path);
+                let length = format!("\r\ncontent-length: {}\r\n", limits.body_bytes + 1);
+                server.send(request.replacen("\r\n", &length, 1)).await
             }
             "unsupported_media_type" => server.send(plain.replace("application/json", "text/plain")).await,
             "session_required" => {

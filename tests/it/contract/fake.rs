@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use api::codes::Code;
 use api::guard::Guard;
 use api::limits::Limits;
-use api::service::{Answer, Caller, Service, ServiceError, SessionKey};
+use api::service::{Along, Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
 use api::wire;
 use async_trait::async_trait;
 use harness::raw_http::{Reply, exchange};
@@ -15,7 +15,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::sample;
+
 pub const TOKEN: &str = "good-token";
+
+/// Of a session that must change its password first.
+pub const NEW_TOKEN: &str = "new-token";
 
 /// How the next calls end.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +28,8 @@ pub enum Script {
     /// With a full answer.
     #[default]
     Answer,
+    /// With a full answer that says that the work goes on.
+    Accept,
     /// With this error.
     Fail(ServiceError),
     /// In a panic that carries a canary.
@@ -51,11 +58,15 @@ impl Scripted {
         self.calls.subscribe().wait_for(|made| *made >= calls).await.unwrap();
     }
 
-    async fn play<T>(&self, answer: T) -> Answer<T> {
+    fn accepts(&self) -> bool {
+        matches!(*self.script.lock().unwrap_or_else(PoisonError::into_inner), Script::Accept)
+    }
+
+    pub(super) async fn play<T>(&self, answer: T) -> Answer<T> {
         self.calls.send_modify(|calls| *calls += 1);
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match script {
-            Script::Answer => Ok(answer),
+            Script::Answer | Script::Accept => Ok(answer),
             Script::Fail(error) => Err(error),
             Script::Panic => panic!("CANARY-PANIC"),
             Script::Hang => std::future::pending().await,
@@ -65,13 +76,13 @@ impl Scripted {
 
 #[async_trait]
 impl Service for Scripted {
-    async fn sign_in(&self, _: wire::SignIn, peer: Option<SocketAddr>) -> Answer<wire::Session> {
-        assert!(peer.is_some_and(|peer| peer.ip().is_loopback()));
+    async fn sign_in(&self, _: wire::SignIn, along: Along) -> Answer<wire::Session> {
+        assert!(along.peer.is_some_and(|peer| peer.ip().is_loopback()));
         self.play(sample::session()).await
     }
 
-    async fn authenticate(&self, token: &str) -> Answer<Caller> {
-        if token != TOKEN {
+    async fn authenticate(&self, token: &str, _: Option<&str>) -> Answer<Caller> {
+        if token != TOKEN && token != NEW_TOKEN {
             return Err(Code::SessionRequired.into());
         }
         Ok(Caller {
@@ -79,6 +90,7 @@ impl Service for Scripted {
             role: wire::Role::ReceiptComputer,
             session: SessionKey([7; 32]),
             peer: None,
+            must_change_password: token == NEW_TOKEN,
         })
     }
 
@@ -111,6 +123,15 @@ impl Service for Scripted {
         self.play(sample::check()).await
     }
 
+    async fn register_card_use(
+        &self,
+        _: &Caller,
+        _: &str,
+        _: wire::CardUseRegistration,
+    ) -> Answer<wire::Check> {
+        self.play(sample::check()).await
+    }
+
     async fn cancel_check(&self, _: &Caller, _: &str) -> Answer<wire::Check> {
         self.play(sample::failed_check()).await
     }
@@ -133,9 +154,42 @@ impl Service for Scripted {
         _: &Caller,
         id: i64,
         request: wire::InquiryNumber,
-    ) -> Answer<wire::InquiryNumberSet> {
-        let set = wire::InquiryNumberSet { inquiry_number: request.inquiry_number, results: vec![id] };
-        self.play(set).await
+    ) -> Answer<InquiryOutcome> {
+        let outcome = sample::inquiry_outcome(self.accepts(), request.inquiry_number, id);
+        self.play(outcome).await
+    }
+
+    async fn set_inquiry_number_of_insurance(
+        &self,
+        _: &Caller,
+        request: wire::InquiryNumberOfInsurance,
+    ) -> Answer<InquiryOutcome> {
+        let outcome = sample::inquiry_outcome(self.accepts(), request.inquiry_number, 42);
+        self.play(outcome).await
+    }
+
+    async fn inquiry_job(&self, _: &Caller, id: i64) -> Answer<wire::InquiryJob> {
+        self.play(wire::InquiryJob { job: id, ..sample::failed_job() }).await
+    }
+
+    async fn set_inquiry_numbers_in_bulk(
+        &self,
+        _: &Caller,
+        request: wire::BulkInquiry,
+    ) -> Answer<wire::BulkReceipt> {
+        self.play(sample::bulk_receipt(request.items.len())).await
+    }
+
+    async fn inquiry_bulk(&self, _: &Caller, id: i64, _: wire::BulkQuery) -> Answer<wire::BulkStand> {
+        self.play(wire::BulkStand { receipt: id, ..sample::bulk_stand() }).await
+    }
+
+    async fn collect_results(&self, _: &Caller) -> Answer<wire::Collected> {
+        self.play(sample::collected()).await
+    }
+
+    async fn announcements(&self, _: &Caller) -> Answer<wire::AnnouncementList> {
+        self.play(sample::announcements()).await
     }
 
     async fn readers(&self, _: &Caller) -> Answer<wire::Readers> {
@@ -143,7 +197,7 @@ impl Service for Scripted {
     }
 
     async fn security_settings(&self, _: &Caller) -> Answer<wire::SecuritySettings> {
-        self.play(wire::SecuritySettings { visual_confirmation: true }).await
+        self.play(wire::SecuritySettings { visual_confirmation: true, operators_need_code: true }).await
     }
 
     async fn set_security_settings(
@@ -196,158 +250,5 @@ impl Server {
     /// Waits until the server has stopped.
     pub async fn stopped(&mut self) {
         self.serving.join_next().await.unwrap().unwrap().unwrap();
-    }
-}
-
-mod sample {
-    use super::*;
-
-    pub fn session() -> wire::Session {
-        wire::Session {
-            token: TOKEN.to_owned(),
-            account: "receipt".to_owned(),
-            role: wire::Role::ReceiptComputer,
-            expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
-            idle_timeout_s: 1800,
-        }
-    }
-
-    pub fn session_info(caller: &Caller) -> wire::SessionInfo {
-        wire::SessionInfo {
-            account: caller.account.clone(),
-            role: caller.role,
-            expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
-            idle_timeout_s: 1800,
-        }
-    }
-
-    pub fn check() -> wire::Check {
-        wire::Check {
-            id: "c1".to_owned(),
-            revision: 1,
-            method: wire::Method::CardPin,
-            phase: wire::CheckPhase::WaitingForPin,
-            terminal: "uketsuke-1".to_owned(),
-            reader: "Reader 00 00".to_owned(),
-            created_at: "2026-07-08T12:00:00+09:00".to_owned(),
-            card_kind: Some(wire::CardKind::WithoutPhoto),
-            entered_by: Some(wire::EnteredBy::LegalRepresentative),
-            visual_after_lock_of: Some("c0".to_owned()),
-            certificate: Some(wire::Certificate {
-                not_after: "2028-02-17T23:59:59+09:00".to_owned(),
-                state: wire::CertificateState::ExpiresSoon,
-                issuer_known: true,
-                warning: Some("電子証明書の有効期限が3か月以内に切れます。".to_owned()),
-            }),
-            result_id: None,
-            failure: None,
-        }
-    }
-
-    pub fn failed_check() -> wire::Check {
-        let failure = wire::CheckFailure { tries_left: Some(2), ..wire::CheckFailure::new(Code::WrongPin) };
-        wire::Check { phase: wire::CheckPhase::Failed, failure: Some(failure), ..check() }
-    }
-
-    /// Every field filled.
-    pub fn full_result() -> wire::EligibilityResult {
-        wire::EligibilityResult {
-            id: 42,
-            check_id: "c1".to_owned(),
-            checked_at: "2026-07-08T12:00:00+09:00".to_owned(),
-            confirmed_for: "2026-07-08".to_owned(),
-            method: wire::Method::CardPin,
-            terminal: "uketsuke-1".to_owned(),
-            validity: wire::Validity {
-                code: wire::ValidityCode::Valid,
-                raw: "1".to_owned(),
-                label: "有効".to_owned(),
-            },
-            searchable: true,
-            sandbox: true,
-            expires_at: "2026-09-01T00:00:00+09:00".to_owned(),
-            version: 1,
-            inquiry_number: Some("K-1".into()),
-            note: Some(wire::Note { code: "N1".to_owned(), message: "知らせ".to_owned() }),
-            withheld: wire::Withheld::None,
-            eligibilities: vec![full_eligibility()],
-        }
-    }
-
-    fn full_eligibility() -> wire::Eligibility {
-        wire::Eligibility {
-            classification: Some(wire::Classification { code: "01".to_owned(), label: "一般".to_owned() }),
-            insurer_number: Some("  123456".into()),
-            insured_card_symbol: Some("１２".into()),
-            insured_identification_number: Some("0034".into()),
-            insured_branch_number: Some("01".into()),
-            personal_family_classification: Some("1".into()),
-            insured_name: Some("資格 太郎".into()),
-            name: Some("資格 ●郎".into()),
-            name_of_other: Some("他資格 太郎".into()),
-            name_kana: Some("シカク タロウ".into()),
-            name_of_other_kana: Some("タシカク タロウ".into()),
-            sex1: Some("3".into()),
-            sex2: Some("1".into()),
-            birthdate: Some("19540502".into()),
-            address: Some("住所".into()),
-            post_number: Some("1050000".into()),
-            qualification_date: Some("20250401".into()),
-            disqualification_date: Some("20260331".into()),
-            insured_certificate_issuance_date: Some("20250401".into()),
-            insured_card_valid_date: Some("20250401".into()),
-            insured_card_expiration_date: Some("20260331".into()),
-            insured_partial_contribution_ratio: Some("020".into()),
-            preschool_classification: Some("1".into()),
-            reason_of_loss: Some("99".into()),
-            insurer_name: Some("限定資格保険組合".into()),
-            elderly_recipient_certificate: Some(wire::ElderlyRecipientCertificate {
-                date: Some("20250801".into()),
-                valid_start_date: Some("20250801".into()),
-                valid_end_date: Some("20260731".into()),
-                contribution_ratio: Some("020".into()),
-            }),
-            reference_number: Some("K-1".into()),
-            warnings: vec![wire::Warning {
-                code: wire::WarningCode::ReplacedCharacter,
-                message: "「●」が含まれます。".to_owned(),
-            }],
-        }
-    }
-
-    /// Nothing disclosed.
-    pub fn withheld_result() -> wire::EligibilityResult {
-        wire::EligibilityResult {
-            inquiry_number: None,
-            note: None,
-            withheld: wire::Withheld::All,
-            eligibilities: vec![wire::Eligibility::default()],
-            ..full_result()
-        }
-    }
-
-    pub fn readers() -> wire::Readers {
-        let reader = |name: &str, check_id: Option<String>| wire::Reader {
-            name: name.to_owned(),
-            state: wire::ReaderState::Card,
-            check_id,
-        };
-        wire::Readers {
-            service_available: true,
-            methods: vec![wire::Method::Visual, wire::Method::CardPin],
-            visual_after_lock: true,
-            readers: vec![reader("Reader 00 00", Some("c1".into())), reader("Reader 01 00", None)],
-        }
-    }
-
-    pub fn health() -> wire::Health {
-        wire::Health {
-            state: wire::HealthState::Degraded,
-            version: "0.1.0".to_owned(),
-            sandbox: true,
-            card: wire::HealthPart::troubled(wire::HealthState::Degraded, Code::NoReader),
-            upstream: wire::HealthPart::well(wire::HealthState::Unknown),
-            store: wire::HealthPart::well(wire::HealthState::Ok),
-        }
     }
 }

@@ -171,7 +171,7 @@ async fn unknown_paths_and_methods_are_problems_with_every_security_header() {
         ("PUT", "/v1/results", 405, "method_not_allowed"),
         ("OPTIONS", "/v1/results", 405, "method_not_allowed"),
         ("TRACE", "/healthz", 405, "method_not_allowed"),
-        ("GET", "/v1/sessions", 405, "method_not_allowed"),
+        ("PUT", "/v1/sessions", 405, "method_not_allowed"),
     ] {
         let reply = server.send(request(method, target, &format!("host: {ours}\r\n"))).await;
         assert_eq!((reply.status, reply.code().as_str()), (status, code), "{method} {target}");

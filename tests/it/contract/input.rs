@@ -4,7 +4,7 @@ use api::limits::Limits;
 use harness::contract::Contract;
 use harness::raw_http::Reply;
 
-use super::coverage::SIGN_IN;
+use super::coverage::{CLAIM, SIGN_IN};
 use super::fake::{Server, TOKEN};
 
 /// Stands for what must not be repeated.
@@ -22,9 +22,14 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
     let contract = Contract::committed();
     let server = Server::start(Limits::default());
     let sessions = "/v1/sessions";
+    let begin = "/v1/sessions/begin";
     let checks = "/v1/checks";
     let pin = "/v1/checks/c1/pin";
     let number = "/v1/results/42/inquiry-number";
+    let numbers = "/v1/inquiry-numbers";
+    let bulk = "/v1/inquiry-numbers/bulk";
+    let insurance = r#"{"insurer_number":"1","insured_identification_number":"1"}"#;
+    let consent = "/v1/checks/c1/card-use-registration";
     for (method, target, body, field) in [
         ("POST", sessions, format!("{{\"password\":\"{CANARY}\""), None),
         ("POST", sessions, String::new(), None),
@@ -35,7 +40,29 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
         ("POST", sessions, SIGN_IN.replace("\"secret-pass\"", "4711"), Some("password")),
         ("POST", sessions, SIGN_IN.replace("\"secret-pass\"", &format!("[\"{CANARY}\"]")), Some("password")),
         ("POST", sessions, SIGN_IN.replace("\"492039\"", "4711"), Some("code")),
-        ("POST", sessions, SIGN_IN.replace(",\"code\":\"492039\"", ""), Some("code")),
+        (
+            "POST",
+            sessions,
+            SIGN_IN.replace("\"institution_code\":\"1312345678\",", ""),
+            Some("institution_code"),
+        ),
+        ("POST", sessions, SIGN_IN.replace(",\"password\":\"secret-pass\"", ""), Some("password")),
+        ("POST", sessions, SIGN_IN.replace('}', ",\"ticket\":\"t\"}"), Some("institution_code")),
+        ("POST", sessions, SIGN_IN.replace('}', ",\"recovery_code\":\"r\"}"), Some("recovery_code")),
+        ("POST", sessions, "{\"ticket\":\"\"}".to_owned(), Some("ticket")),
+        ("POST", sessions, "{\"ticket\":\"t\",\"code\":\"\"}".to_owned(), Some("code")),
+        ("POST", begin, SIGN_IN.to_owned(), Some("code")),
+        ("POST", begin, CLAIM.replace("secret-pass", ""), Some("password")),
+        (
+            "PUT",
+            "/v1/accounts/me/password",
+            "{\"current_password\":\"4711\"}".to_owned(),
+            Some("new_password"),
+        ),
+        ("POST", "/v1/accounts", "{\"account\":\"\",\"role\":\"operator\"}".to_owned(), Some("account")),
+        ("POST", "/v1/accounts", format!("{{\"account\":\"a\",\"role\":\"{CANARY}\"}}"), Some("role")),
+        ("POST", "/v1/accounts/1/reset", "{}".to_owned(), Some("password")),
+        ("POST", "/v1/terminals/enrol", format!("{{\"code\":[\"{CANARY}\"]}}"), Some("code")),
         ("POST", sessions, SIGN_IN.replace("\"code\"", "\"password\""), Some("password")),
         ("POST", sessions, SIGN_IN.replace("\"receipt\"", "\"\""), Some("account")),
         ("POST", sessions, SIGN_IN.replace("receipt", &CANARY.repeat(7)), Some("account")),
@@ -50,8 +77,41 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
         ("PUT", pin, "{\"pin\":4711}".to_owned(), Some("pin")),
         ("PUT", pin, "{\"pin\":null}".to_owned(), Some("pin")),
         ("PUT", pin, format!("{{\"pin\":\"0123\",\"pim\":\"{CANARY}\"}}"), Some("pim")),
+        ("POST", consent, "{}".to_owned(), Some("consent")),
+        ("POST", consent, "{\"consent\":4711}".to_owned(), Some("consent")),
+        ("POST", consent, "{\"consent\":null}".to_owned(), Some("consent")),
+        (
+            "POST",
+            consent,
+            format!("{{\"consent\":true,\"consented_by\":\"{CANARY}\"}}"),
+            Some("consented_by"),
+        ),
+        ("POST", consent, format!("{{\"consent\":true,\"by\":\"{CANARY}\"}}"), Some("by")),
         ("PUT", number, "{\"inquiry_number\":4711}".to_owned(), Some("inquiry_number")),
         ("PUT", number, "{\"inquiry_number\":\"\u{0}\"}".to_owned(), None),
+        ("PUT", numbers, "{\"inquiry_number\":\"K\"}".to_owned(), Some("insurance")),
+        ("PUT", numbers, "{\"inquiry_number\":\"K\",\"insurance\":4711}".to_owned(), Some("insurance")),
+        (
+            "PUT",
+            numbers,
+            format!("{{\"inquiry_number\":\"K\",\"insurance\":{}}}", insurance.replace("\"1\"", "4711")),
+            Some("insurance.insurer_number"),
+        ),
+        (
+            "PUT",
+            numbers,
+            format!("{{\"inquiry_number\":\"K\",\"insurance\":{insurance},\"name\":\"{CANARY}\"}}"),
+            Some("name"),
+        ),
+        ("POST", bulk, "{}".to_owned(), Some("items")),
+        ("POST", bulk, "{\"items\":[]}".to_owned(), Some("items")),
+        ("POST", bulk, "{\"items\":[{\"inquiry_number\":4711}]}".to_owned(), Some("items[0].inquiry_number")),
+        (
+            "POST",
+            bulk,
+            format!("{{\"items\":[{}]}}", vec!["{\"inquiry_number\":\"K\",\"result\":1}"; 10_001].join(",")),
+            Some("items"),
+        ),
     ] {
         let reply = server.send(server.request(method, target, Some(TOKEN), Some(&body))).await;
         assert_invalid(&reply, field, &format!("{method} {target} {body:.60}"));
@@ -78,12 +138,19 @@ async fn a_broken_query_or_path_is_refused_with_the_name_of_its_field() {
         ("/v1/results?terminal=", Some("terminal")),
         ("/v1/results?name=CANARY4711", Some("name")),
         ("/v1/results?%E6%B0%8F%E5%90%8D=CANARY4711", None),
+        ("/v1/sessions?scope=CANARY4711", Some("scope")),
+        ("/v1/sessions?who=CANARY4711", Some("who")),
         ("/v1/results/count?cursor=CANARY4711", Some("cursor")),
         ("/v1/results/CANARY4711", Some("id")),
         ("/v1/results/1.5", Some("id")),
         ("/v1/results/9223372036854775808", Some("id")),
         ("/v1/results/%FF", Some("id")),
         ("/v1/checks/%FF", Some("id")),
+        ("/v1/inquiry-numbers/CANARY4711", Some("id")),
+        ("/v1/inquiry-numbers/bulk/CANARY4711", Some("id")),
+        ("/v1/inquiry-numbers/bulk/3?limit=1001", Some("limit")),
+        ("/v1/inquiry-numbers/bulk/3?position=10001", Some("position")),
+        ("/v1/inquiry-numbers/bulk/3?cursor=CANARY4711", Some("cursor")),
         ("/v1/checks/c1?wait_seconds=26", Some("wait_seconds")),
         ("/v1/checks/c1?wait_seconds=-1", Some("wait_seconds")),
         ("/v1/checks/c1?after_revision=-1", Some("after_revision")),
@@ -136,6 +203,21 @@ async fn only_json_in_utf_8_is_a_body() {
     for kind in ["application/json; charset=utf-8", "Application/JSON;charset=UTF-8"] {
         assert_eq!(server.send(request.replace("application/json", kind)).await.status, 201, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_bulk_may_be_larger_than_any_other_body() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits::default());
+    let item = format!("{{\"inquiry_number\":\"{}\",\"result\":1}}", "あ".repeat(50));
+    let body = format!("{{\"items\":[{}]}}", vec![item; 10_000].join(","));
+    assert!(body.len() > 1024 * 1024);
+    let bulk = "/v1/inquiry-numbers/bulk";
+    let reply = server.send(server.request("POST", bulk, Some(TOKEN), Some(&body))).await;
+    assert_eq!((reply.status, &reply.json()["items"]), (202, &serde_json::json!(10_000)));
+    contract.check("POST", bulk, &reply).unwrap();
+    let reply = server.send(server.request("PUT", "/v1/inquiry-numbers", Some(TOKEN), Some(&body))).await;
+    assert_eq!((reply.status, reply.code().as_str()), (413, "body_too_large"));
 }
 
 #[tokio::test]

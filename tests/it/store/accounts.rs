@@ -1,8 +1,8 @@
 //! Accounts and sessions: counted before evaluated, used once, kept over restarts.
 
 use daemon::app::ports::{
-    Account, Accounts, Attempt, AuditEntry, CreateAccountError, NewAccount, Role, SessionRecord,
-    SessionStore, Source,
+    Account, AccountChange, Accounts, Attempt, AuditEntry, AuditSource, Changed, CreateAccountError, Device,
+    NewAccount, Role, SessionRecord, SessionStore, SignInProof,
 };
 use daemon::store::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -21,16 +21,21 @@ fn account(name: &str) -> NewAccount {
         role: Role::ReceiptComputer,
         password_hash: "$argon2id$invented".to_owned(),
         totp_secret: Zeroizing::new(b"12345678901234567890".to_vec()),
+        must_change: false,
     }
 }
 
 pub(super) fn by(action: &'static str) -> AuditEntry {
     let (actor, outcome) = ("machine".to_owned(), "ok".to_owned());
-    AuditEntry { actor, action, source: Source::Machine, terminal: None, results: Vec::new(), outcome }
+    AuditEntry { actor, action, source: AuditSource::Machine, terminal: None, results: Vec::new(), outcome }
+}
+
+async fn unlock(store: &Store, name: &str) -> Changed {
+    store.change(name, AccountChange::Unlock, &by("account.unlock")).await.expect("an answer")
 }
 
 async fn evaluated(store: &Store, name: &str, now: Timestamp) -> Account {
-    match store.begin_attempt(name, now).await.expect("an answer") {
+    match store.begin_attempt(name, Device::Anywhere, now).await.expect("an answer") {
         Attempt::Evaluate(account) => account,
         Attempt::Unknown => panic!("unknown"),
         Attempt::Wait(until) => panic!("wait until {until}"),
@@ -57,8 +62,11 @@ async fn an_account_comes_back_with_its_credentials_and_its_name_is_taken() {
     assert_eq!((found.name.as_str(), found.role), ("reseputo", Role::ReceiptComputer));
     assert_eq!(found.password_hash, "$argon2id$invented");
     assert_eq!(found.totp_secret.as_slice(), b"12345678901234567890");
-    assert!(matches!(running.store.begin_attempt("nobody", at(NOW)).await, Ok(Attempt::Unknown)));
-    assert_eq!(running.store.unlock("nobody", &by("account.unlock")).await, Ok(false));
+    assert!(matches!(
+        running.store.begin_attempt("nobody", Device::Anywhere, at(NOW)).await,
+        Ok(Attempt::Unknown)
+    ));
+    assert_eq!(unlock(&running.store, "nobody").await, Changed::Unknown);
     running.stop().await;
 }
 
@@ -73,7 +81,7 @@ async fn failures_slow_down_lock_and_outlive_restarts_until_unlocked() {
     running.stop().await;
 
     let running = machine.start().await;
-    let refused = running.store.begin_attempt("reseputo", at(NOW)).await.unwrap();
+    let refused = running.store.begin_attempt("reseputo", Device::Anywhere, at(NOW)).await.unwrap();
     assert!(matches!(refused, Attempt::Wait(until) if until == later(1)));
     evaluated(&running.store, "reseputo", later(1)).await;
     running.stop().await;
@@ -81,7 +89,7 @@ async fn failures_slow_down_lock_and_outlive_restarts_until_unlocked() {
     // The ninety-nine failures before the last, at once.
     let options = SqliteConnectOptions::new().filename(machine.config().database());
     let mut db = options.connect().await.unwrap();
-    sqlx::query("UPDATE accounts SET failures = 99").execute(&mut db).await.unwrap();
+    sqlx::query("UPDATE sign_in_failures SET failures = 99").execute(&mut db).await.unwrap();
     db.close().await.unwrap();
     let running = machine.start().await;
     evaluated(&running.store, "reseputo", later(100)).await;
@@ -89,8 +97,11 @@ async fn failures_slow_down_lock_and_outlive_restarts_until_unlocked() {
 
     let running = machine.start().await;
     let far = later(1_000_000);
-    assert!(matches!(running.store.begin_attempt("reseputo", far).await, Ok(Attempt::Locked)));
-    assert_eq!(running.store.unlock("reseputo", &by("account.unlock")).await, Ok(true));
+    assert!(matches!(
+        running.store.begin_attempt("reseputo", Device::Anywhere, far).await,
+        Ok(Attempt::Locked)
+    ));
+    assert_eq!(unlock(&running.store, "reseputo").await, Changed::Done);
     evaluated(&running.store, "reseputo", far).await;
     running.stop().await;
 }
@@ -103,7 +114,12 @@ async fn parallel_attempts_get_no_more_than_the_free_ones() {
     let attempts: JoinSet<bool> = (0..64)
         .map(|_| {
             let store = running.store.clone();
-            async move { matches!(store.begin_attempt("reseputo", at(NOW)).await, Ok(Attempt::Evaluate(_))) }
+            async move {
+                matches!(
+                    store.begin_attempt("reseputo", Device::Anywhere, at(NOW)).await,
+                    Ok(Attempt::Evaluate(_))
+                )
+            }
         })
         .collect();
     let allowed = attempts.join_all().await.into_iter().filter(|allowed| *allowed).count();
@@ -121,7 +137,9 @@ async fn a_step_is_accepted_once_by_64_callers_and_never_again() {
         let callers: JoinSet<bool> = (0..64)
             .map(|_| {
                 let store = running.store.clone();
-                async move { store.accept_step(id, step).await.expect("an answer") }
+                async move {
+                    store.succeed(id, Device::Anywhere, SignInProof::Step(step)).await.expect("an answer")
+                }
             })
             .collect();
         let accepted = callers.join_all().await.into_iter().filter(|accepted| *accepted).count();
@@ -129,9 +147,12 @@ async fn a_step_is_accepted_once_by_64_callers_and_never_again() {
     }
     running.stop().await;
     let running = machine.start().await;
-    assert_eq!(running.store.accept_step(id, 58_000_001).await, Ok(false));
-    assert_eq!(running.store.accept_step(id, 58_000_000).await, Ok(false));
-    assert_eq!(running.store.accept_step(id + 1, 58_000_002).await, Ok(false));
+    assert_eq!(running.store.succeed(id, Device::Anywhere, SignInProof::Step(58_000_001)).await, Ok(false));
+    assert_eq!(running.store.succeed(id, Device::Anywhere, SignInProof::Step(58_000_000)).await, Ok(false));
+    assert_eq!(
+        running.store.succeed(id + 1, Device::Anywhere, SignInProof::Step(58_000_002)).await,
+        Ok(false)
+    );
     running.stop().await;
 }
 
@@ -144,12 +165,15 @@ async fn only_an_accepted_step_clears_the_failures() {
         evaluated(&running.store, "reseputo", at(NOW)).await;
     }
     let id = evaluated(&running.store, "reseputo", at(NOW)).await.id;
-    assert_eq!(running.store.accept_step(id, 7).await, Ok(true));
+    assert_eq!(running.store.succeed(id, Device::Anywhere, SignInProof::Step(7)).await, Ok(true));
     for _ in 0..5 {
         evaluated(&running.store, "reseputo", at(NOW)).await;
     }
-    assert_eq!(running.store.accept_step(id, 7).await, Ok(false));
-    assert!(matches!(running.store.begin_attempt("reseputo", at(NOW)).await, Ok(Attempt::Wait(_))));
+    assert_eq!(running.store.succeed(id, Device::Anywhere, SignInProof::Step(7)).await, Ok(false));
+    assert!(matches!(
+        running.store.begin_attempt("reseputo", Device::Anywhere, at(NOW)).await,
+        Ok(Attempt::Wait(_))
+    ));
     running.stop().await;
 }
 
@@ -159,8 +183,11 @@ async fn sessions_outlive_a_restart_until_they_end_or_grow_old() {
     let running = machine.start().await;
     let session = |token: u8, begun: i64| SessionRecord {
         token_hash: [token; 32],
+        id: format!("session-{token}"),
         account: "reseputo".to_owned(),
         role: Role::Operator,
+        terminal: Some(i64::from(token)),
+        restricted: token == 2,
         created_at: later(begun),
         last_used_at: later(begun),
     };
@@ -177,5 +204,84 @@ async fn sessions_outlive_a_restart_until_they_end_or_grow_old() {
     assert_eq!(loaded, [session(2, 10), used.clone()]);
     running.store.delete(&[2; 32]).await.unwrap();
     assert_eq!(running.store.load(later(0)).await, Ok(vec![used]), "what was too old is deleted, not hidden");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn every_device_has_its_own_counter_and_unlocking_clears_them_all() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+    let attempt = async |device| store.begin_attempt("reseputo", device, at(NOW)).await.unwrap();
+    for device in [Device::Anywhere, Device::Terminal(1), Device::Terminal(2), Device::Certificate(1)] {
+        for _ in 0..5 {
+            assert!(matches!(attempt(device).await, Attempt::Evaluate(_)), "{device:?}");
+        }
+        assert!(matches!(attempt(device).await, Attempt::Wait(_)), "{device:?}");
+    }
+    let id = store.list().await.unwrap()[0].id;
+    assert_eq!(store.succeed(id, Device::Terminal(1), SignInProof::Lasting).await, Ok(true));
+    assert!(matches!(attempt(Device::Terminal(1)).await, Attempt::Evaluate(_)));
+    assert!(
+        matches!(attempt(Device::Terminal(2)).await, Attempt::Wait(_)),
+        "only its own counter is cleared"
+    );
+    assert_eq!(unlock(store, "reseputo").await, Changed::Done);
+    for device in [Device::Anywhere, Device::Terminal(2), Device::Certificate(1)] {
+        assert!(matches!(attempt(device).await, Attempt::Evaluate(_)), "{device:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_recovery_code_is_used_by_one_of_64_callers_and_kept_only_as_a_hash() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = running.store.clone();
+    store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+    let code = "canarycanary2345";
+    let codes = vec![Zeroizing::new(code.to_owned())];
+    let change = AccountChange::RecoveryCodes(codes);
+    assert_eq!(store.change("reseputo", change, &by("account.recovery_codes")).await, Ok(Changed::Done));
+    let id = store.list().await.unwrap()[0].id;
+    assert_eq!(store.recovery_fits(id, code).await, Ok(true));
+    assert_eq!(store.recovery_fits(id + 1, code).await, Ok(false));
+    let callers: JoinSet<bool> = (0..64)
+        .map(|_| {
+            let store = store.clone();
+            let proof = SignInProof::Recovery(Zeroizing::new(code.to_owned()));
+            async move { store.succeed(id, Device::Anywhere, proof).await.expect("an answer") }
+        })
+        .collect();
+    assert_eq!(callers.join_all().await.into_iter().filter(|used| *used).count(), 1);
+    assert_eq!(store.recovery_fits(id, code).await, Ok(false));
+    running.stop().await;
+    for (path, content) in machine.files() {
+        let found = content.windows(code.len()).any(|window| window == code.as_bytes());
+        assert!(!found, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn the_last_administrator_stays() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    for name in ["one", "two"] {
+        let administrator = NewAccount { role: Role::Administrator, ..account(name) };
+        store.create(&administrator, &by("account.create")).await.unwrap();
+    }
+    store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+    let change = async |name, change| store.change(name, change, &by("account.change")).await.unwrap();
+    assert_eq!(change("one", AccountChange::Disable).await, Changed::Done);
+    for taken in [AccountChange::Disable, AccountChange::Remove] {
+        assert_eq!(change("two", taken).await, Changed::LastAdministrator);
+    }
+    assert_eq!(change("one", AccountChange::Disable).await, Changed::Done, "it counts for nothing any more");
+    assert_eq!(change("reseputo", AccountChange::Remove).await, Changed::Done);
+    assert_eq!(change("one", AccountChange::Enable).await, Changed::Done);
+    assert_eq!(change("two", AccountChange::Remove).await, Changed::Done);
+    assert_eq!(store.list().await.unwrap().len(), 1);
     running.stop().await;
 }

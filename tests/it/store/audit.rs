@@ -1,7 +1,7 @@
 //! The audit log: append-only, and every alteration shows.
 
 use daemon::app::audit::ReviewAudit;
-use daemon::app::ports::{AuditEntry, AuditLog, AuditRange, AuditTrail as _, Source};
+use daemon::app::ports::{AuditEntry, AuditLog, AuditRange, AuditSource, AuditTrail as _};
 use daemon::store::ChainError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
@@ -104,15 +104,15 @@ async fn whoever_alters_the_file_without_the_key_is_found_out() {
 async fn a_row_says_when_by_two_clocks_from_where_and_in_which_run() {
     let machine = Machine::at(NOW);
     let entry = |source| AuditEntry { source, ..audit("result.read") };
-    let api = Source::Api { loopback: true, session: Some([0x1a, 0x2b, 0x3c, 0x4d]) };
+    let api = AuditSource::Api { loopback: true, session: Some([0x1a, 0x2b, 0x3c, 0x4d]) };
     let running = machine.start().await;
     running.store.append(&entry(api)).await.expect("appended");
-    running.store.append(&entry(Source::Machine)).await.expect("appended");
+    running.store.append(&entry(AuditSource::Machine)).await.expect("appended");
     running.stop().await;
     // The clock is set back by a day: the order of the rows and their store's instant do not follow it.
     machine.clock.set(at("2026-06-09T01:00:00Z"));
     let running = machine.start().await;
-    running.store.append(&entry(Source::Daemon)).await.expect("appended");
+    running.store.append(&entry(AuditSource::Daemon)).await.expect("appended");
     let rows = running.store.rows(AuditRange::default(), 0, 10).await.expect("readable");
     running.stop().await;
     let sources: Vec<_> = rows.iter().map(|row| row.source.as_str()).collect();

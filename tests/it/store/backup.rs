@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    Accounts as _, AuditTrail as _, BackupError, Backups as _, NewAccount, Random, ResultQuery,
-    ResultStore as _, Role, SessionRecord, SessionStore as _,
+    Accounts as _, AuditTrail as _, BackupError, Backups as _, Device, NewAccount, Random, ResultQuery,
+    ResultStore as _, Role, SessionRecord, SessionStore as _, SignInProof, Source,
 };
 use daemon::domain::personal::Secret;
 use daemon::store::{OpenError, RecoveryKey, RestoreError, Restored, restore, start_empty};
@@ -23,7 +23,7 @@ use super::support::{Machine, at, get, insert, person};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 
-fn key() -> String {
+pub(super) fn key() -> String {
     RecoveryKey::generate(&OsRandom).to_string()
 }
 
@@ -50,12 +50,16 @@ async fn backed_up(machine: &Machine, key: &str) -> PathBuf {
         role: Role::ReceiptComputer,
         password_hash: "$argon2id$invented".to_owned(),
         totp_secret: Zeroizing::new(b"12345678901234567890".to_vec()),
+        must_change: false,
     };
     running.store.create(&account, &super::accounts::by("account.create")).await.expect("created");
     let session = SessionRecord {
         token_hash: [7; 32],
+        id: "session-7".to_owned(),
         account: "reseputo".to_owned(),
         role: Role::ReceiptComputer,
+        terminal: None,
+        restricted: false,
         created_at: at(NOW),
         last_used_at: at(NOW),
     };
@@ -88,12 +92,16 @@ async fn a_backup_comes_back_on_a_new_machine_without_sessions_and_used_codes() 
     let running = new.start().await;
     for (id, check) in [(1, "may"), (2, "june")] {
         let result = get(&running.store, daemon::domain::check::ResultId(id)).await.expect("it is back");
-        assert_eq!(result.content.check_id, check);
+        assert!(matches!(result.content.source, Source::Own { check_id, .. } if check_id == check));
     }
     assert_eq!(running.store.load(Timestamp::MIN).await, Ok(Vec::new()), "no session comes back");
     let step = u64::try_from(at("2026-06-11T01:00:00Z").as_second() / 30).expect("a step");
-    assert_eq!(running.store.accept_step(1, step).await, Ok(false), "no code up to now is accepted");
-    assert_eq!(running.store.accept_step(1, step + 2).await, Ok(true));
+    assert_eq!(
+        running.store.succeed(1, Device::Anywhere, SignInProof::Step(step)).await,
+        Ok(false),
+        "no code up to now is accepted"
+    );
+    assert_eq!(running.store.succeed(1, Device::Anywhere, SignInProof::Step(step + 2)).await, Ok(true));
     let verified = running.store.verify(&|_| {}).await.expect("the audit log came along");
     assert!(verified.findings.is_empty() && verified.last >= 3);
     running.stop().await;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use daemon::app::ports::{ResultQuery, ResultStore, StoreError};
+use daemon::app::ports::{ResultQuery, ResultStore, RetentionStore as _, StoreError};
 use daemon::domain::identifiers::InquiryNumber;
 use daemon::store::{OpenError, Purged};
 
@@ -35,6 +35,8 @@ async fn a_clock_set_back_brings_nothing_back_not_even_after_a_restart() {
 async fn a_result_past_its_retention_is_not_stored() {
     let machine = Machine::at("2026-07-31T15:00:00Z");
     let running = machine.start().await;
+    // A plausible clock has seen the boundary; a clock that nobody vouches for refuses nothing.
+    running.store.settle(at("2026-07-31T15:00:00Z")).await.expect("settled");
     let late = result("c1", at("2026-06-30T14:59:59Z"), vec![person("資格 太郎", "1")]);
     let refused = running.store.insert(&late, &audit("check.done")).await;
     assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");

@@ -36,6 +36,7 @@ async fn no_file_shows_a_name_a_number_or_a_secret() {
         role: Role::ReceiptComputer,
         password_hash: "$argon2id$invented".to_owned(),
         totp_secret: Zeroizing::new(secret.clone()),
+        must_change: false,
     };
     running.store.create(&account, &super::accounts::by("account.create")).await.unwrap();
 

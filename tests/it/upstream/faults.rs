@@ -3,23 +3,21 @@
 
 use std::time::Duration;
 
-use daemon::app::ports::{
-    CardCheck as _, ReceiptLink as _, UpstreamError, UpstreamHealth, UpstreamStatus as _,
-};
+use daemon::app::ports::{CardCheck as _, ReceiptLink as _, UpstreamError, UpstreamStatus as _};
 use daemon::upstream::Upstream;
 use harness::upstream::{Endpoint, Fault};
 use jiff::civil::date;
 
 use super::{World, request};
 
-/// Meets one fault on the challenge with a token at hand; the connection works again afterwards.
+/// Meets one fault on the confirmation, which is never repeated; the connection works again afterwards.
 async fn meet(fault: Fault) -> UpstreamError {
     let world = World::new().await;
     let upstream = world.upstream_with(|config| config.timeouts.total_ms = 2_000);
-    upstream.challenge(&request()).await.unwrap();
-    world.sim.script(Endpoint::Challenge, fault.clone());
-    let error = upstream.challenge(&request()).await.unwrap_err();
-    assert_eq!(world.sim.requests(Endpoint::Challenge), 2, "{fault:?} was not repeated");
+    let challenge = upstream.challenge(&request()).await.unwrap();
+    world.sim.script(Endpoint::Confirm, fault.clone());
+    let error = upstream.confirm(&request(), &world.proof("taro", &challenge)).await.unwrap_err();
+    assert_eq!(world.sim.requests(Endpoint::Confirm), 1, "{fault:?} was not repeated");
     assert!(upstream.challenge(&request()).await.is_ok(), "works again after {fault:?}");
     error
 }
@@ -89,10 +87,9 @@ async fn no_answer_in_time_is_a_timeout_and_the_sign_in_counts_into_it() {
     for endpoint in [Endpoint::Auth, Endpoint::Challenge] {
         let world = World::new().await;
         let upstream = impatient(&world);
-        world.sim.script(endpoint, Fault::Hang);
+        (0..3).for_each(|_| world.sim.script(endpoint, Fault::Hang));
         assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Timeout), "{endpoint:?}");
-        assert_eq!(upstream.health(), UpstreamHealth::Failing);
-        assert_eq!(world.sim.requests(endpoint), 1);
+        assert_eq!(upstream.status().answering, Some(false));
         world.sim.stop().await;
     }
 }
@@ -119,14 +116,14 @@ async fn a_slow_answer_within_the_time_is_an_answer() {
 async fn a_closed_port_and_a_closed_door_are_unreachable() {
     let world = World::new().await;
     let upstream = world.upstream();
-    world.sim.refuse_connections(1);
+    world.sim.refuse_connections(3);
     assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Unreachable));
     assert_eq!(world.sim.received_bytes(), 0);
 
     let upstream = world.upstream();
     world.sim.stop().await;
     assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Unreachable));
-    assert_eq!(upstream.health(), UpstreamHealth::Failing);
+    assert_eq!(upstream.status().answering, Some(false));
 }
 
 #[tokio::test]

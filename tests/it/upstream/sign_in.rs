@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::app::ports::{Answer, CardCheck as _, Clock, UpstreamError};
 use daemon::upstream::{Credentials, Upstream};
+use harness::ambient::SeededRandom;
 use harness::upstream::Endpoint;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::answers::refused;
 use super::{NOW, World, person, request};
 
 #[tokio::test]
@@ -46,17 +46,32 @@ async fn a_used_code_is_never_sent_again() {
     let upstream = world.upstream();
     world.confirmed(&upstream, "taro").await;
     world.sim.forget_tokens();
-    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Timeout));
+    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Unreachable), "nothing was sent");
     assert_eq!(world.sim.requests(Endpoint::Auth), 1);
     world.next_code();
     assert!(upstream.challenge(&request()).await.is_ok());
+}
+
+/// After a restart the daemon does not know that this half minute's code is used up.
+#[tokio::test]
+async fn a_code_used_before_a_restart_is_followed_by_the_next_one() {
+    let world = World::new().await;
+    world.confirmed(&world.upstream(), "taro").await;
+    let restarted = world.upstream();
+    assert_eq!(restarted.challenge(&request()).await, Err(UpstreamError::Unreachable), "nothing was asked");
+    assert_eq!(world.sim.requests(Endpoint::Challenge), 1);
+    world.next_code();
+    assert!(restarted.challenge(&request()).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_sign_in_with_the_wrong_password_is_refused_with_its_code() {
     let world = World::new().await;
     std::fs::write(&world.files.password, "wrong\n").unwrap();
-    assert_eq!(world.upstream().challenge(&request()).await, Err(refused("ACCOUNT_WRONG")));
+    assert_eq!(
+        world.upstream().challenge(&request()).await,
+        Err(UpstreamError::SignInRefused { code: "ACCOUNT_WRONG".to_owned() })
+    );
 }
 
 #[tokio::test]
@@ -93,7 +108,8 @@ async fn a_sign_in_waits_for_the_next_code_where_that_is_soon() {
     let config = world.config();
     let credentials = Credentials::load(&config).unwrap();
     let clock = RunningClock { from, started: Instant::now() };
-    let upstream = Upstream::new(&config, credentials, Arc::new(clock)).unwrap();
+    let random = Arc::new(SeededRandom::new(2));
+    let upstream = Upstream::new(&config, &credentials, Arc::new(clock), random).unwrap();
     upstream.challenge(&request()).await.unwrap();
     world.sim.forget_tokens();
     assert!(upstream.challenge(&request()).await.is_ok());
@@ -102,7 +118,7 @@ async fn a_sign_in_waits_for_the_next_code_where_that_is_soon() {
 
 /// Everything logged, as one text.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(pub Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

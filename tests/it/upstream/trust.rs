@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use daemon::app::ports::{CardCheck as _, UpstreamError};
 use daemon::upstream::{ConfigError, Credentials, TlsFloor, UpstreamConfig};
+use harness::ambient::SeededRandom;
 use harness::upstream::pki::{Identity, ServerCertificate, TestPki, TlsVersions};
 use harness::upstream::{Endpoint, Fault};
 
@@ -16,14 +17,7 @@ fn replace_client(world: &World, identity: &Identity) {
 
 #[tokio::test]
 async fn a_server_that_is_not_the_trusted_one_gets_not_one_byte() {
-    for shown in [
-        ServerCertificate::WrongName,
-        ServerCertificate::OtherAuthority,
-        ServerCertificate::Expired,
-        ServerCertificate::NotYetValid,
-        ServerCertificate::ForClients,
-        ServerCertificate::SelfSigned,
-    ] {
+    for shown in ServerCertificate::BAD {
         let world = World::with(|options| options.server_certificate = shown).await;
         let answer = world.upstream().challenge(&request()).await;
         assert_eq!(answer, Err(UpstreamError::ClientCertificate), "{shown:?}");
@@ -56,9 +50,10 @@ async fn a_reset_before_any_answer_points_to_the_client_certificate() {
     world.sim.script(Endpoint::Auth, Fault::Reset);
     assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::ClientCertificate));
     world.next_code();
-    assert!(upstream.challenge(&request()).await.is_ok());
-    world.sim.script(Endpoint::Challenge, Fault::Reset);
-    assert_eq!(upstream.challenge(&request()).await, Err(UpstreamError::Malformed));
+    let challenge = upstream.challenge(&request()).await.unwrap();
+    world.sim.script(Endpoint::Confirm, Fault::Reset);
+    let answer = upstream.confirm(&request(), &world.proof("taro", &challenge)).await;
+    assert_eq!(answer, Err(UpstreamError::Malformed));
 }
 
 #[tokio::test]
@@ -151,6 +146,12 @@ async fn key_and_certificate_must_belong_together() {
     std::fs::write(&world.files.client_key, &TestPki::new().client().key_pem).unwrap();
     let config = world.config();
     let credentials = Credentials::load(&config).unwrap();
-    let error = daemon::upstream::Upstream::new(&config, credentials, world.clock.clone()).err();
+    let error = daemon::upstream::Upstream::new(
+        &config,
+        &credentials,
+        world.clock.clone(),
+        Arc::new(SeededRandom::new(2)),
+    )
+    .err();
     assert!(matches!(error, Some(ConfigError::Tls(_))));
 }

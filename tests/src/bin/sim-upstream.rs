@@ -1,7 +1,7 @@
 //! `sim-upstream`: the simulated central system as a program, for vendors who build against the daemon.
 //!
 //! Writes what a daemon needs to reach it into a directory, prints where, and stays up until it is interrupted. Makes
-//! new certificates and secrets on every start.
+//! new certificates and secrets on every start. Reads commands from standard input; tests/SIMULATOR.md is the manual.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use clap::Parser;
 use daemon::system::{OsRandom, SystemClock};
 use harness::upstream::{Options, SimUpstream};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 #[derive(Parser)]
 #[command(
@@ -53,7 +54,25 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     writeln!(out, "daemon configuration:     {}", files.configuration.display())?;
     writeln!(out, "ready")?;
     out.flush()?;
-    tokio::signal::ctrl_c().await?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut listening = true;
+    loop {
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                break;
+            }
+            line = lines.next_line(), if listening => match line? {
+                None => listening = false,
+                Some(line) if line.trim() == "quit" => break,
+                Some(line) => match sim.command(&line) {
+                    Ok(said) => writeln!(out, "{said}")?,
+                    Err(error) => writeln!(out, "? {error}")?,
+                },
+            },
+        }
+        out.flush()?;
+    }
     sim.stop().await;
     Ok(())
 }

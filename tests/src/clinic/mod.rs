@@ -6,6 +6,7 @@
     reason = "a clinic that does not open ends the test or the sandbox with the reason"
 )]
 
+pub mod personas;
 mod visitor;
 
 use std::collections::HashMap;
@@ -14,17 +15,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
+use daemon::app::collect::{Report, RunError};
+use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
-use daemon::config::{ApiConfig, AuditSection, Config, LogSection, Mode, StoreSection, TerminalSection};
+use daemon::app::retention::Retention;
+use daemon::config::{
+    ApiConfig, AuditSection, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection,
+};
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
 use daemon::start::{Daemon, StartError, Surroundings};
 use jiff::Timestamp;
+use serde_json::json;
 use tempfile::TempDir;
 
 pub use visitor::{Credentials, Visitor};
 
-use crate::ambient::{HeldClock, SeededRandom};
+use crate::ambient::{HeldClock, HeldKernel, SeededRandom};
 use crate::card::SimCard;
 use crate::card::readers::{SharedCard, SimReaders, SimReadersHandle};
 use crate::contract::Contract;
@@ -40,10 +47,15 @@ pub const TERMINAL: &str = "uketsuke-1";
 /// 12:00 JST on an ordinary day.
 pub const NOON: &str = "2026-07-08T03:00:00Z";
 
+/// What people choose as their password.
+pub const CHOSEN: &str = "midori-no-kasa-42";
+
 /// What a clinic is opened with.
 pub struct Plan {
     /// Everybody's wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What the kernel says of it; nothing at first.
+    pub kernel: Arc<HeldKernel>,
     /// Everybody's randomness.
     pub random: Arc<dyn Random>,
     /// Where everything is written.
@@ -56,8 +68,16 @@ pub struct Plan {
     pub accepts_unsigned_visual: bool,
     /// Whole-operation deadline towards the central system, in milliseconds.
     pub upstream_total_ms: u64,
+    /// Limit of a card-use registration, in milliseconds.
+    pub registration_ms: u64,
+    /// The closures that the daemon knows of when it starts, and learns of by this.
+    pub maintenance: MaintenanceCalendar,
     /// Opens cards without their PIN.
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    /// Minutes from one collection of results to the next; 0: only on demand.
+    pub collect_every_minutes: u32,
+    /// Most results in one answer of the central system.
+    pub upstream_page_size: usize,
     /// The limits of the API's listener.
     pub limits: Limits,
     /// Accounts that exist from the start.
@@ -69,13 +89,19 @@ impl Plan {
     pub fn held(directory: &Path, clock: Arc<HeldClock>) -> Self {
         Self {
             clock,
+            kernel: Arc::default(),
             random: Arc::new(SeededRandom::new(1)),
             directory: directory.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             readers: vec![READER],
             accepts_unsigned_visual: true,
             upstream_total_ms: 10_000,
+            registration_ms: 10_000,
+            maintenance: MaintenanceCalendar::default(),
             terminal_authentication: None,
+            // Most scenarios count what the central system was asked.
+            collect_every_minutes: 0,
+            upstream_page_size: 100,
             limits: Limits::default(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
@@ -93,8 +119,11 @@ pub struct Clinic {
     /// The daemon's configuration.
     pub config: Config,
     readers_plugged: Vec<&'static str>,
+    maintenance: MaintenanceCalendar,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
+    /// What the kernel says of everybody's clock.
+    pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     pki: CardPki,
@@ -108,6 +137,7 @@ impl Clinic {
     pub async fn open(plan: Plan) -> Self {
         let mut options = UpstreamOptions::new(plan.clock.clone(), plan.random.clone());
         options.accepts_unsigned_visual = plan.accepts_unsigned_visual;
+        options.page_size = plan.upstream_page_size;
         let upstream = SimUpstream::start(options).await.expect("the simulated central system starts");
         let config = configuration(&plan, &upstream);
         let mut clinic = Self {
@@ -117,8 +147,10 @@ impl Clinic {
             readers: SimReaders::new(&[]).1,
             config,
             readers_plugged: plan.readers,
+            maintenance: plan.maintenance,
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
+            kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
             pki: CardPki::new(),
@@ -126,10 +158,10 @@ impl Clinic {
             credentials: HashMap::new(),
             daemon: None,
         };
-        for (name, role) in plan.accounts {
-            clinic.create_account(name, role).await;
-        }
         clinic.restart().await.expect("the daemon starts");
+        for (name, role) in plan.accounts {
+            clinic.enrol(name, role).await;
+        }
         clinic
     }
 
@@ -139,9 +171,11 @@ impl Clinic {
         let (readers, hand) = SimReaders::new(&self.readers_plugged);
         let around = Surroundings {
             clock: self.clock.clone(),
+            kernel: self.kernel.clone(),
             random: self.random.clone(),
             readers: Box::new(readers),
             terminal_authentication: self.terminal_authentication.clone(),
+            maintenance: self.maintenance.clone(),
             limits: self.limits,
         };
         let daemon = Daemon::start(&self.config, around).await?;
@@ -158,9 +192,20 @@ impl Clinic {
         }
     }
 
-    /// Creates an account, as an administrator does on the machine while the daemon runs.
+    /// Lets the daemon's schedule look at the clock, as it does by itself from time to time, and waits for the run that
+    /// is due; `None` if none was.
+    pub async fn collect_if_due(&self) -> Option<Result<Report, RunError>> {
+        let daemon = self.daemon.as_ref().expect("the daemon runs");
+        daemon.collect.collect_if_due(self.clock.now()).await
+    }
+
+    /// Creates an account, as an administrator does on the machine while the daemon runs; people choose a password of their
+    /// own at their first sign-in.
     pub async fn enrol(&mut self, name: &str, role: Role) -> Credentials {
         self.create_account(name, role).await;
+        if role != Role::ReceiptComputer {
+            self.choose_password(name).await;
+        }
         self.credentials(name)
     }
 
@@ -169,7 +214,22 @@ impl Clinic {
         client::run(&self.config, &self.clock, &self.random, command, &mut |_| {}).await
     }
 
-    async fn create_account(&mut self, name: &str, role: Role) {
+    /// The first sign-in of a person, with the code of the step before: that of this moment is left for the test.
+    async fn choose_password(&mut self, name: &str) {
+        let mut credentials = self.credentials(name);
+        let earlier = u64::try_from(self.clock.now().as_second()).expect("after 1970") - 30;
+        let mut visitor = self.visitor();
+        visitor.sign_in_with(&credentials.body(&credentials.code(earlier))).await;
+        let body = json!({ "current_password": credentials.password, "new_password": CHOSEN });
+        let changed = visitor.put("/v1/accounts/me/password", &body).await;
+        assert_eq!(changed.status, 204, "{}", changed.code());
+        assert_eq!(visitor.delete("/v1/sessions/current").await.status, 204);
+        CHOSEN.clone_into(&mut credentials.password);
+        self.credentials.insert(name.to_owned(), credentials);
+    }
+
+    /// Creates an account; its first password is still the generated one.
+    pub async fn create_account(&mut self, name: &str, role: Role) {
         let command =
             Command::AccountAdd { name: name.to_owned(), role: RoleName::from(role), password: None };
         let Reply::Enrolled(enrolment) = self.control(command).await.expect("the account is created") else {
@@ -192,6 +252,11 @@ impl Clinic {
         self.credentials.get(name).cloned().expect("an account of this clinic")
     }
 
+    /// The daemon's retention; its task sleeps by the machine's clock, so scenarios call it themselves.
+    pub fn retention(&self) -> &Retention {
+        &self.daemon.as_ref().expect("the daemon runs").retention
+    }
+
     /// Someone who comes to the API; every answer is held against the contract.
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.api, self.clock.clone(), self.contract.clone())
@@ -208,6 +273,16 @@ impl Clinic {
         let card = self.card(persona);
         self.readers.insert(READER, &card);
         card
+    }
+
+    /// The next patient holds a card on the front desk's reader, after the daemon has seen the one before taken away: only
+    /// then is a PIN typed at once certainly meant for the new card.
+    pub async fn next_patient(&self, visitor: &Visitor, persona: &str) -> SharedCard {
+        self.readers.take(READER);
+        while visitor.get("/v1/readers").await.json()["readers"][0]["state"] != "empty" {
+            tokio::task::yield_now().await;
+        }
+        self.tap(persona)
     }
 
     /// The instant everybody's clock shows.
@@ -228,17 +303,20 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
     let files = upstream.write_files(&secrets).expect("the central system's files");
     let mut section = files.config().expect("its configuration");
     section.timeouts.total_ms = plan.upstream_total_ms;
+    section.timeouts.registration_ms = plan.registration_ms;
     Config {
         institution_code: upstream.facility().institution_code.clone(),
         mode: Mode::Sandbox,
         api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new() },
         store: StoreSection {
-            directory: plan.directory.join("data"),
-            master_key_file: plan.directory.join("key").join("master.key"),
+            ballast_mib: 1,
+            low_water_mib: 1,
+            ..StoreSection::new(plan.directory.join("data"), plan.directory.join("key").join("master.key"))
         },
         audit: AuditSection::default(),
         terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
         upstream: section,
+        collect: CollectSection { every_minutes: plan.collect_every_minutes },
         log: LogSection::default(),
     }
 }

@@ -50,6 +50,7 @@ pub struct Visitor {
     clock: Arc<dyn Clock>,
     contract: Arc<Contract>,
     token: Option<String>,
+    terminal: Option<String>,
 }
 
 impl Visitor {
@@ -59,18 +60,20 @@ impl Visitor {
     }
 
     pub(super) fn new(api: SocketAddr, clock: Arc<dyn Clock>, contract: Arc<Contract>) -> Self {
-        Self { api, clock, contract, token: None }
+        Self { api, clock, contract, token: None, terminal: None }
     }
 
     /// Sends a request; the answer is checked against the contract before anyone sees it.
     pub async fn call(&self, method: &str, target: &str, body: Option<&Value>) -> Reply {
         let body = body.map(Value::to_string).unwrap_or_default();
         let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let terminal = self.terminal.as_ref().map(|token| format!("Shikaku-Terminal: {token}\r\n"));
         let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}{}\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}{}{}\r\n{body}",
             self.api,
             token.unwrap_or_default(),
+            terminal.unwrap_or_default(),
             if body.is_empty() { "" } else { &content },
         );
         let reply = exchange(self.api, request).await.expect("the API answers");
@@ -101,7 +104,12 @@ impl Visitor {
     /// Signs in with the code of this moment and keeps the token.
     pub async fn sign_in(&mut self, credentials: &Credentials) {
         let now = u64::try_from(self.clock.now().as_second()).expect("after 1970");
-        let reply = self.post("/v1/sessions", &credentials.body(&credentials.code(now))).await;
+        self.sign_in_with(&credentials.body(&credentials.code(now))).await;
+    }
+
+    /// Signs in with a body of one's own and keeps the token.
+    pub async fn sign_in_with(&mut self, body: &Value) {
+        let reply = self.post("/v1/sessions", body).await;
         assert_eq!(reply.status, 201, "{}", reply.code());
         self.token = reply.json()["token"].as_str().map(ToOwned::to_owned);
     }
@@ -109,6 +117,11 @@ impl Visitor {
     /// Uses another token, or none.
     pub fn set_token(&mut self, token: Option<&str>) {
         self.token = token.map(ToOwned::to_owned);
+    }
+
+    /// Comes from an enrolled terminal, or from none.
+    pub fn set_terminal(&mut self, token: Option<&str>) {
+        self.terminal = token.map(ToOwned::to_owned);
     }
 
     /// The token in use.

@@ -1,7 +1,7 @@
 //! Forged audit logs: somebody with the file but without the key changes, deletes, inserts, reorders or cuts rows.
 
 use daemon::app::ports::{
-    AuditEntry, AuditLog as _, AuditTrail as _, Source, Tampering, TerminalId, VerifyError,
+    AuditEntry, AuditLog as _, AuditSource, AuditTrail as _, Tampering, TerminalId, VerifyError,
 };
 use daemon::domain::check::ResultId;
 use daemon::store::{ChainHead, Store};
@@ -117,9 +117,9 @@ fn entry(row: usize, dice: &mut Dice) -> AuditEntry {
         actor: dice.pick(&["receipt", "uketsuke", "kanrisha", ""]).to_owned(),
         action: dice.pick(&["result.read", "result.list", "check.done"]),
         source: dice.pick(&[
-            Source::Daemon,
-            Source::Machine,
-            Source::Api { loopback: true, session: Some([1; 4]) },
+            AuditSource::Daemon,
+            AuditSource::Machine,
+            AuditSource::Api { loopback: true, session: Some([1; 4]) },
         ]),
         terminal: dice.pick(&[None, Some("uketsuke-1"), Some("")]).map(|name| TerminalId(name.to_owned())),
         results: (0..dice.below(4))

@@ -1,7 +1,7 @@
 //! Retention over eighty years: the rule against a calendar of its own, and the real store at every change of month.
 
-use daemon::app::ports::{ResultQuery, ResultStore as _};
-use daemon::domain::check::ResultId;
+use daemon::app::ports::{ResultQuery, ResultStore as _, Source};
+use daemon::domain::check::{Method, ResultId};
 use daemon::domain::retention::{expiry, start_of_jst_day};
 use daemon::store::Store;
 use jiff::civil::Date;
@@ -123,7 +123,7 @@ async fn insert_month(open: &OpenStore, first: Date) -> Vec<ResultId> {
     for day in (0..i64::from(first.days_in_month())).map(|day| first + day.days()) {
         let seconds = [0, 1, 43_200, 86_399][usize::from(day.day().unsigned_abs()) % 4];
         let mut result = result_of("07-day");
-        result.check_id = day.to_string();
+        result.source = Source::Own { check_id: day.to_string(), method: Method::CardPin };
         result.confirmation.processed_at =
             Timestamp::from_second(start(day).as_second() + seconds).expect("an instant");
         let store = open.store.clone();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use daemon::app::tasks::Tasks;
-use daemon::store::{OpenError, Store, StoreConfig};
+use daemon::store::{OpenError, Room, Store, StoreConfig};
 use daemon::system::OsRandom;
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -38,8 +38,9 @@ impl Site {
         StoreConfig {
             data_dir: self.root.join("data"),
             keyring: self.root.join("keys/keyring"),
-            master_key: self.root.join("master/master.key"),
+            master_key: self.root.join("master/master.key").into(),
             readers: 2,
+            room: Room { ballast: 0, low_water: 0 },
             anchor: None,
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    AuditEntry, AuditLog as _, NewResult, Origin, ResultStore as _, Source, TerminalId,
+    AuditEntry, AuditLog as _, AuditSource, NewResult, Origin, ResultStore as _, Source, TerminalId,
 };
 use daemon::domain::check::Method;
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
@@ -67,9 +67,8 @@ pub fn result_of(check: &str) -> NewResult {
         (Field::Birthdate, Personal::new("19690410")),
     ]);
     NewResult {
-        check_id: check.to_owned(),
+        source: Source::Own { check_id: check.to_owned(), method: Method::CardPin },
         terminal: TerminalId("uketsuke-1".to_owned()),
-        method: Method::CardPin,
         origin: Origin::Sandbox,
         confirmation: Confirmation {
             processed_at,
@@ -77,6 +76,7 @@ pub fn result_of(check: &str) -> NewResult {
             validity: Validity::Valid,
             note: None,
             eligibilities: vec![person],
+            upstream_id: None,
         },
     }
 }
@@ -91,7 +91,7 @@ pub fn entry(actor: &str, action: &'static str) -> AuditEntry {
     AuditEntry {
         actor: actor.to_owned(),
         action,
-        source: Source::Daemon,
+        source: AuditSource::Daemon,
         terminal: Some(TerminalId("uketsuke-1".to_owned())),
         results: Vec::new(),
         outcome: "ok".to_owned(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use daemon::app::access::Actor;
 use daemon::app::checks::{Checks, ChecksParts, NewCheck, Terminal};
-use daemon::app::ports::{Origin, ReaderName, Role, Source, TerminalId};
+use daemon::app::maintenance::MaintenanceCalendar;
+use daemon::app::ports::{AuditSource, Origin, ReaderName, Role, TerminalId};
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, Phase};
 use daemon::domain::personal::Pin;
@@ -67,16 +68,19 @@ impl Facility {
             desk: bench.desk.clone(),
             central: central.clone(),
             store: store.clone(),
+            room: store.clone(),
             audit: store.clone(),
             settings: store,
             terminal_authentication: None,
+            maintenance: MaintenanceCalendar::default(),
             clock: Arc::new(HeldClock::at(Timestamp::UNIX_EPOCH)),
             random: Arc::new(SeededRandom::new(dice.below(1 << 30) as u64)),
             tasks: tasks.clone(),
             terminals: terminals.into(),
             origin: Origin::Sandbox,
         };
-        let actor = Actor { account: "reception".to_owned(), role: Role::Operator, source: Source::Daemon };
+        let actor =
+            Actor { account: "reception".to_owned(), role: Role::Operator, source: AuditSource::Daemon };
         Self { bench, checks: Checks::new(parts), central, tasks, actor }
     }
 

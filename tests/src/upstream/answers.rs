@@ -30,6 +30,16 @@ pub(super) fn success(to: &Addressee, at: Timestamp, body: &Value) -> Value {
     }})
 }
 
+/// Still being processed (処理中).
+pub(super) fn running(to: &Addressee, at: Timestamp) -> Value {
+    let mut message = success(to, at, &Value::Null);
+    message["XmlMsg"]["MessageHeader"]["SegmentOfResult"] = json!("2");
+    if let Some(message) = message["XmlMsg"].as_object_mut() {
+        message.remove("MessageBody");
+    }
+    message
+}
+
 /// An error (異常終了).
 pub(super) fn error(to: Option<&Addressee>, at: Timestamp, code: &str) -> Value {
     let mut header = json!({
@@ -84,9 +94,9 @@ fn person(fields: Vec<(Field, &str)>, inquiry_number: Option<&str>) -> Value {
     Value::Object(person)
 }
 
-/// One entry of the results of a period.
-pub(super) fn given(given: &Given) -> Value {
-    let mut entry = given.body.clone();
+/// One entry of the results of a period, with the inquiry number the person has now.
+pub(super) fn given(given: &Given, inquiry_number: Option<&str>) -> Value {
+    let mut entry = eligibility(&given.persona.answer, inquiry_number);
     entry["UpstreamResultId"] = json!(given.id);
     entry["Terminal"] = json!(given.terminal);
     entry["ProcessExecutionTime"] = json!(date_time(given.at));
@@ -95,7 +105,7 @@ pub(super) fn given(given: &Given) -> Value {
 }
 
 /// `YYYYMMDDhhmmss` in Japan time.
-fn date_time(at: Timestamp) -> String {
+pub(super) fn date_time(at: Timestamp) -> String {
     let at = jst_datetime(at);
     format!("{}{:02}{:02}{:02}", format_date(at.date()), at.hour(), at.minute(), at.second())
 }

@@ -15,22 +15,34 @@ pub enum Endpoint {
     Challenge,
     /// Ask for the eligibility.
     Confirm,
+    /// Register a card for use as a health insurance card.
+    CardUseRegistration,
     /// Results of a period.
     Results,
     /// Set an inquiry number.
     InquiryNumber,
+    /// Announcements of the operators.
+    Announcements,
+    /// Set inquiry numbers in bulk.
+    InquiryBulk,
+    /// Ask what became of a bulk.
+    InquiryBulkOutcome,
 }
 
 impl Endpoint {
     /// Every endpoint with its path: the daemon's defaults.
-    pub fn paths() -> [(Self, String); 5] {
+    pub fn paths() -> [(Self, String); 9] {
         let paths = Paths::default();
         [
             (Self::Auth, paths.auth),
             (Self::Challenge, paths.challenge),
             (Self::Confirm, paths.confirm),
+            (Self::CardUseRegistration, paths.card_use_registration),
             (Self::Results, paths.results),
             (Self::InquiryNumber, paths.inquiry_number),
+            (Self::Announcements, paths.announcements),
+            (Self::InquiryBulk, paths.inquiry_bulk),
+            (Self::InquiryBulkOutcome, paths.inquiry_bulk_outcome),
         ]
     }
 }
@@ -42,6 +54,14 @@ pub enum Fault {
     Hang,
     /// Answers after a while.
     Slow(Duration),
+    /// Processes the request, then stops after this many bytes of the HTTP answer and keeps the connection.
+    HangAfter(usize),
+    /// Processes the request, then sends this many bytes of the HTTP answer at a time, with a pause before each.
+    Trickle(usize, Duration),
+    /// Processes the request and answers twice: the second time unasked, on the same connection.
+    Twice,
+    /// Answers 429 with `Retry-After` in seconds; nothing is processed.
+    Busy(u32),
     /// Answers 200 with bytes that are no message.
     Garbage,
     /// Processes the request, then closes the connection after this many bytes of the HTTP answer.
@@ -91,5 +111,59 @@ impl Script {
 
     pub(super) fn seen(&self, endpoint: Endpoint) -> usize {
         self.entries().get(&endpoint).map_or(0, |entry| entry.seen)
+    }
+}
+
+/// Why a line of text is no endpoint or fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotUnderstood(pub(super) &'static str);
+
+impl std::str::FromStr for Endpoint {
+    type Err = NotUnderstood;
+
+    fn from_str(text: &str) -> Result<Self, NotUnderstood> {
+        match text {
+            "auth" => Ok(Self::Auth),
+            "challenge" => Ok(Self::Challenge),
+            "confirm" => Ok(Self::Confirm),
+            "results" => Ok(Self::Results),
+            "inquiry-number" => Ok(Self::InquiryNumber),
+            _ => Err(NotUnderstood("no such endpoint: auth, challenge, confirm, results, inquiry-number")),
+        }
+    }
+}
+
+impl std::str::FromStr for Fault {
+    type Err = NotUnderstood;
+
+    /// Reads a word, and a number where the fault has one: `hang`, `slow 3000`, `cut 120`, `status 502`.
+    fn from_str(text: &str) -> Result<Self, NotUnderstood> {
+        let mut words = text.split_whitespace();
+        let word = words.next().unwrap_or_default();
+        let number = words.next().map(str::parse::<u32>).transpose();
+        let number = number.map_err(|_| NotUnderstood("the number is not one"))?;
+        let needed = number.ok_or(NotUnderstood("a number is missing"));
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        match word {
+            "hang" => Ok(number.map_or(Self::Hang, |bytes| Self::HangAfter(size(bytes)))),
+            "slow" => Ok(Self::Slow(Duration::from_millis(needed?.into()))),
+            "trickle" => Ok(Self::Trickle(1, Duration::from_millis(needed?.into()))),
+            "twice" => Ok(Self::Twice),
+            "busy" => Ok(Self::Busy(needed?)),
+            "garbage" => Ok(Self::Garbage),
+            "cut" => Ok(Self::CutAfter(size(needed?))),
+            "reset" => Ok(Self::Reset),
+            "status" => {
+                let status = u16::try_from(needed?).ok().filter(|status| (100..1_000).contains(status));
+                status.map(Self::Status).ok_or(NotUnderstood("no HTTP status"))
+            }
+            "redirect" => Ok(Self::Redirect),
+            "maintenance" => Ok(Self::Maintenance),
+            "wrong-echo" => Ok(Self::WrongEcho),
+            "wrong-institution" => Ok(Self::WrongInstitution),
+            "oversized" => Ok(Self::Oversized),
+            _ => Err(NotUnderstood("no such fault; SIMULATOR.md lists them")),
+        }
     }
 }

@@ -3,9 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -16,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::routes::Shared;
 
@@ -26,6 +28,8 @@ pub(super) struct Traffic {
     pub connections: AtomicUsize,
     /// Connections still to be closed before TLS.
     pub refuse: AtomicUsize,
+    /// Connections still to be kept without a word.
+    pub mute: AtomicUsize,
     /// Decrypted bytes received.
     pub received: AtomicU64,
     certificates: Mutex<Vec<Vec<u8>>>,
@@ -39,10 +43,20 @@ impl Traffic {
     pub(super) fn certificates(&self) -> Vec<Vec<u8>> {
         self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
+/// Whether one more is to meet what was counted.
+fn is_next(left: &AtomicUsize) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+impl Traffic {
     fn refuses(&self) -> bool {
-        let one_less = |left: usize| left.checked_sub(1);
-        self.refuse.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+        is_next(&self.refuse)
+    }
+
+    fn is_mute(&self) -> bool {
+        is_next(&self.mute)
     }
 }
 
@@ -51,22 +65,62 @@ impl Traffic {
 pub(super) struct Peer {
     /// Its client certificate, DER.
     pub certificate: Arc<[u8]>,
-    /// Bytes that may still go out before the connection is closed.
-    budget: Arc<Mutex<Option<usize>>>,
-    /// Whether the connection ends with a reset instead of an orderly close.
-    reset: Arc<AtomicBool>,
+    manners: Arc<Mutex<Manners>>,
+}
+
+/// How one connection treats what is written to it.
+#[derive(Debug, Default)]
+struct Manners {
+    /// Bytes that may still go out, and what comes then.
+    budget: Option<(usize, Then)>,
+    /// Most bytes at a time, and the pause before them.
+    trickle: Option<(usize, Duration)>,
+    /// What follows the answer unasked, once something of the answer has gone out.
+    follow: Option<Vec<u8>>,
+    has_written: bool,
+}
+
+/// What comes when the budget is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// The connection is closed in order.
+    Close,
+    /// The connection is reset.
+    Reset,
+    /// Nothing: the connection stays.
+    Hang,
 }
 
 impl Peer {
+    fn manners(&self) -> MutexGuard<'_, Manners> {
+        self.manners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Closes the connection after this many more bytes.
     pub(super) fn cut_after(&self, bytes: usize) {
-        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+        self.manners().budget = Some((bytes, Then::Close));
     }
 
     /// Resets the connection instead of answering.
     pub(super) fn reset(&self) {
-        self.reset.store(true, Ordering::SeqCst);
-        self.cut_after(0);
+        self.manners().budget = Some((0, Then::Reset));
+    }
+
+    /// Says nothing more after this many more bytes.
+    pub(super) fn hang_after(&self, bytes: usize) {
+        self.manners().budget = Some((bytes, Then::Hang));
+    }
+
+    /// Sends no more than this many bytes at a time, each time after a pause.
+    pub(super) fn trickle(&self, bytes: usize, pause: Duration) {
+        self.manners().trickle = Some((bytes.max(1), pause));
+    }
+
+    /// Sends this after the answer.
+    pub(super) fn follow_with(&self, bytes: Vec<u8>) {
+        let mut manners = self.manners();
+        manners.follow = Some(bytes);
+        manners.has_written = false;
     }
 }
 
@@ -96,7 +150,16 @@ impl TlsListener {
                 if traffic.refuses() {
                     continue;
                 }
-                let handshake = shake_hands(acceptor.clone(), stream, Arc::clone(&traffic));
+                if traffic.is_mute() {
+                    let stopping = stopping.clone();
+                    children.start(async move {
+                        stopping.cancelled().await;
+                        drop(stream);
+                    });
+                    continue;
+                }
+                let ended = stopping.clone();
+                let handshake = shake_hands(acceptor.clone(), stream, Arc::clone(&traffic), ended);
                 let (sender, stopping) = (sender.clone(), stopping.clone());
                 children.start(async move {
                     if let Some(Some(line)) = stopping.run_until_cancelled(handshake).await {
@@ -110,7 +173,12 @@ impl TlsListener {
     }
 }
 
-async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream, traffic: Arc<Traffic>) -> Option<Line> {
+async fn shake_hands(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    traffic: Arc<Traffic>,
+    stopping: CancellationToken,
+) -> Option<Line> {
     // Without it answers wait for the peer's delayed acknowledgement.
     stream.set_nodelay(true).ok()?;
     match acceptor.accept(stream).await {
@@ -119,7 +187,9 @@ async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream, traffic: Arc<Traf
             Some(Line {
                 stream,
                 traffic,
-                peer: Peer { certificate, budget: Arc::default(), reset: Arc::default() },
+                peer: Peer { certificate, manners: Arc::default() },
+                pause: None,
+                stopping: Box::pin(stopping.cancelled_owned()),
             })
         }
         Err(error) => {
@@ -156,6 +226,22 @@ pub(super) struct Line {
     stream: TlsStream<TcpStream>,
     traffic: Arc<Traffic>,
     peer: Peer,
+    /// The pause of a trickle that is under way.
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// Wakes a connection that hangs when the server stops.
+    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Line {
+    /// Waits before the next bytes of a trickle.
+    fn poll_pause(&mut self, cx: &mut Context<'_>, pause: Duration) -> Poll<()> {
+        let sleep = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+        let polled = sleep.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.pause = None;
+        }
+        polled
+    }
 }
 
 impl AsyncRead for Line {
@@ -174,25 +260,54 @@ impl AsyncRead for Line {
 
 impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let budget = *self.peer.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let allowed = match budget {
-            Some(0) => {
-                if self.peer.reset.load(Ordering::SeqCst) {
-                    self.stream.get_ref().0.set_zero_linger()?;
-                }
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        let (budget, trickle) = {
+            let manners = self.peer.manners();
+            (manners.budget, manners.trickle)
+        };
+        let broken = || Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        let mut allowed = match budget {
+            Some((0, Then::Hang)) => {
+                ready!(self.stopping.as_mut().poll(cx));
+                return broken();
             }
-            Some(left) => data.get(..left).unwrap_or(data),
+            Some((0, Then::Reset)) => {
+                self.stream.get_ref().0.set_zero_linger()?;
+                return broken();
+            }
+            Some((0, Then::Close)) => return broken(),
+            Some((left, _)) => data.get(..left).unwrap_or(data),
             None => data,
         };
+        if let Some((most, pause)) = trickle {
+            if self.stopping.as_mut().poll(cx).is_ready() {
+                return broken();
+            }
+            ready!(self.poll_pause(cx, pause));
+            allowed = allowed.get(..most).unwrap_or(allowed);
+        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, allowed);
-        if let (Some(left), Poll::Ready(Ok(written))) = (budget, &polled) {
-            self.peer.cut_after(left.saturating_sub(*written));
+        if let Poll::Ready(Ok(written)) = &polled {
+            let mut manners = self.peer.manners();
+            manners.has_written |= *written > 0;
+            if let Some((left, _)) = &mut manners.budget {
+                *left = left.saturating_sub(*written);
+            }
         }
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let follow = {
+            let mut manners = self.peer.manners();
+            if manners.has_written { manners.follow.take() } else { None }
+        };
+        if let Some(bytes) = follow {
+            // Into TLS's own buffer, which takes it whole; the flush below sends it.
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &bytes))?;
+            if written < bytes.len() {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -30,6 +30,33 @@ pub enum ServerCertificate {
     ForClients,
     /// For the right names, signed by itself.
     SelfSigned,
+    /// For the right names, from an intermediate of the private authority that is not shown.
+    IntermediateMissing,
+    /// For the right names, issued by an ordinary certificate of the private authority.
+    IssuerIsNoAuthority,
+    /// For the right names, from an intermediate that may issue for other names only.
+    OutsideNameConstraints,
+    /// With the address as common name only, as certificates were made long ago.
+    OnlyCommonName,
+    /// For the right names, from the private authority, with a signature that is wrong by one bit.
+    BrokenSignature,
+}
+
+impl ServerCertificate {
+    /// Every one that must be refused.
+    pub const BAD: [Self; 11] = [
+        Self::WrongName,
+        Self::OtherAuthority,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::ForClients,
+        Self::SelfSigned,
+        Self::IntermediateMissing,
+        Self::IssuerIsNoAuthority,
+        Self::OutsideNameConstraints,
+        Self::OnlyCommonName,
+        Self::BrokenSignature,
+    ];
 }
 
 /// Which TLS versions the server speaks.
@@ -80,6 +107,16 @@ impl TestPki {
         self.authority.pem()
     }
 
+    /// A good certificate for another server on loopback.
+    pub fn server_identity(&self) -> Identity {
+        identity_for(
+            &["localhost", "127.0.0.1"],
+            &self.authority,
+            ExtendedKeyUsagePurpose::ServerAuth,
+            |_| {},
+        )
+    }
+
     /// The facility's client certificate.
     pub fn client(&self) -> &Identity {
         &self.client
@@ -101,7 +138,7 @@ impl TestPki {
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .expect("one root");
-        let (certificate, key) = self.server(shown);
+        let (chain, key) = self.server(shown);
         let versions: &[&rustls::SupportedProtocolVersion] = match versions {
             TlsVersions::Both => rustls::ALL_VERSIONS,
             TlsVersions::Only12 => &[&rustls::version::TLS12],
@@ -110,23 +147,64 @@ impl TestPki {
             .with_protocol_versions(versions)
             .expect("ring has both versions")
             .with_client_cert_verifier(clients)
-            .with_single_cert(vec![certificate], key)
+            .with_single_cert(chain, key)
             .expect("key and certificate belong together");
         Arc::new(config)
     }
 
-    fn server(&self, shown: ServerCertificate) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
-        let other;
-        let issuer = if shown == ServerCertificate::OtherAuthority {
-            other = authority();
-            &other
-        } else {
-            self.authority.as_ref()
+    /// Another client certificate of the facility, as it is issued for a renewal.
+    pub fn renewed_client(&self, not_after: (i32, u8, u8)) -> Identity {
+        identity(&self.authority, ExtendedKeyUsagePurpose::ClientAuth, |params| {
+            params.distinguished_name.push(DnType::CommonName, "simulated facility 1399900001");
+            params.not_after = date_time_ymd(not_after.0, not_after.1, not_after.2);
+        })
+    }
+
+    /// Who issues the server's certificate, where that is not the authority itself.
+    fn issuer(&self, shown: ServerCertificate) -> Option<CertifiedIssuer<'static, KeyPair>> {
+        let below = |describe: &dyn Fn(&mut CertificateParams)| {
+            let mut params = leaf(&[]);
+            params.distinguished_name.push(DnType::CommonName, "simulated intermediate");
+            describe(&mut params);
+            let key = KeyPair::generate().expect("P-256 key");
+            CertifiedIssuer::signed_by(params, key, self.authority.as_ref()).expect("intermediate")
         };
-        let names: &[&str] = if shown == ServerCertificate::WrongName {
-            &["elsewhere.invalid"]
-        } else {
-            &["localhost", "127.0.0.1"]
+        let authorise = |params: &mut CertificateParams| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+            params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        };
+        match shown {
+            ServerCertificate::OtherAuthority => Some(authority()),
+            ServerCertificate::IntermediateMissing => Some(below(&authorise)),
+            ServerCertificate::IssuerIsNoAuthority => Some(below(&|_| {})),
+            ServerCertificate::OutsideNameConstraints => Some(below(&|params| {
+                authorise(params);
+                params.name_constraints = Some(NameConstraints {
+                    permitted_subtrees: vec![
+                        GeneralSubtree::DnsName("elsewhere.invalid".to_owned()),
+                        GeneralSubtree::IpAddress(CidrSubnet::V4([10, 0, 0, 0], [255, 0, 0, 0])),
+                    ],
+                    excluded_subtrees: Vec::new(),
+                });
+            })),
+            ServerCertificate::Good
+            | ServerCertificate::WrongName
+            | ServerCertificate::Expired
+            | ServerCertificate::NotYetValid
+            | ServerCertificate::ForClients
+            | ServerCertificate::SelfSigned
+            | ServerCertificate::OnlyCommonName
+            | ServerCertificate::BrokenSignature => None,
+        }
+    }
+
+    fn server(&self, shown: ServerCertificate) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let other = self.issuer(shown);
+        let issuer = other.as_ref().unwrap_or(self.authority.as_ref());
+        let names: &[&str] = match shown {
+            ServerCertificate::WrongName => &["elsewhere.invalid"],
+            ServerCertificate::OnlyCommonName => &[],
+            _ => &["localhost", "127.0.0.1"],
         };
         let mut params = leaf(names);
         let usage = if shown == ServerCertificate::ForClients {
@@ -135,15 +213,15 @@ impl TestPki {
             ExtendedKeyUsagePurpose::ServerAuth
         };
         params.extended_key_usages.push(usage);
-        params.distinguished_name.push(DnType::CommonName, "simulated central system");
+        let common_name = match shown {
+            ServerCertificate::OnlyCommonName => "127.0.0.1",
+            _ => "simulated central system",
+        };
+        params.distinguished_name.push(DnType::CommonName, common_name);
         match shown {
             ServerCertificate::Expired => params.not_after = date_time_ymd(2020, 1, 1),
             ServerCertificate::NotYetValid => params.not_before = date_time_ymd(2090, 1, 1),
-            ServerCertificate::Good
-            | ServerCertificate::WrongName
-            | ServerCertificate::OtherAuthority
-            | ServerCertificate::ForClients
-            | ServerCertificate::SelfSigned => {}
+            _ => {}
         }
         let key = KeyPair::generate().expect("P-256 key");
         let certificate = if shown == ServerCertificate::SelfSigned {
@@ -151,7 +229,19 @@ impl TestPki {
         } else {
             params.signed_by(&key, issuer).expect("certificate")
         };
-        (certificate.der().clone(), PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+        let mut der = certificate.der().to_vec();
+        if shown == ServerCertificate::BrokenSignature
+            && let Some(last) = der.last_mut()
+        {
+            *last ^= 1;
+        }
+        let mut chain = vec![CertificateDer::from(der)];
+        if let Some(other) = other
+            && !matches!(shown, ServerCertificate::OtherAuthority | ServerCertificate::IntermediateMissing)
+        {
+            chain.push(other.der().clone());
+        }
+        (chain, PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
     }
 }
 
@@ -176,7 +266,16 @@ fn identity(
     usage: ExtendedKeyUsagePurpose,
     describe: impl FnOnce(&mut CertificateParams),
 ) -> Identity {
-    let mut params = leaf(&[]);
+    identity_for(&[], issuer, usage, describe)
+}
+
+fn identity_for(
+    names: &[&str],
+    issuer: &CertifiedIssuer<'static, KeyPair>,
+    usage: ExtendedKeyUsagePurpose,
+    describe: impl FnOnce(&mut CertificateParams),
+) -> Identity {
+    let mut params = leaf(names);
     params.extended_key_usages.push(usage);
     describe(&mut params);
     let key = KeyPair::generate().expect("P-256 key");

@@ -1,35 +1,40 @@
 //! The endpoints.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State as Extract};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use daemon::app::tasks::Tasks;
 use daemon::domain::eligibility::parse_date;
 use daemon::domain::retention::JstMonth;
 use data_encoding::BASE64;
-use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Facility;
 use super::answers::{self, Addressee};
 use super::fault::{Endpoint, Fault, Script};
+use super::inquiries;
 use super::line::{Peer, Traffic};
+use super::news::Announced;
+use super::registration::{self, Registry, card_use_registration};
 use super::state::{State, TOKEN_LIFE_SECONDS};
-use crate::personas::{Identifiers, Personas, Token};
+use crate::personas::{Personas, Token};
 use crate::pki::{CardPki, CardholderCertificate, VerifyError};
 
 /// Largest request read.
 const LARGEST_REQUEST: usize = 256 * 1024;
 /// The terminal that checks by card are attributed to.
-const TERMINAL: &str = "SIM-TERMINAL-01";
+pub(super) const TERMINAL: &str = "SIM-TERMINAL-01";
 
 /// What all requests share.
 pub(super) struct Shared {
@@ -37,12 +42,18 @@ pub(super) struct Shared {
     pub accepts_unsigned_visual: bool,
     pub page_size: usize,
     pub state: State,
+    pub registry: Registry,
+    pub tasks: Tasks,
     pub script: Script,
     pub traffic: Arc<Traffic>,
+    /// How many seconds its `Date` is ahead of its clock.
+    pub clock_ahead: AtomicI64,
+    /// Whether it is closed.
+    pub maintenance: AtomicBool,
     pub stopping: CancellationToken,
 }
 
-type Sim = Extract<Arc<Shared>>;
+pub(super) type Sim = Extract<Arc<Shared>>;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
@@ -51,8 +62,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             Endpoint::Auth => post(auth),
             Endpoint::Challenge => post(challenge),
             Endpoint::Confirm => post(confirm),
+            Endpoint::CardUseRegistration => post(card_use_registration),
             Endpoint::Results => post(results),
-            Endpoint::InquiryNumber => post(inquiry_number),
+            Endpoint::Announcements => post(announcements),
+            Endpoint::InquiryNumber => post(inquiries::single),
+            Endpoint::InquiryBulk => post(inquiries::bulk),
+            Endpoint::InquiryBulkOutcome => post(inquiries::bulk_outcome),
         };
         let layer = from_fn_with_state((Arc::clone(&shared), endpoint), disturb);
         router = router.route(&path, handler.layer(layer));
@@ -62,7 +77,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 /// Says the time by its own clock, as a server does whose clock may differ from the client's.
 async fn dated(Extract(sim): Sim, mut response: Response) -> Response {
-    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&sim.state.now());
+    let ahead = SignedDuration::from_secs(sim.clock_ahead.load(Ordering::SeqCst));
+    let now = sim.state.now().checked_add(ahead).unwrap_or(Timestamp::MAX);
+    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
     if let Some(now) = now.ok().and_then(|now| HeaderValue::from_str(&now).ok()) {
         response.headers_mut().insert(DATE, now);
     }
@@ -84,7 +101,9 @@ async fn disturb(
     sim.traffic.note_certificate(&peer.certificate);
     let to = addressee(&serde_json::from_slice(&bytes).unwrap_or_default());
     let request = Request::from_parts(parts, Body::from(bytes));
-    match sim.script.request(endpoint) {
+    let closed = sim.maintenance.load(Ordering::SeqCst) || sim.state.is_closed();
+    let closed = closed.then_some(Fault::Maintenance);
+    match sim.script.request(endpoint).or(closed) {
         None => next.run(request).await,
         Some(Fault::Hang) => {
             sim.stopping.cancelled().await;
@@ -93,6 +112,20 @@ async fn disturb(
         Some(Fault::Slow(time)) => {
             sim.stopping.run_until_cancelled(tokio::time::sleep(time)).await;
             next.run(request).await
+        }
+        Some(Fault::HangAfter(bytes)) => {
+            let response = next.run(request).await;
+            peer.hang_after(bytes);
+            response
+        }
+        Some(Fault::Trickle(bytes, pause)) => {
+            let response = next.run(request).await;
+            peer.trickle(bytes, pause);
+            response
+        }
+        Some(Fault::Twice) => twice(next.run(request).await, &peer).await,
+        Some(Fault::Busy(seconds)) => {
+            (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds.to_string())]).into_response()
         }
         Some(Fault::Garbage) => ([(CONTENT_TYPE, "application/json")], "\u{1}{\"XmlMsg\":[").into_response(),
         Some(Fault::CutAfter(bytes)) => {
@@ -125,6 +158,18 @@ async fn disturb(
     }
 }
 
+/// Lets the whole answer follow itself once more.
+async fn twice(response: Response, peer: &Peer) -> Response {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        bytes.len()
+    );
+    peer.follow_with([head.as_bytes(), &bytes].concat());
+    Response::from_parts(parts, Body::from(bytes))
+}
+
 /// Rewrites one header field of an answer.
 async fn replace(response: Response, field: &str, value: String) -> Response {
     let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
@@ -133,7 +178,7 @@ async fn replace(response: Response, field: &str, value: String) -> Response {
     Json(message).into_response()
 }
 
-fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(object: &'a Value, tag: &str) -> Option<&'a str> {
     object.get(tag).and_then(Value::as_str)
 }
 
@@ -151,17 +196,17 @@ impl Shared {
         (status, Json(answers::error(to, self.state.now(), code))).into_response()
     }
 
-    fn error(&self, to: &Addressee, code: &str) -> Response {
+    pub(super) fn error(&self, to: &Addressee, code: &str) -> Response {
         self.refusal(Some(to), StatusCode::OK, code)
     }
 
-    fn success(&self, to: &Addressee, body: &Value) -> Response {
+    pub(super) fn success(&self, to: &Addressee, body: &Value) -> Response {
         Json(answers::success(to, self.state.now(), body)).into_response()
     }
 
     /// Checks token and facility, and takes the message apart.
     #[expect(clippy::result_large_err, reason = "the error is the answer, made once and sent")]
-    fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
+    pub(super) fn open(&self, headers: &HeaderMap, bytes: &Bytes) -> Result<(Addressee, Value), Response> {
         let mut message: Value = serde_json::from_slice(bytes).unwrap_or_default();
         let to = addressee(&message);
         let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -231,8 +276,7 @@ async fn confirm(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
             .success(&to, &answers::outcome("CERTIFICATE_EXPIRED", "電子証明書の有効期限が切れています。"));
     }
     if !sim.state.is_registered(persona) {
-        let message = "健康保険証としての利用登録がされていません。";
-        return sim.success(&to, &answers::outcome("CARD_NOT_REGISTERED", message));
+        return sim.success(&to, &registration::not_registered(&sim, persona));
     }
     match &persona.answer.refusal {
         Some(code) => sim.error(&to, code),
@@ -279,37 +323,29 @@ async fn results(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
     let (Some(from), Some(until)) = (day("From"), day("To")) else {
         return sim.error(&to, "REQUEST_INVALID");
     };
-    let begin: usize = text(&body, "Cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
+    // The cursor is the last result of the page before, not a position: results that come in, or run out, while pages
+    // are fetched shift nothing. Ids are given in the order in which results come in.
+    let after = text(&body, "Cursor").unwrap_or_default();
     let all = sim.state.results(from, until);
-    let page: Vec<_> = all.iter().skip(begin).take(sim.page_size).map(answers::given).collect();
-    let end = begin + page.len();
-    let mut answer = json!({ "Count": all.len().to_string(), "Results": page });
-    if end < all.len() {
-        answer["NextCursor"] = json!(end.to_string());
+    let rest: Vec<_> = all.iter().filter(|given| given.id.as_str() > after).collect();
+    let page = rest.get(..sim.page_size).unwrap_or(&rest);
+    let entries: Vec<_> = page
+        .iter()
+        .map(|given| answers::given(given, sim.state.inquiry_number(given.persona.person()).as_deref()))
+        .collect();
+    let mut answer = json!({ "Count": all.len().to_string(), "Results": entries });
+    if let Some(last) = page.last().filter(|_| page.len() < rest.len()) {
+        answer["NextCursor"] = json!(last.id);
+        sim.state.page_turned();
     }
     sim.success(&to, &answer)
 }
 
-async fn inquiry_number(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
-    let (to, body) = match sim.open(&headers, &bytes) {
+async fn announcements(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (to, _) = match sim.open(&headers, &bytes) {
         Ok(opened) => opened,
         Err(refusal) => return refusal,
     };
-    let info = body.get("ReferenceNumberRegistrationInfo").cloned().unwrap_or_default();
-    let owned = |tag| text(&info, tag).map(str::to_owned);
-    let wanted = (owned("InsurerNumber"), owned("InsuredIdentificationNumber"), owned("ReferenceNumber"));
-    let (Some(insurer_number), Some(number), Some(reference)) = wanted else {
-        return sim.error(&to, "REQUEST_INVALID");
-    };
-    if insurer_number.chars().count() != 8 || !(1..=50).contains(&reference.chars().count()) {
-        return sim.error(&to, "REQUEST_INVALID");
-    }
-    let symbol = owned("InsuredCardSymbol");
-    let branch = owned("InsuredBranchNumber");
-    let wanted = Identifiers { insurer_number, symbol, number, branch };
-    let Some(person) = Personas::builtin().person_by_identifiers(&wanted) else {
-        return sim.success(&to, &answers::outcome("PERSON_UNKNOWN", "該当する加入者がいません。"));
-    };
-    sim.state.set_inquiry_number(person, &reference);
-    sim.success(&to, &json!({ "ProcessingResultStatus": "1", "ReferenceNumber": reference }))
+    let all: Vec<_> = sim.state.announced().iter().map(Announced::message).collect();
+    sim.success(&to, &json!({ "Announcements": all }))
 }

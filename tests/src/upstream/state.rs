@@ -9,9 +9,11 @@ use daemon::domain::retention::{expiry, jst_day};
 use data_encoding::HEXLOWER;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answers;
+use super::inquiries::Asked;
+use super::news::Announced;
 use crate::personas::{Persona, Personas};
 
 /// How long a token is good for.
@@ -24,8 +26,7 @@ pub(super) struct Given {
     pub id: String,
     pub terminal: String,
     pub at: Timestamp,
-    /// The eligibility message's body as it was given.
-    pub body: Value,
+    pub persona: &'static Persona,
 }
 
 #[derive(Default)]
@@ -36,6 +37,29 @@ struct Inner {
     registered: HashMap<String, bool>,
     inquiry_numbers: HashMap<String, String>,
     results: Vec<Given>,
+    /// Results that come in after the next page that is not the last.
+    while_paging: Vec<(&'static Persona, String, Timestamp)>,
+    announced: Vec<Announced>,
+    /// Whether a confirmation leaves its result's id out.
+    hide_ids: bool,
+    bulks: HashMap<String, Bulk>,
+    bulk_polls: usize,
+}
+
+/// Items of a bulk with what became of each.
+pub(super) type BulkItems = Vec<(Asked, Result<(), &'static str>)>;
+
+/// What is said of a bulk.
+pub(super) enum BulkStand {
+    Running,
+    Done(BulkItems),
+}
+
+/// A bulk of inquiry numbers.
+enum Bulk {
+    /// Asked about this often before it is done.
+    Waiting(usize, Vec<Asked>),
+    Done(BulkItems),
 }
 
 /// The memory, with the clock and randomness it works by.
@@ -58,11 +82,11 @@ impl State {
         self.clock.now()
     }
 
-    fn in_seconds(&self, seconds: i64) -> Timestamp {
+    pub(super) fn in_seconds(&self, seconds: i64) -> Timestamp {
         self.now().checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
     }
 
-    fn unguessable<const N: usize>(&self) -> [u8; N] {
+    pub(super) fn unguessable<const N: usize>(&self) -> [u8; N] {
         random_bytes(self.random.as_ref())
     }
 
@@ -74,6 +98,10 @@ impl State {
             inner.last_step = Some(step);
         }
         fresh
+    }
+
+    pub(super) fn forget_used_codes(&self) {
+        self.inner().last_step = None;
     }
 
     pub(super) fn issue_token(&self) -> String {
@@ -118,8 +146,48 @@ impl State {
         self.inner().registered.get(&persona.name).copied().unwrap_or(persona.registered)
     }
 
-    pub(super) fn set_inquiry_number(&self, person: &str, number: &str) {
+    /// Sets a person's number; `false` if it is another person's.
+    pub(super) fn set_inquiry_number(&self, person: &str, number: &str) -> bool {
+        let mut people = Personas::builtin().iter().map(Persona::person);
+        if people.any(|other| other != person && self.inquiry_number(other).as_deref() == Some(number)) {
+            return false;
+        }
         self.inner().inquiry_numbers.insert(person.to_owned(), number.to_owned());
+        true
+    }
+
+    /// How often the outcome of each bulk handed in from now on must be asked for before it is there.
+    pub(super) fn set_bulk_polls(&self, polls: usize) {
+        self.inner().bulk_polls = polls;
+    }
+
+    /// Takes a bulk in and returns its receipt number.
+    pub(super) fn receive_bulk(&self, items: Vec<Asked>) -> String {
+        let receipt = HEXLOWER.encode(&self.unguessable::<8>());
+        let mut inner = self.inner();
+        let polls = inner.bulk_polls;
+        inner.bulks.insert(receipt.clone(), Bulk::Waiting(polls, items));
+        receipt
+    }
+
+    /// Forgets every bulk, as a central system does that was set up anew.
+    pub(super) fn forget_bulks(&self) {
+        self.inner().bulks.clear();
+    }
+
+    /// What became of a bulk; `None` if there is none.
+    pub(super) fn ask_bulk(&self, receipt: &str) -> Option<BulkStand> {
+        let items = match self.inner().bulks.get_mut(receipt)? {
+            Bulk::Done(items) => return Some(BulkStand::Done(items.clone())),
+            Bulk::Waiting(0, items) => items.clone(),
+            Bulk::Waiting(polls, _) => {
+                *polls -= 1;
+                return Some(BulkStand::Running);
+            }
+        };
+        let items: BulkItems = items.into_iter().map(|asked| (asked.clone(), asked.apply(self))).collect();
+        self.inner().bulks.insert(receipt.to_owned(), Bulk::Done(items.clone()));
+        Some(BulkStand::Done(items))
     }
 
     /// The number set last, or the one the person comes with.
@@ -133,13 +201,53 @@ impl State {
     }
 
     /// Makes the body of a persona's result and remembers it as given out.
-    pub(super) fn give(&self, persona: &Persona, terminal: &str, at: Timestamp) -> Value {
+    pub(super) fn give(&self, persona: &'static Persona, terminal: &str, at: Timestamp) -> Value {
         let number = self.inquiry_number(persona.person());
-        let body = answers::eligibility(&persona.answer, number.as_deref());
+        let mut body = answers::eligibility(&persona.answer, number.as_deref());
         let mut inner = self.inner();
         let id = format!("SIM{:08}", inner.results.len() + 1);
-        inner.results.push(Given { id, terminal: terminal.to_owned(), at, body: body.clone() });
+        if !inner.hide_ids {
+            body["UpstreamResultId"] = json!(id);
+        }
+        inner.results.push(Given { id, terminal: terminal.to_owned(), at, persona });
         body
+    }
+
+    pub(super) fn hide_ids(&self, hide: bool) {
+        self.inner().hide_ids = hide;
+    }
+
+    pub(super) fn add_while_paging(&self, persona: &'static Persona, terminal: &str, at: Timestamp) {
+        self.inner().while_paging.push((persona, terminal.to_owned(), at));
+    }
+
+    /// Lets the results in that wait for a page to be turned.
+    pub(super) fn page_turned(&self) {
+        let waiting = std::mem::take(&mut self.inner().while_paging);
+        for (persona, terminal, at) in waiting {
+            self.give(persona, &terminal, at);
+        }
+    }
+
+    /// Replaces an announcement with the same id, or adds one.
+    pub(super) fn announce(&self, announced: Announced) {
+        let mut inner = self.inner();
+        inner.announced.retain(|old| old.id != announced.id);
+        inner.announced.push(announced);
+    }
+
+    pub(super) fn withdraw(&self, id: &str) {
+        self.inner().announced.retain(|announced| announced.id != id);
+    }
+
+    pub(super) fn announced(&self) -> Vec<Announced> {
+        self.inner().announced.clone()
+    }
+
+    /// Whether announced maintenance closes everything now.
+    pub(super) fn is_closed(&self) -> bool {
+        let now = self.now();
+        self.inner().announced.iter().any(|announced| announced.closes_everything(now))
     }
 
     pub(super) fn add_result(&self, persona: &str, terminal: &str, at: Timestamp) -> bool {

@@ -38,16 +38,25 @@ pub(super) fn choose(
 }
 
 fn named<'a>(view: &'a DeskView, name: &ReaderName, others: &[&ReaderName]) -> Option<&'a ReaderView> {
-    if let Some(exact) = view.readers.iter().find(|reader| reader.name == *name) {
+    let listed = find_named(view.readers.iter().map(|reader| &reader.name), name, others)?;
+    view.readers.iter().find(|reader| reader.name == *listed)
+}
+
+/// Which of the listed readers a name means; rule 1. `others` are the readers that stand beside other terminals.
+pub(crate) fn find_named<'a>(
+    listed: impl Iterator<Item = &'a ReaderName> + Clone,
+    name: &ReaderName,
+    others: &[&ReaderName],
+) -> Option<&'a ReaderName> {
+    if let Some(exact) = listed.clone().find(|listed| *listed == name) {
         return Some(exact);
     }
     let wanted = Parts::of(name)?;
     if others.iter().any(|other| base(other) == wanted.base) {
         return None;
     }
-    let is_renamed =
-        |reader: &&ReaderView| Parts::of(&reader.name).is_some_and(|parts| parts.is_renamed(&wanted));
-    single(view.readers.iter().filter(is_renamed))
+    let is_renamed = |listed: &&ReaderName| Parts::of(listed).is_some_and(|parts| parts.is_renamed(&wanted));
+    single(listed.filter(is_renamed))
 }
 
 fn only(readers: &[ReaderView]) -> Option<&ReaderView> {

@@ -1,7 +1,8 @@
-//! Accounts and sessions.
+//! Accounts: credentials, the failure counters, and what an administrator changes.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use super::store::{AuditEntry, StoreError};
 
@@ -27,7 +28,22 @@ pub struct Account {
     /// Argon2id hash in PHC form.
     pub password_hash: String,
     /// TOTP secret, raw bytes.
-    pub totp_secret: zeroize::Zeroizing<Vec<u8>>,
+    pub totp_secret: Zeroizing<Vec<u8>>,
+    /// Whether somebody else chose the password.
+    pub must_change: bool,
+    /// Whether an administrator disabled it.
+    pub disabled: bool,
+}
+
+/// Where attempts come from, as far as it has a failure counter of its own: what nobody else on the network can use up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// Anywhere: one counter for everybody.
+    Anywhere,
+    /// An enrolled terminal, by its row.
+    Terminal(i64),
+    /// A client certificate, by its row.
+    Certificate(i64),
 }
 
 /// How an attempt to sign in may go on.
@@ -42,6 +58,16 @@ pub enum Attempt {
     Locked,
 }
 
+/// What made an attempt succeed, beside the password.
+pub enum SignInProof {
+    /// The code of this time step; used up by it.
+    Step(u64),
+    /// This recovery code; used up by it.
+    Recovery(Zeroizing<String>),
+    /// Nothing that can be used up: the device's certificate, or the password alone where that is enough.
+    Lasting,
+}
+
 /// An account to be created.
 pub struct NewAccount {
     /// Sign-in name, 1 to 64 characters.
@@ -51,7 +77,9 @@ pub struct NewAccount {
     /// Argon2id hash in PHC form.
     pub password_hash: String,
     /// TOTP secret, raw bytes.
-    pub totp_secret: zeroize::Zeroizing<Vec<u8>>,
+    pub totp_secret: Zeroizing<Vec<u8>>,
+    /// Whether the password must be changed at first use.
+    pub must_change: bool,
 }
 
 /// Why an account was not created.
@@ -65,47 +93,92 @@ pub enum CreateAccountError {
     Store(#[from] StoreError),
 }
 
-/// Accounts, their persisted failure counter, and the last accepted TOTP step.
+/// An account as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// Row number.
+    pub id: i64,
+    /// Sign-in name.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Whether somebody else chose the password.
+    pub must_change: bool,
+    /// Whether an administrator disabled it.
+    pub disabled: bool,
+    /// The largest number of failures in a row of its counters; 100 is locked.
+    pub failures: u32,
+    /// Recovery codes that are left.
+    pub recovery_codes: u32,
+}
+
+/// What is changed about an account.
+pub enum AccountChange {
+    /// Clear every failure counter.
+    Unlock,
+    /// Refuse it until enabled.
+    Disable,
+    /// Let it in again.
+    Enable,
+    /// Remove it for good.
+    Remove,
+    /// Give it another password.
+    Password {
+        /// Argon2id hash in PHC form.
+        hash: String,
+        /// Whether it must be changed at first use.
+        must_change: bool,
+    },
+    /// Give it another authenticator secret at once; recovery codes are gone with the old one.
+    Totp(Zeroizing<Vec<u8>>),
+    /// Offer it another authenticator secret, which waits for its first code.
+    OfferTotp(Zeroizing<Vec<u8>>),
+    /// The offered secret replaces the old one; the step of its first code is used up.
+    TakeOffer(u64),
+    /// Replace its recovery codes, in normal form.
+    RecoveryCodes(Vec<Zeroizing<String>>),
+}
+
+/// How a change ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// Done and audited.
+    Done,
+    /// There is no such account, or nothing was offered to it. Nothing was changed.
+    Unknown,
+    /// Nobody would be left to administer. Nothing was changed.
+    LastAdministrator,
+}
+
+/// Accounts, their persisted failure counters, and what is used up by signing in.
 #[async_trait]
 pub trait Accounts: Send + Sync + 'static {
-    /// Counts a failure in advance and commits it, unless the account is locked or must wait.
+    /// Counts a failure of this device in advance and commits it, unless the account is locked or must wait there.
     ///
     /// Counting first means that neither a crash nor parallel connections give free guesses.
-    async fn begin_attempt(&self, name: &str, now: Timestamp) -> Result<Attempt, StoreError>;
+    async fn begin_attempt(&self, name: &str, device: Device, now: Timestamp) -> Result<Attempt, StoreError>;
 
-    /// Accepts a TOTP step if no step as late was accepted before (atomic compare-and-set) and clears the failures.
-    /// `false`: the code was used already, and the failure stays counted.
-    async fn accept_step(&self, account: i64, step: u64) -> Result<bool, StoreError>;
+    /// Whether a recovery code, in normal form, is one of the account's; uses nothing up.
+    async fn recovery_fits(&self, account: i64, code: &str) -> Result<bool, StoreError>;
+
+    /// Uses the proof up and clears the failures of this device, in one step. `false`: somebody else was faster (a TOTP step
+    /// as late was accepted before, the recovery code is gone), and the failure stays counted.
+    async fn succeed(&self, account: i64, device: Device, proof: SignInProof) -> Result<bool, StoreError>;
+
+    /// The authenticator secret that waits for its first code.
+    async fn offered_totp(&self, account: i64) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
 
     /// Creates an account, with the audit row in the same transaction.
     async fn create(&self, account: &NewAccount, audit: &AuditEntry) -> Result<(), CreateAccountError>;
 
-    /// Clears failures and lock, with the audit row in the same transaction; `false` if there is no such account.
-    async fn unlock(&self, name: &str, audit: &AuditEntry) -> Result<bool, StoreError>;
-}
+    /// Changes an account, with the audit row in the same transaction.
+    async fn change(
+        &self,
+        name: &str,
+        change: AccountChange,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError>;
 
-/// A session as kept: the token only as its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionRecord {
-    /// SHA-256 of the bearer token.
-    pub token_hash: [u8; 32],
-    /// Sign-in name of the account.
-    pub account: String,
-    /// What it may do.
-    pub role: Role,
-    /// When it began.
-    pub created_at: Timestamp,
-    /// When it was last used; written at most once a minute.
-    pub last_used_at: Timestamp,
-}
-
-/// Sessions that survive a restart.
-#[async_trait]
-pub trait SessionStore: Send + Sync + 'static {
-    /// All sessions that began at or after `since`; older ones are deleted.
-    async fn load(&self, since: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
-    /// Adds or updates a session.
-    async fn save(&self, session: &SessionRecord) -> Result<(), StoreError>;
-    /// Ends a session.
-    async fn delete(&self, token_hash: &[u8; 32]) -> Result<(), StoreError>;
+    /// Every account, by name.
+    async fn list(&self) -> Result<Vec<AccountSummary>, StoreError>;
 }

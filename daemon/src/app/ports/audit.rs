@@ -8,7 +8,7 @@ use crate::domain::check::ResultId;
 
 /// From where somebody asked, as the audit log keeps it: a class and a short number, never an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Source {
+pub enum AuditSource {
     /// Nobody asked: the program itself.
     #[default]
     Daemon,
@@ -23,7 +23,7 @@ pub enum Source {
     },
 }
 
-impl Source {
+impl AuditSource {
     /// As it stands in the log: `daemon`, `machine`, `loopback`, `loopback/1a2b3c4d`, `network/1a2b3c4d`.
     pub fn word(self) -> String {
         match self {

@@ -8,15 +8,20 @@ mod audit;
 mod backup;
 mod card;
 mod central;
+mod collect;
+mod queue;
+mod retention;
+mod sessions;
 mod settings;
 mod store;
 
 pub use accounts::{
-    Account, Accounts, Attempt, CreateAccountError, NewAccount, Role, SessionRecord, SessionStore,
+    Account, AccountChange, AccountSummary, Accounts, Attempt, Changed, CreateAccountError, Device,
+    NewAccount, Role, SignInProof,
 };
-pub use ambient::{Clock, Random, random_bytes};
+pub use ambient::{Clock, ClockWitness, KernelClock, Random, random_bytes};
 pub use audit::{
-    AnchorFinding, AuditRange, AuditRecord, AuditTrail, Source, Tampering, Verified, VerifyError,
+    AnchorFinding, AuditRange, AuditRecord, AuditSource, AuditTrail, Tampering, Verified, VerifyError,
 };
 pub use backup::{BackupError, BackupMade, Backups};
 pub use card::{
@@ -24,11 +29,18 @@ pub use card::{
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
-    Answer, CardCheck, Challenge, LinkedResult, Proof, ReceiptLink, RequestId, UpstreamError, UpstreamHealth,
-    UpstreamStatus,
+    Answer, BulkItem, BulkOutcome, CardCheck, CardUseRegistration, Challenge, LastFailure, LinkedResult,
+    Proof, ReceiptLink, RegistrationError, RegistrationTicket, Renewal, RequestId, UpstreamError,
+    UpstreamStatus, UpstreamView,
 };
+pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
+pub use queue::{
+    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
+};
+pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreRoom};
+pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};
 pub use settings::Settings;
 pub use store::{
-    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
-    TerminalId,
+    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, Source, StoreError,
+    StoredResult, TerminalId,
 };

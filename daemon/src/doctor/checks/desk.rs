@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::super::codes::Code;
 use super::super::report::Finding;
 use super::validity::{Standing, Validity};
-use crate::app::checks::Terminal;
+use crate::app::checks::{Terminal, find_named};
+use crate::app::ports::ReaderName;
 use crate::card::readers::{Presence, ReadersError};
 use crate::card::survey::{CardTrouble, SurveyError, SurveyedCard, SurveyedReader};
 
@@ -71,7 +72,7 @@ fn readers_of(readers: &[SurveyedReader], terminals: &[Terminal]) -> Vec<Finding
     let mut found = Vec::new();
     for terminal in terminals {
         match &terminal.reader {
-            Some(wanted) if readers.iter().all(|reader| reader.name != *wanted) => {
+            Some(wanted) if !is_listed(readers, wanted, terminal, terminals) => {
                 let detail = format!("{}: {}。つながっているもの: {names}", terminal.id.0, wanted.0);
                 found.push(Finding::with(Code::ReaderConfiguredMissing, detail));
             }
@@ -87,6 +88,18 @@ fn readers_of(readers: &[SurveyedReader], terminals: &[Terminal]) -> Vec<Finding
         found.push(Finding::with(Code::ReaderFound, names));
     }
     found
+}
+
+/// Whether a check at the terminal would find its reader, which may carry another device number by now.
+fn is_listed(
+    readers: &[SurveyedReader],
+    wanted: &ReaderName,
+    terminal: &Terminal,
+    terminals: &[Terminal],
+) -> bool {
+    let others = terminals.iter().filter(|other| other.id != terminal.id);
+    let others: Vec<_> = others.filter_map(|other| other.reader.as_ref()).collect();
+    find_named(readers.iter().map(|reader| &reader.name), wanted, &others).is_some()
 }
 
 /// Why no card was read, if no reader is to blame for itself.
@@ -154,7 +167,7 @@ fn certificate(card: &SurveyedCard, now: Timestamp) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::ports::{ReaderName, TerminalId};
+    use crate::app::ports::TerminalId;
 
     type Survey = Result<Vec<SurveyedReader>, SurveyError>;
 
@@ -215,6 +228,7 @@ mod tests {
         let one = || vec![reader("A", Presence::Empty, None)];
         let two = || vec![reader("A", Presence::Empty, None), reader("B", Presence::Empty, None)];
         let dead = || vec![reader("A", Presence::Unavailable, None)];
+        let plugged_in_again = || vec![reader("A 01 00", Presence::Empty, None)];
         for (readers, wanted, expected) in [
             (one(), Some("A"), Code::ReaderFound),
             (one(), None, Code::ReaderFound),
@@ -222,6 +236,8 @@ mod tests {
             (two(), None, Code::ReaderAmbiguous),
             (two(), Some("C"), Code::ReaderConfiguredMissing),
             (dead(), Some("A"), Code::ReaderDead),
+            (plugged_in_again(), Some("A 00 00"), Code::ReaderFound),
+            (plugged_in_again(), Some("A 01 01"), Code::ReaderConfiguredMissing),
         ] {
             assert_eq!(codes(&seen(&Ok(readers), &[terminal(wanted)]))[3], expected, "{wanted:?}");
         }

@@ -1,31 +1,32 @@
 //! The connection to the central system: files, client certificate, answer, clock.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::super::codes::Code;
 use super::super::report::Finding;
-use super::validity::{Standing, Validity};
+use super::validity::Validity;
+use crate::domain::upkeep::{self, Nearness};
 use crate::upstream::Probed;
-
-/// A client certificate that ends sooner is to be replaced now: issuing takes weeks.
-const SOON_DAYS: i64 = 30;
-
-/// Furthest that our clock may be from the central system's: one step of a one-time code.
-const FURTHEST: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long our client certificate still runs.
 pub(in super::super) fn client_certificate(der: &[u8], now: Timestamp) -> Finding {
     let Some(validity) = Validity::of(der) else {
         return Finding::new(Code::ClientCertificateUnreadable);
     };
-    let days = validity.days_left(now);
-    match validity.standing(now, false) {
-        Standing::NotYet => Finding::new(Code::ClientCertificateNotYet),
-        Standing::Valid if days < SOON_DAYS => {
-            Finding::with(Code::ClientCertificateEndsSoon, format!("あと{days}日"))
-        }
-        Standing::Valid => Finding::with(Code::ClientCertificateValid, format!("あと{days}日")),
-        Standing::InGrace | Standing::Ended => Finding::new(Code::ClientCertificateEnded),
+    let days = || format!("あと{}日", upkeep::days_left(validity.not_after, now));
+    if now < validity.not_before {
+        return Finding::new(Code::ClientCertificateNotYet);
+    }
+    match upkeep::nearness(validity.not_after, now) {
+        None => Finding::with(Code::ClientCertificateValid, days()),
+        Some(Nearness::Ended) => Finding::new(Code::ClientCertificateEnded),
+        Some(
+            Nearness::SixtyDays
+            | Nearness::ThirtyDays
+            | Nearness::FourteenDays
+            | Nearness::SevenDays
+            | Nearness::OneDay,
+        ) => Finding::with(Code::ClientCertificateEndsSoon, days()),
     }
 }
 
@@ -39,6 +40,7 @@ pub(in super::super) fn upstream(probed: &Probed) -> Finding {
         Probed::ServerOutOfDate => Finding::new(Code::UpstreamServerOutOfDate),
         Probed::ClientRefused => Finding::new(Code::UpstreamClientRefused),
         Probed::TlsFailed { cause } => Finding::with(Code::UpstreamTlsFailed, cause),
+        Probed::Renegotiation => Finding::new(Code::UpstreamRenegotiation),
         Probed::Garbled { cause } => Finding::with(Code::UpstreamGarbled, cause),
     }
 }
@@ -53,7 +55,7 @@ pub(in super::super) fn clock(probed: Option<&Probed>, synchronised: Option<bool
     let Some(Probed::Answers { ahead: Some(ahead), .. }) = probed else {
         return Finding::with(Code::ClockUnknown, service);
     };
-    let code = if ahead.abs() > FURTHEST { Code::ClockOff } else { Code::ClockOk };
+    let code = if upkeep::is_clock_off(*ahead) { Code::ClockOff } else { Code::ClockOk };
     let seconds = ahead.abs().as_secs();
     let side = if ahead.is_positive() { "遅れ" } else { "進み" };
     let difference =
@@ -63,6 +65,8 @@ pub(in super::super) fn clock(probed: Option<&Probed>, synchronised: Option<bool
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     #[test]
@@ -96,6 +100,7 @@ mod tests {
             (Probed::ServerOutOfDate, Code::UpstreamServerOutOfDate),
             (Probed::ClientRefused, Code::UpstreamClientRefused),
             (Probed::TlsFailed { cause: cause() }, Code::UpstreamTlsFailed),
+            (Probed::Renegotiation, Code::UpstreamRenegotiation),
             (Probed::Garbled { cause: cause() }, Code::UpstreamGarbled),
         ] {
             assert_eq!(upstream(&probed).code, expected, "{probed:?}");

@@ -5,7 +5,8 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::time::Time;
 
-use crate::domain::retention::JstMonth;
+use crate::domain::certificate::{self as domain, CertificateFacts};
+use crate::domain::check::Token;
 
 /// First and last instant of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,21 +36,14 @@ impl Validity {
     /// Where `now` lies. `has_grace`: a plastic card may be used until three months after the end of the month in which
     /// its certificate ends; a phone may not (manual chapter 2, 電子証明書の有効期限切れ).
     pub(super) fn standing(self, now: Timestamp, has_grace: bool) -> Standing {
-        let grace_ends = JstMonth::of(self.not_after).next().next().next().next().start();
-        if now < self.not_before {
-            Standing::NotYet
-        } else if now <= self.not_after {
-            Standing::Valid
-        } else if has_grace && grace_ends.is_some_and(|end| now < end) {
-            Standing::InGrace
-        } else {
-            Standing::Ended
+        let token = if has_grace { Token::Plastic } else { Token::Android };
+        let facts = CertificateFacts { not_before: self.not_before, not_after: self.not_after, issuer: None };
+        match facts.standing(token, now) {
+            domain::Standing::NotYetValid => Standing::NotYet,
+            domain::Standing::Valid | domain::Standing::ExpiresSoon => Standing::Valid,
+            domain::Standing::InGrace => Standing::InGrace,
+            domain::Standing::PastGrace => Standing::Ended,
         }
-    }
-
-    /// Whole days until its end; negative after it.
-    pub(super) fn days_left(self, now: Timestamp) -> i64 {
-        self.not_after.duration_since(now).as_hours().div_euclid(24)
     }
 }
 
@@ -79,17 +73,6 @@ mod tests {
         ] {
             assert_eq!(validity.standing(at(now), true), plastic, "{now}");
             assert_eq!(validity.standing(at(now), false), phone, "{now}");
-        }
-    }
-
-    #[test]
-    fn days_left_are_whole_days() {
-        let validity =
-            Validity { not_before: at("2026-01-01T00:00:00Z"), not_after: at("2026-04-20T00:00:00Z") };
-        for (now, days) in
-            [("2026-04-18T12:00:00Z", 1), ("2026-04-19T12:00:00Z", 0), ("2026-04-20T12:00:00Z", -1)]
-        {
-            assert_eq!(validity.days_left(at(now)), days, "{now}");
         }
     }
 

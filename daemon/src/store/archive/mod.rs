@@ -22,8 +22,10 @@ pub(super) use quarantine::{guard, set_aside};
 pub use restore::{RestoreError, Restored, restore};
 
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection as _, Executor as _};
 
-/// Removes from a copy of the database what must not live on in it: rows that have expired, and sessions.
+/// Removes from a copy of the database what must not live on in it: rows that have expired, sessions, and
+/// codes that enrol once.
 async fn strip(db: &mut SqliteConnection, now_us: i64) -> Result<(), sqlx::Error> {
     // Every table whose rows expire says so by this column; tables that come later are covered as well.
     let tables: Vec<String> = sqlx::query_scalar(
@@ -32,10 +34,15 @@ async fn strip(db: &mut SqliteConnection, now_us: i64) -> Result<(), sqlx::Error
     )
     .fetch_all(&mut *db)
     .await?;
+    let mut all = db.begin().await?;
+    // Rows of a bulk expire together with the bulk; in which order their tables are emptied does not matter then.
+    all.execute("PRAGMA defer_foreign_keys = ON").await?;
     for table in tables {
         let sql = format!("DELETE FROM \"{table}\" WHERE expires_at_us <= ?1");
-        sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(now_us).execute(&mut *db).await?;
+        sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(now_us).execute(&mut *all).await?;
     }
-    sqlx::query("DELETE FROM sessions").execute(db).await?;
-    Ok(())
+    // Sessions and enrolment codes are spent by use, which a copy would not know of.
+    all.execute("DELETE FROM sessions").await?;
+    all.execute("DELETE FROM enrolment_codes").await?;
+    all.commit().await
 }

@@ -16,6 +16,7 @@ use super::super::audit;
 use super::super::error::OpenError;
 use super::super::files::{self, FileError};
 use super::super::keyring::{self, Keyring};
+use super::super::master::Master;
 use super::super::{StoreConfig, database, lock, prepare_directories};
 use super::format::{self, FormatError, Header, RecoveryKey};
 use super::{quarantine, strip};
@@ -97,6 +98,8 @@ pub async fn restore(
     let recovery = RecoveryKey::parse(recovery.expose()).ok_or(RestoreError::RecoveryKey)?;
     prepare_directories(config)?;
     let _lock = lock(&config.data_dir)?;
+    // A key from outside that is not handed over ends it here, before anything is touched.
+    let master = Master::of(&config.master_key, &config.keyring).map_err(OpenError::from)?;
     let image = config.data_dir.join(UNFINISHED);
     // A keyring beside an unfinished image is that attempt's own.
     let has_data =
@@ -104,10 +107,11 @@ pub async fn restore(
     if has_data && !set_aside {
         return Err(RestoreError::NotEmpty(config.data_dir.clone()));
     }
+    let known_us = plausible_here(config).await;
     // Everything about the archive is known to be right before anything is moved.
     files::remove(&image)?;
     let (header, keys) = unpack(archive, &recovery, &image)?;
-    let checked = check(config, &image, &header, mode, clock).await;
+    let checked = check(&image, &header, mode, known_us.max(clock.now().as_microsecond()), known_us).await;
     let (now, results, left_out) = match checked {
         Ok(found) => found,
         Err(error) => {
@@ -115,11 +119,12 @@ pub async fn restore(
             return Err(error);
         }
     };
+    keyring::remove_next(&master.rotating)?;
     if has_data {
         quarantine::set_aside(config, now)?;
     }
-    let keyring = Keyring::install(&config.keyring, &config.master_key, &keys, now, Arc::clone(random))
-        .map_err(OpenError::from)?;
+    let keyring =
+        Keyring::install(&config.keyring, master, &keys, now, Arc::clone(random)).map_err(OpenError::from)?;
     let mut db = database::open_copy(&image).await?;
     audit::start_anew(&mut db, &config.audit_anchor(), &keyring).await?;
     db.close().await?;
@@ -161,13 +166,24 @@ fn unpack(
     }
 }
 
+/// The latest plausible instant that the data to be set aside has seen, microseconds since 1970, as far as it can still
+/// be read: what this installation saw expire does not come back with an older archive.
+async fn plausible_here(config: &StoreConfig) -> i64 {
+    let Ok(mut db) = database::open_source(&config.database()).await else { return 0 };
+    let query = sqlx::query_scalar("SELECT plausible_us FROM clock WHERE id = 1");
+    let known: i64 = query.fetch_one(&mut db).await.unwrap_or_default();
+    // Only read from: nothing is lost if it does not close well.
+    db.close().await.ok();
+    known
+}
+
 /// Whether the image may be used here; strips it. Returns the instant it is restored at and how many results are left.
 async fn check(
-    config: &StoreConfig,
     image: &Path,
     header: &Header,
     mode: &str,
-    clock: &dyn Clock,
+    now_here_us: i64,
+    known_us: i64,
 ) -> Result<(Timestamp, u64, u64), RestoreError> {
     if header.mode != mode {
         return Err(RestoreError::OtherMode(header.mode.clone()));
@@ -180,18 +196,23 @@ async fn check(
     let mark: i64 =
         sqlx::query_scalar("SELECT high_water_us FROM clock WHERE id = 1").fetch_one(&mut db).await?;
     // A clock that runs behind must not bring back what had expired when the archive was made.
-    let now_us = clock.now().as_microsecond().max(mark).max(header.created_us);
+    let now_us = now_here_us.max(mark).max(header.created_us);
     strip(&mut db, now_us).await?;
     // Codes used between backup and loss were accepted elsewhere: none of them is accepted again.
     sqlx::query("UPDATE accounts SET last_step = max(last_step, ?1)")
         .bind(now_us / 1_000_000 / STEP + 1)
         .execute(&mut db)
         .await?;
-    sqlx::query("UPDATE clock SET high_water_us = ?1 WHERE id = 1").bind(now_us).execute(&mut db).await?;
+    // Which recovery codes were used since is not known either.
+    sqlx::query("DELETE FROM recovery_codes").execute(&mut db).await?;
+    sqlx::query("UPDATE clock SET high_water_us = ?1, plausible_us = max(plausible_us, ?2) WHERE id = 1")
+        .bind(now_us)
+        .bind(known_us)
+        .execute(&mut db)
+        .await?;
     let results: i64 = sqlx::query_scalar("SELECT count(*) FROM results").fetch_one(&mut db).await?;
     db.close().await?;
     let now = Timestamp::from_microsecond(now_us).map_err(|_| RestoreError::Foreign)?;
     let results = results.unsigned_abs();
-    keyring::remove_next(&config.master_key)?;
     Ok((now, results, header.results.saturating_sub(results)))
 }

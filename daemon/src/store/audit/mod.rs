@@ -20,7 +20,7 @@ use super::Store;
 use super::error::{OpenError, failed};
 use super::keyring::{Keyring, SystemKeys};
 use super::writer::{Tx, write};
-use crate::app::ports::{AnchorFinding, AuditEntry, AuditLog, Source, StoreError};
+use crate::app::ports::{AnchorFinding, AuditEntry, AuditLog, AuditSource, StoreError};
 use crate::domain::check::ResultId;
 use anchor::{Mark, Seen};
 use row::Row;
@@ -245,7 +245,7 @@ pub(super) fn finding_entry(finding: AnchorFinding) -> AuditEntry {
     AuditEntry {
         actor: ITSELF.to_owned(),
         action: FINDING,
-        source: Source::Daemon,
+        source: AuditSource::Daemon,
         terminal: None,
         results: Vec::new(),
         outcome: finding.word(),

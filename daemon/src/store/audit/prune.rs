@@ -9,7 +9,7 @@ use super::super::error::failed;
 use super::super::keyring::SystemKeys;
 use super::super::writer::{Tx, write};
 use super::{ITSELF, append};
-use crate::app::ports::{AuditEntry, Source, StoreError};
+use crate::app::ports::{AuditEntry, AuditSource, StoreError};
 
 /// Rows of one transaction.
 const ROWS_AT_A_TIME: i64 = 2_000;
@@ -70,7 +70,7 @@ async fn move_cut(tx: &mut Tx, before_us: i64) -> Result<(), StoreError> {
     let entry = AuditEntry {
         actor: ITSELF.to_owned(),
         action: "audit.pruned",
-        source: Source::Daemon,
+        source: AuditSource::Daemon,
         terminal: None,
         results: Vec::new(),
         outcome: format!("ok:{seq}"),

@@ -8,13 +8,17 @@ use serde::{Deserialize, Deserializer};
 
 use super::person::Entries;
 use super::{CERTIFICATE_EXPIRED, CHALLENGE_BYTES, Correlation, NOT_REGISTERED, Page, Token, WireError};
-use crate::app::ports::{Answer, Challenge, LinkedResult};
+use crate::app::ports::{Answer, Challenge, LinkedResult, RegistrationTicket};
+use crate::domain::announcement::clean;
 use crate::domain::eligibility::{Confirmation, ProcessingNote, Validity, parse_date};
-use crate::domain::identifiers::InquiryNumber;
+use crate::domain::identifiers::{InquiryNumber, UpstreamResultId};
 use crate::domain::personal::Secret;
 use crate::domain::retention::from_jst;
 
-type Read<T> = Result<T, WireError>;
+/// Most characters of a terminal's name.
+const LONGEST_TERMINAL: usize = 64;
+
+pub(super) type Read<T> = Result<T, WireError>;
 
 #[derive(Deserialize)]
 struct Envelope<B> {
@@ -32,7 +36,7 @@ struct Message<B> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
-struct Header {
+pub(super) struct Header {
     #[serde(deserialize_with = "text")]
     process_execution_time: Option<String>,
     #[serde(deserialize_with = "text")]
@@ -48,12 +52,20 @@ struct Header {
 }
 
 /// An empty element means the same as none.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 /// Opens a message, checks that it answers our request, and takes out a refusal.
-fn open<B: DeserializeOwned>(bytes: &[u8], correlation: Correlation<'_>) -> Read<(Header, B)> {
+pub(super) fn open<B: DeserializeOwned>(bytes: &[u8], correlation: Correlation<'_>) -> Read<(Header, B)> {
+    open_ended(bytes, correlation)?.ok_or(WireError::Malformed("SegmentOfResult is neither 1 nor 9"))
+}
+
+/// As [`open`], of something that may still be processed (SegmentOfResult 2): `None` then.
+pub(super) fn open_ended<B: DeserializeOwned>(
+    bytes: &[u8],
+    correlation: Correlation<'_>,
+) -> Read<Option<(Header, B)>> {
     let envelope: Envelope<B> =
         serde_json::from_slice(bytes).map_err(|_| WireError::Malformed("not the JSON form of XmlMsg"))?;
     let Message { message_header: header, message_body: body } = envelope.message;
@@ -66,10 +78,11 @@ fn open<B: DeserializeOwned>(bytes: &[u8], correlation: Correlation<'_>) -> Read
             Err(WireError::from_code(header.error_code.as_deref().unwrap_or("NO_CODE")))
         }
         Some("1") if institution == Some(true) && request == Some(true) => {
-            Ok((header, body.ok_or(WireError::Malformed("no MessageBody"))?))
+            Ok(Some((header, body.ok_or(WireError::Malformed("no MessageBody"))?)))
         }
-        Some("1" | "9") => Err(WireError::Malformed("answers another request")),
-        _ => Err(WireError::Malformed("SegmentOfResult is neither 1 nor 9")),
+        Some("2") if institution == Some(true) && request == Some(true) => Ok(None),
+        Some("1" | "2" | "9") => Err(WireError::Malformed("answers another request")),
+        _ => Err(WireError::Malformed("SegmentOfResult is none of 1, 2 and 9")),
     }
 }
 
@@ -137,6 +150,10 @@ struct Outcome {
     processing_result_message: Option<String>,
     #[serde(deserialize_with = "text")]
     qualification_validity: Option<String>,
+    #[serde(deserialize_with = "text")]
+    registration_ticket: Option<String>,
+    #[serde(deserialize_with = "text")]
+    upstream_result_id: Option<String>,
     result_list: Entries,
 }
 
@@ -150,7 +167,10 @@ impl Outcome {
                 Some(ProcessingNote { code: code.unwrap_or_default(), message: message.unwrap_or_default() })
             }
         };
+        // An id that cannot be used is none: a confirmation is not thrown away for it.
+        let upstream_id = self.upstream_result_id.and_then(|id| UpstreamResultId::parse(&id).ok());
         Ok(Confirmation {
+            upstream_id,
             processed_at: processed
                 .and_then(instant)
                 .ok_or(WireError::Malformed("no ProcessExecutionTime"))?,
@@ -165,7 +185,7 @@ impl Outcome {
 }
 
 /// Reads `YYYYMMDDhhmmss` in Japan time.
-fn instant(text: &str) -> Option<Timestamp> {
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let (day, time) = text.split_at_checked(8)?;
     if time.len() != 6 || !time.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -179,14 +199,38 @@ fn instant(text: &str) -> Option<Timestamp> {
 pub(in crate::upstream) fn read_confirmation(bytes: &[u8], correlation: Correlation<'_>) -> Read<Answer> {
     let (header, body) = open::<Outcome>(bytes, correlation)?;
     match (body.processing_result_status.as_deref(), body.processing_result_code.as_deref()) {
-        (Some("1"), _) => body
-            .into_confirmation(
-                header.process_execution_time.as_deref(),
-                header.qualification_confirmation_date.as_deref(),
-            )
-            .map(Answer::Confirmed),
-        (Some("2"), Some(NOT_REGISTERED)) => Ok(Answer::NotRegistered),
+        (Some("2"), Some(NOT_REGISTERED)) => Ok(Answer::NotRegistered { ticket: ticket(body)? }),
         (Some("2"), Some(CERTIFICATE_EXPIRED)) => Ok(Answer::CertificateExpired),
+        _ => eligibility(&header, body).map(Answer::Confirmed),
+    }
+}
+
+/// Reads the answer to a card-use registration.
+pub(in crate::upstream) fn read_card_use_registration(
+    bytes: &[u8],
+    correlation: Correlation<'_>,
+) -> Read<Confirmation> {
+    let (header, body) = open::<Outcome>(bytes, correlation)?;
+    eligibility(&header, body)
+}
+
+/// What it takes to register a card; it is sent back as it came.
+fn ticket(body: Outcome) -> Read<Option<RegistrationTicket>> {
+    const LONGEST: usize = 8 * 1024;
+    match body.registration_ticket.map(RegistrationTicket::new) {
+        Some(ticket) if ticket.expose().len() > LONGEST => {
+            Err(WireError::Malformed("unusable RegistrationTicket"))
+        }
+        ticket => Ok(ticket),
+    }
+}
+
+fn eligibility(header: &Header, body: Outcome) -> Read<Confirmation> {
+    match (body.processing_result_status.as_deref(), body.processing_result_code.as_deref()) {
+        (Some("1"), _) => body.into_confirmation(
+            header.process_execution_time.as_deref(),
+            header.qualification_confirmation_date.as_deref(),
+        ),
         (Some("2"), Some(code)) => Err(WireError::from_code(code)),
         _ => Err(WireError::Malformed("ProcessingResultStatus is neither 1 nor 2 with a code")),
     }
@@ -198,7 +242,7 @@ pub(in crate::upstream) fn read_results(bytes: &[u8], correlation: Correlation<'
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Item {
-        upstream_result_id: String,
+        #[serde(default)]
         terminal: String,
         #[serde(default, deserialize_with = "text")]
         process_execution_time: Option<String>,
@@ -220,14 +264,14 @@ pub(in crate::upstream) fn read_results(bytes: &[u8], correlation: Correlation<'
         .results
         .into_iter()
         .map(|item| {
-            if item.upstream_result_id.is_empty() {
-                return Err(WireError::Malformed("no UpstreamResultId"));
-            }
             let confirmation = item.outcome.into_confirmation(
                 item.process_execution_time.as_deref(),
                 item.qualification_confirmation_date.as_deref(),
             )?;
-            Ok(LinkedResult { upstream_id: item.upstream_result_id, terminal: item.terminal, confirmation })
+            if confirmation.upstream_id.is_none() {
+                return Err(WireError::Malformed("no usable UpstreamResultId"));
+            }
+            Ok(LinkedResult { terminal: clean(&item.terminal, LONGEST_TERMINAL, false), confirmation })
         })
         .collect::<Read<Vec<_>>>()?;
     Ok(Page { results, next: body.next_cursor })

@@ -5,10 +5,11 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::Correlation;
-use crate::app::ports::Proof;
+use crate::app::ports::{CardUseRegistration, Proof};
 use crate::domain::eligibility::format_date;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::personal::{Personal, Secret};
+use crate::domain::retention::jst_datetime;
 
 #[derive(Serialize)]
 struct Envelope<'a, B> {
@@ -38,7 +39,11 @@ const BY_CARD: &str = "1";
 /// 文字コード識別: UTF-8.
 const UTF_8: &str = "0";
 
-fn message<B: Serialize>(by: Option<&'static str>, correlation: Correlation<'_>, body: B) -> Vec<u8> {
+pub(super) fn message<B: Serialize>(
+    by: Option<&'static str>,
+    correlation: Correlation<'_>,
+    body: B,
+) -> Vec<u8> {
     let header = Header {
         medical_institution_code: correlation.institution.as_str(),
         arbitrary_file_identifier: &correlation.request.0,
@@ -87,6 +92,11 @@ pub(in crate::upstream) fn challenge(correlation: Correlation<'_>) -> Vec<u8> {
     message(Some(BY_CARD), correlation, Nothing {})
 }
 
+/// Asks for something that needs no more than who asks.
+pub(super) fn header_only(correlation: Correlation<'_>) -> Vec<u8> {
+    message(None, correlation, Nothing {})
+}
+
 /// Asks for the eligibility.
 pub(in crate::upstream) fn confirm(correlation: Correlation<'_>, proof: &Proof) -> Vec<u8> {
     #[derive(Serialize)]
@@ -111,6 +121,24 @@ pub(in crate::upstream) fn confirm(correlation: Correlation<'_>, proof: &Proof) 
     message(Some(BY_CARD), correlation, body)
 }
 
+/// Registers a card for use as a health insurance card.
+pub(in crate::upstream) fn card_use_registration(
+    correlation: Correlation<'_>,
+    registration: &CardUseRegistration,
+) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Register<'a> {
+        registration_ticket: &'a str,
+        consent_time: String,
+    }
+    let body = Register {
+        registration_ticket: registration.ticket.expose(),
+        consent_time: jst_datetime(registration.consented_at).strftime("%Y%m%d%H%M%S").to_string(),
+    };
+    message(Some(BY_CARD), correlation, body)
+}
+
 /// Asks for the results of a period; `cursor` is the place where the last page ended.
 pub(in crate::upstream) fn results(
     correlation: Correlation<'_>,
@@ -129,6 +157,31 @@ pub(in crate::upstream) fn results(
     message(None, correlation, Period { from: format_date(from), to: format_date(to), cursor })
 }
 
+/// One person's inquiry number, with the field names that are parsed in the field today.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Registration<'a> {
+    reference_number: &'a str,
+    insurer_number: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    insured_card_symbol: Option<&'a str>,
+    insured_identification_number: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    insured_branch_number: Option<&'a str>,
+}
+
+impl<'a> Registration<'a> {
+    pub(super) fn new(person: &'a InsuranceIdentifiers, number: &'a InquiryNumber) -> Self {
+        Self {
+            reference_number: number.expose(),
+            insurer_number: person.insurer_number.expose(),
+            insured_card_symbol: person.symbol.as_ref().map(Personal::expose),
+            insured_identification_number: person.number.expose(),
+            insured_branch_number: person.branch.as_ref().map(Personal::expose),
+        }
+    }
+}
+
 /// Sets an inquiry number.
 pub(in crate::upstream) fn inquiry_number(
     correlation: Correlation<'_>,
@@ -137,26 +190,8 @@ pub(in crate::upstream) fn inquiry_number(
 ) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Registration<'a> {
-        reference_number: &'a str,
-        insurer_number: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        insured_card_symbol: Option<&'a str>,
-        insured_identification_number: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        insured_branch_number: Option<&'a str>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "PascalCase")]
     struct Body<'a> {
         reference_number_registration_info: Registration<'a>,
     }
-    let registration = Registration {
-        reference_number: number.expose(),
-        insurer_number: person.insurer_number.expose(),
-        insured_card_symbol: person.symbol.as_ref().map(Personal::expose),
-        insured_identification_number: person.number.expose(),
-        insured_branch_number: person.branch.as_ref().map(Personal::expose),
-    };
-    message(None, correlation, Body { reference_number_registration_info: registration })
+    message(None, correlation, Body { reference_number_registration_info: Registration::new(person, number) })
 }

@@ -6,8 +6,11 @@
 
 mod card;
 mod core;
+mod retention;
 mod schedules;
 mod store;
+mod store_accounts;
+mod upstream;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -34,6 +37,8 @@ enum Topic {
     Card,
     /// The store under kill -9, failing I/O calls and power loss; retention, purge, secrets, forged audit logs
     Store,
+    /// The connection to the central system: everyone from tap to download, outages
+    Upstream,
 }
 
 fn main() {
@@ -41,7 +46,11 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
-        Topic::Store => store::measure(arguments.long),
+        Topic::Store => {
+            store::measure(arguments.long);
+            retention::measure(arguments.long);
+        }
+        Topic::Upstream => upstream::measure(arguments.long),
     }
 }
 

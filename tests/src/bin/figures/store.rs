@@ -5,8 +5,8 @@ use harness::durability::{
 };
 use harness::lane::{self, Lane};
 
-use crate::figure;
 use crate::schedules::complain;
+use crate::{figure, store_accounts};
 
 /// The part with a real reader.
 const MARK: &str = "figures-store";
@@ -28,7 +28,6 @@ const CANARIES: u64 = 10_000;
 /// Measures everything; findings go to standard error.
 pub fn measure(long: bool) {
     let rounds = if long { LONG } else { SHORT };
-    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     if lane::inside().as_deref() == Some(MARK) {
         return runtime().block_on(look_for_secrets(&Lane::start()));
     }
@@ -42,11 +41,16 @@ pub fn measure(long: bool) {
     let status = lane::command(&program, MARK).args(["--only", "store"]).status().expect("unshare starts");
     assert!(status.success(), "the part {MARK}: {status}");
     forged(rounds.edits);
+    runtime().block_on(store_accounts::measure());
     recovered(long);
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
+}
+
 fn recovered(long: bool) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     let damage = runtime.block_on(recovery::damage(1, if long { 5_000 } else { 500 }));
     complain(&damage.findings);
     figure("store.corruption_cases", damage.cases);

@@ -1,0 +1,315 @@
+//! Inquiry numbers (照会番号): taken in durably, sent to the central system by a worker, written on the person's results
+//! once the central system took them.
+//!
+//! A caller waits for its number as long as the central system answers; while it is away, the caller gets a job's number
+//! instead. Conflicts are answered as such and never guessed.
+
+mod intake;
+mod worker;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, RwLock, oneshot};
+
+use super::access::{Action, Actor, Forbidden};
+use super::ports::{
+    AuditEntry, BulkStand, Clock, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Random,
+    ReceiptLink, ResultStore, StoreError, StoredResult,
+};
+use super::tasks::Tasks;
+use crate::domain::check::ResultId;
+use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::queue::{BulkId, JobId, Queue, QueueView, Receipt, Stage, Waiting};
+
+/// Longest wait of a caller for its number; then it gets the job's number.
+const LONGEST_ANSWER: Duration = Duration::from_secs(15);
+
+/// Why a number was not taken in, or failed at once.
+#[derive(Debug, thiserror::Error)]
+pub enum InquiryError {
+    /// The role does not allow it.
+    #[error("not allowed")]
+    Forbidden,
+    /// No such job or bulk, or it is past its retention.
+    #[error("no such job")]
+    NotFound,
+    /// The queue has no room.
+    #[error("the queue is full")]
+    QueueFull,
+    /// It cannot be this person's number, or the central system refused it: nothing was changed.
+    #[error("refused: {}", .0.code())]
+    Failed(InquiryFailure),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Forbidden> for InquiryError {
+    fn from(_: Forbidden) -> Self {
+        Self::Forbidden
+    }
+}
+
+/// Whom an item of a bulk is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The person of a stored result.
+    Result(ResultId),
+    /// The person with these identifiers.
+    Person(InsuranceIdentifiers),
+}
+
+/// What became of a number within the caller's patience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registration {
+    /// The central system took it.
+    Registered {
+        /// The job.
+        job: JobId,
+        /// The stored results that have it now.
+        results: Vec<ResultId>,
+    },
+    /// It is on its way.
+    Queued(JobView),
+}
+
+/// A job, and where it is while it is on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobView {
+    /// The job.
+    pub job: InquiryJob,
+    /// Whether it lies with the central system just now.
+    pub sending: bool,
+}
+
+/// A bulk that was taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BulkTaken {
+    /// Our receipt number.
+    pub id: BulkId,
+    /// When.
+    pub taken_at: Timestamp,
+}
+
+/// A job that is durable, and where its end will be told. A closed channel means: not now.
+#[derive(Debug)]
+pub struct Ticket {
+    /// The job.
+    pub id: JobId,
+    /// When it was taken in.
+    pub taken_at: Timestamp,
+    told: oneshot::Receiver<Told>,
+}
+
+type Told = (InquiryEnd, Vec<ResultId>);
+
+/// What the use case is made of.
+pub struct InquiriesParts {
+    /// The durable queue.
+    pub queue: Arc<dyn InquiryQueue>,
+    /// Stored results.
+    pub results: Arc<dyn ResultStore>,
+    /// The receipt computer link.
+    pub link: Arc<dyn ReceiptLink>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Request ids and jitter.
+    pub random: Arc<dyn Random>,
+    /// Background tasks.
+    pub tasks: Tasks,
+}
+
+/// Sets inquiry numbers; clones are the same queue.
+#[derive(Clone)]
+pub struct Inquiries(Arc<Inner>);
+
+struct Inner {
+    parts: InquiriesParts,
+    memory: Mutex<Memory>,
+    /// A new job, or anything else that may make [`Queue::next`] answer otherwise.
+    wake: Notify,
+    /// One person's jobs are stored one after the other, so that the order in memory is the order on disk.
+    lanes: [tokio::sync::Mutex<()>; LANES],
+    /// Singles share it, a bulk has it alone: it can hold anybody.
+    gate: RwLock<()>,
+}
+
+const LANES: usize = 32;
+
+/// The queue in step with the disk, what its jobs ask for, and who waits for them.
+#[derive(Default)]
+struct Memory {
+    queue: Queue,
+    inquiries: HashMap<JobId, Inquiry>,
+    waiters: HashMap<JobId, oneshot::Sender<Told>>,
+}
+
+impl Memory {
+    fn add(&mut self, waiting: Waiting, inquiry: Inquiry) {
+        self.inquiries.insert(waiting.id, inquiry);
+        self.queue.add(waiting);
+    }
+}
+
+impl Inner {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inquiries {
+    /// Loads what a run before left unfinished.
+    pub async fn open(parts: InquiriesParts) -> Result<Self, StoreError> {
+        let pending = parts.queue.pending().await?;
+        let now = parts.clock.now();
+        let mut memory = Memory::default();
+        let mut received: HashMap<Receipt, Vec<JobId>> = HashMap::new();
+        for job in pending {
+            let kind = intake::kind(job.bulk);
+            // What was acknowledged is worked off, even if it were more than is taken in today.
+            let _ = memory.queue.take_room(kind, 1);
+            if let Some(receipt) = job.receipt {
+                received.entry(receipt).or_default().push(job.id);
+            }
+            let waiting = intake::waiting(job.id, job.bulk, &job.inquiry, job.intake);
+            memory.add(waiting, job.inquiry);
+        }
+        for (receipt, jobs) in received {
+            memory.queue.resume(receipt, jobs, now);
+        }
+        Ok(Self(Arc::new(Inner {
+            parts,
+            memory: Mutex::new(memory),
+            wake: Notify::new(),
+            lanes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            gate: RwLock::new(()),
+        })))
+    }
+
+    /// Sets the inquiry number of a stored result's person.
+    pub async fn set_for_result(
+        &self,
+        actor: &Actor,
+        id: ResultId,
+        number: &InquiryNumber,
+    ) -> Result<Registration, InquiryError> {
+        actor.may(Action::SetInquiryNumbers)?;
+        let inquiry = self.of_result(id, number).await?.map_err(InquiryError::Failed)?;
+        self.set(actor, inquiry).await
+    }
+
+    /// Sets the inquiry number of the person with these identifiers, whether or not a result of theirs is stored.
+    pub async fn set_for_person(
+        &self,
+        actor: &Actor,
+        person: InsuranceIdentifiers,
+        number: &InquiryNumber,
+    ) -> Result<Registration, InquiryError> {
+        self.set(actor, Inquiry { person, number: number.clone(), result: None }).await
+    }
+
+    async fn set(&self, actor: &Actor, inquiry: Inquiry) -> Result<Registration, InquiryError> {
+        let ticket = self.take_in(actor, inquiry).await?;
+        let stopping = self.0.parts.tasks.stopping();
+        let told = tokio::time::timeout(LONGEST_ANSWER, ticket.told);
+        match stopping.run_until_cancelled(told).await {
+            Some(Ok(Ok((InquiryEnd::Registered, results)))) => {
+                Ok(Registration::Registered { job: ticket.id, results })
+            }
+            Some(Ok(Ok((InquiryEnd::Failed(failure), _)))) => Err(InquiryError::Failed(failure)),
+            Some(Ok(Err(_)) | Err(_)) | None => {
+                let job = InquiryJob {
+                    id: ticket.id,
+                    position: None,
+                    taken_at: ticket.taken_at,
+                    end: None,
+                    results: Vec::new(),
+                };
+                Ok(Registration::Queued(self.seen(job)))
+            }
+        }
+    }
+
+    /// Takes in numbers in bulk; what cannot be sent has failed at once, each for itself.
+    pub async fn set_bulk(
+        &self,
+        actor: &Actor,
+        items: Vec<(Subject, InquiryNumber)>,
+    ) -> Result<BulkTaken, InquiryError> {
+        actor.may(Action::SetInquiryNumbers)?;
+        let mut inquiries = Vec::with_capacity(items.len());
+        for (subject, number) in items {
+            let inquiry = match subject {
+                Subject::Result(id) => self.of_result(id, &number).await?,
+                Subject::Person(person) => Ok(Inquiry { person, number, result: None }),
+            };
+            inquiries.push(match inquiry {
+                Ok(inquiry) => self.unless_taken(inquiry).await?,
+                Err(failure) => Err(failure),
+            });
+        }
+        self.take_in_bulk(actor, inquiries).await
+    }
+
+    /// One job, as it is now.
+    pub async fn job(&self, actor: &Actor, id: JobId) -> Result<JobView, InquiryError> {
+        actor.may(Action::SetInquiryNumbers)?;
+        let job = self.0.parts.queue.job(id).await?.ok_or(InquiryError::NotFound)?;
+        Ok(self.seen(job))
+    }
+
+    /// One bulk, as it is now, with at most `limit` of its items from position `from` on.
+    pub async fn bulk(
+        &self,
+        actor: &Actor,
+        id: BulkId,
+        from: u32,
+        limit: u32,
+    ) -> Result<(BulkStand, Vec<JobView>), InquiryError> {
+        actor.may(Action::SetInquiryNumbers)?;
+        let mut stand = self.0.parts.queue.bulk(id, from, limit).await?.ok_or(InquiryError::NotFound)?;
+        let page = std::mem::take(&mut stand.page).into_iter().map(|job| self.seen(job)).collect();
+        Ok((stand, page))
+    }
+
+    /// How the queue is now.
+    pub fn view(&self) -> QueueView {
+        self.0.memory().queue.view()
+    }
+
+    fn seen(&self, job: InquiryJob) -> JobView {
+        let sending = job.end.is_none() && self.0.memory().queue.stage(job.id) == Some(Stage::Sending);
+        JobView { job, sending }
+    }
+
+    /// What is asked for a stored result's person, if that is certain.
+    async fn of_result(
+        &self,
+        id: ResultId,
+        number: &InquiryNumber,
+    ) -> Result<Result<Inquiry, InquiryFailure>, StoreError> {
+        let Some(result) = self.0.parts.results.get(id).await? else {
+            return Ok(Err(InquiryFailure::ResultNotFound));
+        };
+        let inquiry = |person| Inquiry { person, number: number.clone(), result: Some(id) };
+        Ok(the_person(&result).map(inquiry))
+    }
+}
+
+fn the_person(result: &StoredResult) -> Result<InsuranceIdentifiers, InquiryFailure> {
+    let people: HashSet<_> =
+        result.content.confirmation.eligibilities.iter().filter_map(InsuranceIdentifiers::of).collect();
+    let mut people = people.into_iter();
+    match (people.next(), people.next()) {
+        (Some(person), None) => Ok(person),
+        (None, _) => Err(InquiryFailure::PersonUnknown),
+        (Some(_), Some(_)) => Err(InquiryFailure::PersonAmbiguous),
+    }
+}
+
+fn entry(actor: &Actor, action: &'static str, results: Vec<ResultId>) -> AuditEntry {
+    AuditEntry { results, ..actor.entry(action) }
+}

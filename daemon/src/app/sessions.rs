@@ -1,0 +1,310 @@
+//! Sessions: begin, recognise, list, end.
+//!
+//! They live in memory and are written through, so that a request costs no query and a restart signs nobody out. Only the
+//! SHA-256 of a token is ever kept. A session that began at an enrolled terminal works only there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::access::{Actor, Authority, audit};
+use super::ports::{
+    AuditLog, AuditSource, Clock, Device, Random, SessionRecord, SessionStore, StoreError, random_bytes,
+};
+use super::terminals::Terminals;
+use crate::domain::personal::Secret;
+
+/// A session ends when it was not used for this long.
+pub const IDLE_LIMIT: SignedDuration = SignedDuration::from_mins(30);
+/// A session ends this long after it began, however busy it is.
+pub const ABSOLUTE_LIMIT: SignedDuration = SignedDuration::from_hours(12);
+/// The last use is written down at most this often.
+const LAST_USE_GRAIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// A session that has just begun.
+pub struct SignedIn {
+    /// The bearer token, base64url of 256 bits; shown once.
+    pub token: Secret,
+    /// The session.
+    pub session: Session,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its name in lists.
+    pub id: String,
+    /// Whose session it is. From where a request came is known to whoever takes it in.
+    pub actor: Actor,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_used_at: Timestamp,
+    /// When it ends at the latest.
+    pub ends_at: Timestamp,
+    /// The enrolled terminal it is bound to.
+    pub terminal: Option<i64>,
+    /// Whether it may do nothing but change the password.
+    pub restricted: bool,
+    /// Identifies it inside the daemon.
+    pub token_hash: [u8; 32],
+}
+
+impl Session {
+    fn of(record: &SessionRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            actor: Actor {
+                account: record.account.clone(),
+                role: record.role,
+                source: AuditSource::Api { loopback: false, session: Some(short(&record.token_hash)) },
+            },
+            began_at: record.created_at,
+            last_used_at: record.last_used_at,
+            ends_at: ends_at(record),
+            terminal: record.terminal,
+            restricted: record.restricted,
+            token_hash: record.token_hash,
+        }
+    }
+
+    /// Whose failure counter its attempts count on.
+    pub fn device(&self) -> Device {
+        self.terminal.map_or(Device::Anywhere, Device::Terminal)
+    }
+}
+
+/// What sessions are built from.
+pub struct SessionsParts {
+    /// Sessions on disk.
+    pub store: Arc<dyn SessionStore>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
+    /// Which terminal a token belongs to.
+    pub terminals: Arc<Terminals>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for tokens.
+    pub random: Arc<dyn Random>,
+}
+
+/// The live sessions.
+pub struct Sessions {
+    parts: SessionsParts,
+    live: Mutex<HashMap<[u8; 32], SessionRecord>>,
+}
+
+impl Sessions {
+    /// Takes over the sessions that a restart left alive.
+    pub async fn open(parts: SessionsParts) -> Result<Self, StoreError> {
+        let since = parts.clock.now().checked_sub(ABSOLUTE_LIMIT).unwrap_or(Timestamp::MIN);
+        let records = parts.store.load(since).await?;
+        let live = records.into_iter().map(|record| (record.token_hash, record)).collect();
+        Ok(Self { parts, live: Mutex::new(live) })
+    }
+
+    /// Begins a session.
+    pub(super) async fn begin(
+        &self,
+        actor: Actor,
+        terminal: Option<i64>,
+        restricted: bool,
+    ) -> Result<SignedIn, StoreError> {
+        let random = &*self.parts.random;
+        let token = Secret::new(data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<32>(random)));
+        let now = self.parts.clock.now();
+        let record = SessionRecord {
+            token_hash: token_hash(token.expose()),
+            id: data_encoding::HEXLOWER.encode(&random_bytes::<8>(random)),
+            account: actor.account,
+            role: actor.role,
+            terminal,
+            restricted,
+            created_at: now,
+            last_used_at: now,
+        };
+        self.parts.store.save(&record).await?;
+        let session = Session::of(&record);
+        self.live().insert(record.token_hash, record);
+        Ok(SignedIn { token, session })
+    }
+
+    /// The session of a token, if it is still alive and belongs to this terminal; counts as a use.
+    pub async fn recognise(
+        &self,
+        token: &str,
+        terminal_token: Option<&str>,
+    ) -> Result<Option<Session>, StoreError> {
+        let hash = token_hash(token);
+        let now = self.parts.clock.now();
+        let here = terminal_token.and_then(|token| self.parts.terminals.find(token));
+        let Some((record, written_before)) = self.touch(&hash, here, now) else {
+            return Ok(None);
+        };
+        let idle_out = written_before.checked_add(IDLE_LIMIT).unwrap_or(Timestamp::MAX);
+        if now >= ends_at(&record) || now >= idle_out {
+            self.drop_one(&hash).await?;
+            return Ok(None);
+        }
+        if record.last_used_at != written_before {
+            self.parts.store.save(&record).await?;
+        }
+        Ok(Some(Session::of(&record)))
+    }
+
+    /// A session by its token's hash, without counting as a use.
+    pub fn session(&self, token_hash: &[u8; 32]) -> Option<Session> {
+        self.live().get(token_hash).map(Session::of)
+    }
+
+    /// Notes a use of the session at its terminal; returns it and when it was last used before, to the minute.
+    fn touch(
+        &self,
+        hash: &[u8; 32],
+        here: Option<i64>,
+        now: Timestamp,
+    ) -> Option<(SessionRecord, Timestamp)> {
+        let mut live = self.live();
+        let record = live.get_mut(hash)?;
+        if record.terminal.is_some() && record.terminal != here {
+            return None;
+        }
+        let before = record.last_used_at;
+        if now.duration_since(before) >= LAST_USE_GRAIN {
+            record.last_used_at = now;
+        }
+        Some((record.clone(), before))
+    }
+
+    /// The live sessions of an account, or everybody's for an administrator; the newest first.
+    pub fn list(&self, of: Listed<'_>) -> Vec<Session> {
+        let now = self.parts.clock.now();
+        let is_listed = |record: &&SessionRecord| match of {
+            Listed::Account(name) => record.account == name,
+            Listed::Everybody(_) => true,
+        };
+        let alive = |record: &&SessionRecord| {
+            now < ends_at(record) && now.duration_since(record.last_used_at) < IDLE_LIMIT
+        };
+        let mut sessions: Vec<Session> =
+            self.live().values().filter(is_listed).filter(alive).map(Session::of).collect();
+        sessions.sort_by(|one, other| (other.began_at, &other.id).cmp(&(one.began_at, &one.id)));
+        sessions
+    }
+
+    /// Ends a session of one's own.
+    pub async fn sign_out(&self, session: &Session) -> Result<(), StoreError> {
+        self.drop_one(&session.token_hash).await?;
+        self.write_down(&session.actor, "session.sign_out", "ok".to_owned()).await
+    }
+
+    /// Ends a session by its name: one's own, or anybody's as an administrator. `false` if there is no such session.
+    pub async fn revoke(&self, by: &Actor, id: &str) -> Result<bool, StoreError> {
+        let everybody = Authority::of(by).is_ok();
+        let found = {
+            let live = self.live();
+            live.values()
+                .find(|record| record.id == id && (everybody || record.account == by.account))
+                .map(|record| (record.token_hash, record.account.clone()))
+        };
+        let Some((hash, account)) = found else { return Ok(false) };
+        self.drop_one(&hash).await?;
+        self.write_down(by, "session.revoke", format!("ok:{account}")).await?;
+        Ok(true)
+    }
+
+    /// Ends every other session of the same account; returns how many.
+    pub async fn revoke_others(&self, session: &Session) -> Result<usize, StoreError> {
+        let account = &session.actor.account;
+        let ended = self
+            .end_where(|record| record.account == *account && record.token_hash != session.token_hash)
+            .await?;
+        self.write_down(&session.actor, "session.revoke_others", "ok".to_owned()).await?;
+        Ok(ended)
+    }
+
+    /// Ends an account's sessions but one.
+    pub(super) async fn end_of_account(
+        &self,
+        account: &str,
+        but: Option<[u8; 32]>,
+    ) -> Result<usize, StoreError> {
+        self.end_where(|record| record.account == account && Some(record.token_hash) != but).await
+    }
+
+    /// Ends the sessions that are bound to a terminal that is gone.
+    pub async fn end_of_lost_terminals(&self) -> Result<usize, StoreError> {
+        let terminals = &self.parts.terminals;
+        self.end_where(|record| record.terminal.is_some_and(|id| !terminals.is_enrolled(id))).await
+    }
+
+    /// Ends the session of a token, if there is one: a sign-in leaves no older session behind on its connection.
+    pub(super) async fn end_by_token(&self, token: &str) -> Result<(), StoreError> {
+        let hash = token_hash(token);
+        if self.session(&hash).is_some() { self.drop_one(&hash).await } else { Ok(()) }
+    }
+
+    /// A session may do again what its account may.
+    pub(super) async fn lift_restriction(&self, session: &Session) -> Result<(), StoreError> {
+        let changed = {
+            let mut live = self.live();
+            let Some(record) = live.get_mut(&session.token_hash) else { return Ok(()) };
+            record.restricted = false;
+            record.clone()
+        };
+        self.parts.store.save(&changed).await
+    }
+
+    async fn end_where(&self, ends: impl Fn(&SessionRecord) -> bool) -> Result<usize, StoreError> {
+        let ended: Vec<[u8; 32]> =
+            self.live().values().filter(|record| ends(record)).map(|record| record.token_hash).collect();
+        for hash in &ended {
+            self.drop_one(hash).await?;
+        }
+        Ok(ended.len())
+    }
+
+    async fn drop_one(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+        self.live().remove(hash);
+        self.parts.store.delete(hash).await
+    }
+
+    async fn write_down(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        outcome: String,
+    ) -> Result<(), StoreError> {
+        self.parts.audit.append(&audit(&actor.account, actor.source, action, outcome)).await
+    }
+
+    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], SessionRecord>> {
+        // The map is whole after every statement, so a panic elsewhere leaves nothing half done.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whose sessions are listed.
+#[derive(Debug, Clone, Copy)]
+pub enum Listed<'a> {
+    /// This account's.
+    Account(&'a str),
+    /// Everybody's.
+    Everybody(&'a Authority),
+}
+
+fn ends_at(record: &SessionRecord) -> Timestamp {
+    record.created_at.checked_add(ABSOLUTE_LIMIT).unwrap_or(Timestamp::MAX)
+}
+
+/// What the audit log calls a session: enough to tell sessions apart, not enough to find a token.
+pub fn short(token_hash: &[u8; 32]) -> [u8; 4] {
+    let [first, second, third, fourth, ..] = *token_hash;
+    [first, second, third, fourth]
+}
+
+fn token_hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}

@@ -1,0 +1,117 @@
+//! Changes to an account, each with its audit row.
+
+use sqlx::sqlite::SqliteQueryResult;
+use zeroize::Zeroizing;
+
+use super::super::audit;
+use super::super::error::failed;
+use super::super::writer::Tx;
+use super::{recovery_hash, totp_place};
+use crate::app::ports::{AccountChange, AuditEntry, Changed, StoreError};
+
+/// Applies a change; anything but [`Changed::Done`] changed nothing.
+pub(super) async fn apply(
+    tx: &mut Tx,
+    name: &str,
+    change: AccountChange,
+    entry: &AuditEntry,
+) -> Result<Changed, StoreError> {
+    let id: Option<i64> = sqlx::query_scalar("SELECT id FROM accounts WHERE name = ?1")
+        .bind(name)
+        .fetch_optional(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    let Some(id) = id else { return Ok(Changed::Unknown) };
+    let takes_away = matches!(change, AccountChange::Disable | AccountChange::Remove);
+    if takes_away && is_last_administrator(tx, id).await? {
+        return Ok(Changed::LastAdministrator);
+    }
+    let changed = write(tx, id, change).await?;
+    if changed == 0 {
+        return Ok(Changed::Unknown);
+    }
+    audit::append(tx, entry, &[]).await?;
+    Ok(Changed::Done)
+}
+
+/// How many accounts were changed: one, or none where there was nothing to take.
+async fn write(tx: &mut Tx, id: i64, change: AccountChange) -> Result<u64, StoreError> {
+    let done = match change {
+        AccountChange::Unlock => {
+            one(tx, "DELETE FROM sign_in_failures WHERE account = ?1", id).await.map_err(|e| failed(&e))?;
+            return Ok(1);
+        }
+        AccountChange::Disable => one(tx, "UPDATE accounts SET disabled = 1 WHERE id = ?1", id).await,
+        AccountChange::Enable => one(tx, "UPDATE accounts SET disabled = 0 WHERE id = ?1", id).await,
+        AccountChange::Remove => one(tx, "DELETE FROM accounts WHERE id = ?1", id).await,
+        AccountChange::Password { hash, must_change } => {
+            sqlx::query("UPDATE accounts SET password_hash = ?2, must_change = ?3 WHERE id = ?1")
+                .bind(id)
+                .bind(hash)
+                .bind(i64::from(must_change))
+                .execute(&mut tx.db)
+                .await
+        }
+        AccountChange::Totp(secret) => {
+            one(tx, "DELETE FROM recovery_codes WHERE account = ?1", id).await.map_err(|e| failed(&e))?;
+            let sealed = tx.keyring.system().totp.seal(tx.random.as_ref(), &totp_place(id), &secret)?;
+            sqlx::query(
+                "UPDATE accounts SET totp_secret = ?2, totp_offer = NULL, last_step = -1 WHERE id = ?1",
+            )
+            .bind(id)
+            .bind(sealed)
+            .execute(&mut tx.db)
+            .await
+        }
+        AccountChange::OfferTotp(secret) => {
+            let sealed = tx.keyring.system().totp.seal(tx.random.as_ref(), &totp_place(id), &secret)?;
+            sqlx::query("UPDATE accounts SET totp_offer = ?2 WHERE id = ?1")
+                .bind(id)
+                .bind(sealed)
+                .execute(&mut tx.db)
+                .await
+        }
+        AccountChange::TakeOffer(step) => {
+            sqlx::query(
+                "UPDATE accounts SET totp_secret = totp_offer, totp_offer = NULL, last_step = ?2 \
+                 WHERE id = ?1 AND totp_offer IS NOT NULL",
+            )
+            .bind(id)
+            .bind(i64::try_from(step).unwrap_or(i64::MAX))
+            .execute(&mut tx.db)
+            .await
+        }
+        AccountChange::RecoveryCodes(codes) => return replace_codes(tx, id, &codes).await,
+    };
+    Ok(done.map_err(|e| failed(&e))?.rows_affected())
+}
+
+async fn one(tx: &mut Tx, statement: &'static str, id: i64) -> Result<SqliteQueryResult, sqlx::Error> {
+    sqlx::query(statement).bind(id).execute(&mut tx.db).await
+}
+
+async fn replace_codes(tx: &mut Tx, id: i64, codes: &[Zeroizing<String>]) -> Result<u64, StoreError> {
+    one(tx, "DELETE FROM recovery_codes WHERE account = ?1", id).await.map_err(|e| failed(&e))?;
+    for code in codes {
+        let hash = recovery_hash(&tx.keyring.system().recovery, id, code)?;
+        sqlx::query("INSERT INTO recovery_codes (account, hash) VALUES (?1, ?2)")
+            .bind(id)
+            .bind(hash.as_slice())
+            .execute(&mut tx.db)
+            .await
+            .map_err(|e| failed(&e))?;
+    }
+    Ok(1)
+}
+
+async fn is_last_administrator(tx: &mut Tx, id: i64) -> Result<bool, StoreError> {
+    let (own, others): (i64, i64) = sqlx::query_as(
+        "SELECT COALESCE(SUM(id = ?1), 0), COALESCE(SUM(id <> ?1), 0) FROM accounts \
+         WHERE role = 'administrator' AND disabled = 0",
+    )
+    .bind(id)
+    .fetch_one(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))?;
+    Ok(own == 1 && others == 0)
+}

@@ -1,0 +1,325 @@
+//! The queue of inquiry numbers: jobs and bulks, sealed until they end, erased when they have.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::error::failed;
+use super::job::{self, Job};
+use super::results::set_number;
+use super::writer::{Tx, write};
+use super::{Store, audit};
+use crate::app::ports::{
+    AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
+    Intake, PendingInquiry, StoreError,
+};
+use crate::domain::check::ResultId;
+use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::queue::{BulkId, JobId, Receipt};
+use crate::domain::retention::{JstMonth, expiry};
+
+/// When what is taken in now was taken in, and when it must be gone.
+fn intake(now_us: i64) -> Result<Intake, StoreError> {
+    let taken_at = Timestamp::from_microsecond(now_us)
+        .map_err(|_| StoreError::Failed("the clock is beyond the calendar".to_owned()))?;
+    Ok(Intake { taken_at, expires_at: expiry(taken_at) })
+}
+
+/// A job as it is inserted.
+struct NewJob<'j> {
+    place: Option<(BulkId, u32)>,
+    actor: &'j str,
+    intake: Intake,
+    item: Result<&'j Inquiry, &'j InquiryFailure>,
+}
+
+async fn insert(tx: &mut Tx, new: NewJob<'_>) -> Result<JobId, StoreError> {
+    let id = tx.next_id("inquiry_jobs").await?;
+    let month = JstMonth::of(new.intake.taken_at);
+    let payload = match new.item {
+        Ok(inquiry) => {
+            let keys = tx.month_keys(month).await?;
+            Some(job::seal(&keys, tx.random.as_ref(), JobId(id), month, inquiry)?)
+        }
+        Err(_) => None,
+    };
+    let (failure, upstream_code) = new.item.err().map(job::failure_words).unzip();
+    sqlx::query(
+        "INSERT INTO inquiry_jobs (id, bulk_id, position, actor, taken_at_us, expires_at_us, month, state, failure, \
+         upstream_code, results, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11)",
+    )
+    .bind(id)
+    .bind(new.place.map(|(bulk, _)| bulk.0))
+    .bind(new.place.map(|(_, position)| position))
+    .bind(new.actor)
+    .bind(new.intake.taken_at.as_microsecond())
+    .bind(new.intake.expires_at.as_microsecond())
+    .bind(month.number())
+    .bind(if payload.is_some() { "queued" } else { "failed" })
+    .bind(failure)
+    .bind(upstream_code.flatten())
+    .bind(payload)
+    .execute(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))?;
+    Ok(JobId(id))
+}
+
+async fn insert_bulk(
+    tx: &mut Tx,
+    items: &[Result<Inquiry, InquiryFailure>],
+    entry: &AuditEntry,
+) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
+    let intake = intake(tx.now_us)?;
+    let bulk = BulkId(tx.next_id("inquiry_bulks").await?);
+    sqlx::query("INSERT INTO inquiry_bulks (id, items, taken_at_us, expires_at_us) VALUES (?1, ?2, ?3, ?4)")
+        .bind(bulk.0)
+        .bind(i64::try_from(items.len()).unwrap_or(i64::MAX))
+        .bind(intake.taken_at.as_microsecond())
+        .bind(intake.expires_at.as_microsecond())
+        .execute(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    let mut ids = Vec::with_capacity(items.len());
+    for (position, item) in (0..).zip(items) {
+        let new = NewJob { place: Some((bulk, position)), actor: &entry.actor, intake, item: item.as_ref() };
+        ids.push(insert(tx, new).await?);
+    }
+    audit::append(tx, entry, &[]).await?;
+    Ok((bulk, ids, intake))
+}
+
+#[derive(FromRow)]
+struct Open {
+    actor: String,
+    month: i32,
+    payload: Vec<u8>,
+}
+
+/// Ends one job; returns who asked and the results changed, or `None` if it has ended or expired before.
+async fn end_one(
+    tx: &mut Tx,
+    id: JobId,
+    end: &InquiryEnd,
+) -> Result<Option<(String, Vec<ResultId>)>, StoreError> {
+    let open: Option<Open> = sqlx::query_as(
+        "SELECT actor, month, payload FROM live_inquiry_jobs \
+         WHERE id = ?1 AND state = 'queued' AND expires_at_us > ?2",
+    )
+    .bind(id.0)
+    .bind(tx.now_us)
+    .fetch_optional(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))?;
+    let Some(open) = open else { return Ok(None) };
+    let (results, state, failure, upstream_code) = match end {
+        InquiryEnd::Registered => {
+            let inquiry = job::open(&tx.keyring, id, open.month, &open.payload)?;
+            let results = set_number(tx, Some(&inquiry.person), inquiry.result, &inquiry.number).await?;
+            (results, "registered", None, None)
+        }
+        InquiryEnd::Failed(failure) => {
+            let (word, code) = job::failure_words(failure);
+            (Vec::new(), "failed", Some(word), code)
+        }
+    };
+    sqlx::query(
+        "UPDATE inquiry_jobs SET state = ?1, failure = ?2, upstream_code = ?3, results = ?4, payload = NULL, \
+         receipt = NULL WHERE id = ?5",
+    )
+    .bind(state)
+    .bind(failure)
+    .bind(upstream_code)
+    .bind(job::pack(&results))
+    .bind(id.0)
+    .execute(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))?;
+    Ok(Some((open.actor, results)))
+}
+
+/// Ends jobs; one audit row for each who asked and each way it ended.
+async fn end(tx: &mut Tx, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<ResultId>>, StoreError> {
+    let mut rows: BTreeMap<(String, &'static str), Vec<ResultId>> = BTreeMap::new();
+    let mut changed = Vec::with_capacity(ends.len());
+    for (id, end) in ends {
+        let outcome = match end {
+            InquiryEnd::Registered => "ok",
+            InquiryEnd::Failed(failure) => failure.code(),
+        };
+        let results = match end_one(tx, *id, end).await? {
+            Some((actor, results)) => {
+                rows.entry((actor, outcome)).or_default().extend(&results);
+                results
+            }
+            None => Vec::new(),
+        };
+        changed.push(results);
+    }
+    for ((actor, outcome), results) in rows {
+        let entry = AuditEntry {
+            actor,
+            action: "inquiry_number.set",
+            // Whoever asked may be long gone; the row of the intake says from where it was asked.
+            source: AuditSource::Daemon,
+            terminal: None,
+            results,
+            outcome: outcome.to_owned(),
+        };
+        audit::append(tx, &entry, &[]).await?;
+    }
+    Ok(changed)
+}
+
+async fn note_receipt(tx: &mut Tx, jobs: &[JobId], receipt: Option<&Receipt>) -> Result<(), StoreError> {
+    for id in jobs {
+        sqlx::query("UPDATE inquiry_jobs SET receipt = ?1 WHERE id = ?2 AND state = 'queued'")
+            .bind(receipt.map(|receipt| receipt.0.as_str()))
+            .bind(id.0)
+            .execute(&mut tx.db)
+            .await
+            .map_err(|e| failed(&e))?;
+    }
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct Queued {
+    id: i64,
+    bulk_id: Option<i64>,
+    taken_at_us: i64,
+    month: i32,
+    receipt: Option<String>,
+    payload: Vec<u8>,
+}
+
+#[derive(FromRow)]
+struct Bulk {
+    items: u32,
+    taken_at_us: i64,
+    registered: u32,
+    failed: u32,
+}
+
+/// Columns of a job's stand.
+macro_rules! job_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, position, taken_at_us, state, failure, upstream_code, results FROM live_inquiry_jobs ",
+            $rest
+        )
+    };
+}
+
+#[async_trait]
+impl InquiryQueue for Store {
+    async fn take_in(&self, inquiry: &Inquiry, audit: &AuditEntry) -> Result<(JobId, Intake), StoreError> {
+        let (inquiry, entry) = (inquiry.clone(), audit.clone());
+        write(&self.writer, move |tx| {
+            Box::pin(async move {
+                let intake = intake(tx.now_us)?;
+                let new = NewJob { place: None, actor: &entry.actor, intake, item: Ok(&inquiry) };
+                let id = insert(tx, new).await?;
+                audit::append(tx, &entry, &[]).await?;
+                Ok((id, intake))
+            })
+        })
+        .await
+    }
+
+    async fn take_in_bulk(
+        &self,
+        items: &[Result<Inquiry, InquiryFailure>],
+        audit: &AuditEntry,
+    ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
+        let (items, entry) = (items.to_vec(), audit.clone());
+        write(&self.writer, move |tx| Box::pin(async move { insert_bulk(tx, &items, &entry).await })).await
+    }
+
+    async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError> {
+        let found: Vec<Queued> = sqlx::query_as(
+            "SELECT id, bulk_id, taken_at_us, month, receipt, payload FROM live_inquiry_jobs \
+             WHERE state = 'queued' AND expires_at_us > ?1 ORDER BY id",
+        )
+        .bind(self.clock.now_us())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|e| failed(&e))?;
+        let read = |row: Queued| {
+            Ok(PendingInquiry {
+                id: JobId(row.id),
+                bulk: row.bulk_id.map(BulkId),
+                inquiry: job::open(&self.keyring, JobId(row.id), row.month, &row.payload)?,
+                intake: intake(row.taken_at_us)?,
+                receipt: row.receipt.map(Receipt),
+            })
+        };
+        // A damaged row must not keep the clinic closed; it stays where it is.
+        let readable = |job: Result<PendingInquiry, StoreError>| {
+            job.inspect_err(|error| tracing::error!(%error, "a queued inquiry number cannot be sent")).ok()
+        };
+        Ok(found.into_iter().map(read).filter_map(readable).collect())
+    }
+
+    async fn end(&self, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<ResultId>>, StoreError> {
+        let ends = ends.to_vec();
+        write(&self.writer, move |tx| Box::pin(async move { end(tx, &ends).await })).await
+    }
+
+    async fn note_receipt(&self, jobs: &[JobId], receipt: Option<&Receipt>) -> Result<(), StoreError> {
+        let (jobs, receipt) = (jobs.to_vec(), receipt.cloned());
+        write(&self.writer, move |tx| {
+            Box::pin(async move { note_receipt(tx, &jobs, receipt.as_ref()).await })
+        })
+        .await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<InquiryJob>, StoreError> {
+        let found: Option<Job> = sqlx::query_as(job_columns!("WHERE id = ?1 AND expires_at_us > ?2"))
+            .bind(id.0)
+            .bind(self.clock.now_us())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|e| failed(&e))?;
+        found.map(Job::read).transpose()
+    }
+
+    async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError> {
+        // The counts and the page may be of two instants; the counts come first, so a bulk that counts as done is done.
+        let bulk: Option<Bulk> = sqlx::query_as(
+            "SELECT items, taken_at_us, \
+             (SELECT count(*) FROM inquiry_jobs WHERE bulk_id = ?1 AND state = 'registered') AS registered, \
+             (SELECT count(*) FROM inquiry_jobs WHERE bulk_id = ?1 AND state = 'failed') AS failed \
+             FROM live_inquiry_bulks WHERE id = ?1 AND expires_at_us > ?2",
+        )
+        .bind(id.0)
+        .bind(self.clock.now_us())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(|e| failed(&e))?;
+        let Some(bulk) = bulk else { return Ok(None) };
+        let page: Vec<Job> = sqlx::query_as(job_columns!(
+            "WHERE bulk_id = ?1 AND position >= ?2 AND expires_at_us > ?3 ORDER BY position LIMIT ?4"
+        ))
+        .bind(id.0)
+        .bind(from)
+        .bind(self.clock.now_us())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|e| failed(&e))?;
+        Ok(Some(BulkStand {
+            taken_at: intake(bulk.taken_at_us)?.taken_at,
+            items: bulk.items,
+            registered: bulk.registered,
+            failed: bulk.failed,
+            page: page.into_iter().map(Job::read).collect::<Result<_, _>>()?,
+        }))
+    }
+
+    async fn holders(&self, number: &InquiryNumber) -> Result<Vec<InsuranceIdentifiers>, StoreError> {
+        self.persons_with(number).await
+    }
+}

@@ -1,0 +1,104 @@
+//! Sessions that survive a restart.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::Store;
+use super::accounts::{read_role, role_word};
+use super::error::failed;
+use super::writer::{Tx, write};
+use crate::app::ports::{SessionRecord, SessionStore, StoreError};
+
+#[derive(FromRow)]
+struct SessionRow {
+    token_hash: Vec<u8>,
+    id: String,
+    account: String,
+    role: String,
+    terminal: Option<i64>,
+    restricted: i64,
+    created_at_us: i64,
+    last_used_at_us: i64,
+}
+
+impl SessionRow {
+    /// `None` if it cannot be read: such a session is as good as ended.
+    fn read(self) -> Option<SessionRecord> {
+        Some(SessionRecord {
+            token_hash: self.token_hash.try_into().ok()?,
+            id: self.id,
+            account: self.account,
+            role: read_role(&self.role)?,
+            terminal: self.terminal,
+            restricted: self.restricted == 1,
+            created_at: Timestamp::from_microsecond(self.created_at_us).ok()?,
+            last_used_at: Timestamp::from_microsecond(self.last_used_at_us).ok()?,
+        })
+    }
+}
+
+async fn load(tx: &mut Tx, since: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+    sqlx::query("DELETE FROM sessions WHERE created_at_us < ?1")
+        .bind(since.as_microsecond())
+        .execute(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    let rows: Vec<SessionRow> = sqlx::query_as(
+        "SELECT token_hash, id, account, role, terminal, restricted, created_at_us, last_used_at_us \
+             FROM sessions",
+    )
+    .fetch_all(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))?;
+    Ok(rows.into_iter().filter_map(SessionRow::read).collect())
+}
+
+/// Times are kept in microseconds.
+#[async_trait]
+impl SessionStore for Store {
+    async fn load(&self, since: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+        write(&self.writer, move |tx| Box::pin(load(tx, since))).await
+    }
+
+    async fn save(&self, session: &SessionRecord) -> Result<(), StoreError> {
+        let session = session.clone();
+        write(&self.writer, move |tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO sessions (token_hash, id, account, role, terminal, restricted, created_at_us, \
+                     last_used_at_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (token_hash) DO UPDATE SET \
+                     restricted = excluded.restricted, last_used_at_us = excluded.last_used_at_us",
+                )
+                .bind(session.token_hash.as_slice())
+                .bind(session.id)
+                .bind(session.account)
+                .bind(role_word(session.role))
+                .bind(session.terminal)
+                .bind(i64::from(session.restricted))
+                .bind(session.created_at.as_microsecond())
+                .bind(session.last_used_at.as_microsecond())
+                .execute(&mut tx.db)
+                .await
+                .map(drop)
+                .map_err(|e| failed(&e))
+            })
+        })
+        .await
+    }
+
+    async fn delete(&self, token_hash: &[u8; 32]) -> Result<(), StoreError> {
+        let token_hash = *token_hash;
+        write(&self.writer, move |tx| {
+            Box::pin(async move {
+                sqlx::query("DELETE FROM sessions WHERE token_hash = ?1")
+                    .bind(token_hash.as_slice())
+                    .execute(&mut tx.db)
+                    .await
+                    .map(drop)
+                    .map_err(|e| failed(&e))
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,216 @@
+//! The queue of inquiry numbers on disk: acknowledged means kept, ended means erased, expired means gone.
+
+use daemon::app::ports::{Inquiry, InquiryEnd, InquiryFailure, InquiryQueue, PendingInquiry, StoreError};
+use daemon::domain::check::ResultId;
+use daemon::domain::eligibility::Field;
+use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use daemon::domain::queue::{BulkId, JobId, Receipt};
+use daemon::store::Store;
+
+use super::support::{Machine, at, audit, get, insert, just_before, person, with};
+
+const NOW: &str = "2026-06-10T01:00:00Z";
+
+fn inquiry(of: &str, number: &str, result: Option<ResultId>) -> Inquiry {
+    Inquiry {
+        person: InsuranceIdentifiers::of(&person("資格 太郎", of)).expect("identifiers"),
+        number: InquiryNumber::parse(number).expect("a number"),
+        result,
+    }
+}
+
+async fn take_in(store: &Store, inquiry: &Inquiry) -> JobId {
+    store.take_in(inquiry, &audit("inquiry_number.queued")).await.expect("taken in").0
+}
+
+async fn ids(store: &Store) -> Vec<JobId> {
+    store.pending().await.expect("readable").iter().map(|job| job.id).collect()
+}
+
+#[tokio::test]
+async fn what_was_taken_in_is_there_after_a_restart_in_its_order() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let first = inquiry("1", "K-1", Some(ResultId(7)));
+    let second = inquiry("1", "K-2", None);
+    let one = take_in(&running.store, &first).await;
+    let two = take_in(&running.store, &second).await;
+    let items = [Ok(inquiry("2", "K-3", None)), Err(InquiryFailure::PersonUnknown)];
+    let bulk =
+        running.store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued")).await.expect("taken in");
+    let receipt = Receipt("R-1".to_owned());
+    running.store.note_receipt(&bulk.1[..1], Some(&receipt)).await.expect("noted");
+    assert_eq!(running.store.verify_chain().await.expect("whole").count, 3, "one audit row each");
+    running.stop().await;
+
+    let running = machine.start().await;
+    let pending = running.store.pending().await.expect("readable");
+    let intake = bulk.2;
+    assert_eq!(intake.taken_at, at(NOW));
+    let expected = |id, bulk, inquiry: &Inquiry, receipt| PendingInquiry {
+        id,
+        bulk,
+        inquiry: inquiry.clone(),
+        intake,
+        receipt,
+    };
+    let third = items[0].clone().expect("the first item");
+    assert_eq!(
+        pending,
+        [
+            expected(one, None, &first, None),
+            expected(two, None, &second, None),
+            expected(bulk.1[0], Some(bulk.0), &third, Some(receipt)),
+        ]
+    );
+    let stand = running.store.bulk(bulk.0, 0, 10).await.expect("readable").expect("there");
+    assert_eq!((stand.items, stand.registered, stand.failed), (2, 0, 1));
+    assert_eq!(stand.page[1].end, Some(InquiryEnd::Failed(InquiryFailure::PersonUnknown)));
+    assert_eq!(running.store.bulk(bulk.0, 1, 10).await.expect("readable").expect("there").page.len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_that_was_taken_stands_on_every_result_of_the_person_and_only_there() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    let may = insert(store, "c1", "2026-05-31T14:59:59Z", person("資格 太郎", "1")).await;
+    let june = insert(store, "c2", NOW, person("資格 太郎", "1")).await;
+    let other = insert(store, "c3", NOW, person("資格 花子", "2")).await;
+    let job = take_in(store, &inquiry("1", "K-1", Some(june))).await;
+    let ends = [(job, InquiryEnd::Registered)];
+    let mut changed = store.end(&ends).await.expect("ended");
+    changed[0].sort();
+    assert_eq!(changed, [vec![may, june]]);
+    assert_eq!(store.end(&ends).await, Ok(vec![vec![]]), "it has ended before");
+    for (id, number) in [(may, Some("K-1")), (june, Some("K-1")), (other, None)] {
+        let found = get(store, id).await.expect("a result").inquiry_number;
+        assert_eq!(found.as_ref().map(InquiryNumber::expose), number);
+    }
+    let stand = store.job(job).await.expect("readable").expect("there");
+    assert_eq!((stand.end, stand.results.len()), (Some(InquiryEnd::Registered), 2));
+
+    let holders = store.holders(&InquiryNumber::parse("K-1").expect("a number")).await.expect("readable");
+    assert_eq!(holders, [inquiry("1", "K-1", None).person]);
+    let nobody = store.holders(&InquiryNumber::parse("K-2").expect("a number")).await;
+    assert_eq!(nobody, Ok(vec![]));
+    assert_eq!(ids(store).await, []);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_kept_with_its_code_and_changes_no_result() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    let result = insert(store, "c1", NOW, person("資格 太郎", "1")).await;
+    for failure in [
+        InquiryFailure::ResultNotFound,
+        InquiryFailure::PersonUnknown,
+        InquiryFailure::PersonAmbiguous,
+        InquiryFailure::PersonNotFound,
+        InquiryFailure::NumberInUse,
+        InquiryFailure::Refused { code: "ASRV00001E".to_owned() },
+    ] {
+        let job = take_in(store, &inquiry("1", "K-1", Some(result))).await;
+        let end = InquiryEnd::Failed(failure);
+        assert_eq!(store.end(&[(job, end.clone())]).await, Ok(vec![vec![]]));
+        assert_eq!(store.job(job).await.expect("readable").expect("there").end, Some(end));
+    }
+    assert_eq!(get(store, result).await.expect("a result").inquiry_number, None);
+    assert_eq!(store.verify_chain().await.expect("whole").count, 1 + 6 * 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn jobs_are_gone_with_the_end_of_the_month_after_their_intake() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    let job = take_in(store, &inquiry("1", "K-1", None)).await;
+    let items = [Ok(inquiry("2", "K-2", None))];
+    let (bulk, ..) =
+        store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued")).await.expect("taken in");
+    let gone = at("2026-07-31T15:00:00Z");
+    machine.clock.set(just_before(gone));
+    assert_eq!(ids(store).await.len(), 2);
+    machine.clock.set(gone);
+    assert_eq!(ids(store).await, []);
+    assert_eq!(store.job(job).await, Ok(None));
+    assert_eq!(store.bulk(bulk, 0, 10).await, Ok(None));
+    assert_eq!(store.end(&[(job, InquiryEnd::Registered)]).await, Ok(vec![vec![]]));
+    machine.clock.set(at(NOW));
+    assert_eq!(ids(store).await, [], "a clock set back brings nothing back");
+
+    machine.clock.set(gone);
+    let later = take_in(store, &inquiry("3", "K-3", None)).await;
+    store.purge(gone).await.expect("purged");
+    assert_eq!(ids(store).await, [later]);
+    assert!(later > JobId(2), "numbers are never used again");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn neither_a_waiting_nor_an_ended_job_shows_whom_it_is_about() {
+    let canaries = ["77665544", "MEMBER-887766", "CHART-554433"];
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    let eligibility = with(&person("資格 太郎", canaries[1]), Field::InsurerName, "x");
+    let mut asked = Inquiry {
+        person: InsuranceIdentifiers::of(&eligibility).expect("identifiers"),
+        ..inquiry("1", canaries[2], None)
+    };
+    asked.person.insurer_number = daemon::domain::personal::Personal::new(canaries[0]);
+    let ended = take_in(store, &asked).await;
+    take_in(store, &asked).await;
+    store.end(&[(ended, InquiryEnd::Registered)]).await.expect("ended");
+    let open = machine.files();
+    running.stop().await;
+    for (path, content) in open.into_iter().chain(machine.files()) {
+        for canary in canaries {
+            let found = content.windows(canary.len()).any(|window| window == canary.as_bytes());
+            assert!(!found, "{canary} in {}", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_ended_job_holds_no_sealed_copy_any_more_and_a_moved_one_does_not_open() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let ended = take_in(&running.store, &inquiry("1", "K-1", None)).await;
+    let one = take_in(&running.store, &inquiry("2", "K-2", None)).await;
+    let two = take_in(&running.store, &inquiry("3", "K-3", None)).await;
+    running.store.end(&[(ended, InquiryEnd::Registered)]).await.expect("ended");
+    running.stop().await;
+
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(machine.config().database());
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("the file opens");
+    let sealed: Vec<(i64, bool)> =
+        sqlx::query_as("SELECT id, payload IS NOT NULL FROM inquiry_jobs ORDER BY id")
+            .fetch_all(&pool)
+            .await
+            .expect("readable");
+    assert_eq!(sealed, [(ended.0, false), (one.0, true), (two.0, true)]);
+    sqlx::query(
+        "UPDATE inquiry_jobs SET payload = (SELECT payload FROM inquiry_jobs WHERE id = ?1) WHERE id = ?2",
+    )
+    .bind(one.0)
+    .bind(two.0)
+    .execute(&pool)
+    .await
+    .expect("writable");
+    pool.close().await;
+
+    let running = machine.start().await;
+    assert_eq!(ids(&running.store).await, [one], "the others are sent");
+    let refused = running.store.end(&[(two, InquiryEnd::Registered)]).await;
+    assert!(
+        matches!(refused, Err(StoreError::Corrupt { table: "inquiry_jobs", row, .. }) if row == two.0),
+        "{refused:?}"
+    );
+    assert_eq!(running.store.bulk(BulkId(1), 0, 1).await, Ok(None));
+    running.stop().await;
+}
