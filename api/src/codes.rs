@@ -360,6 +360,9 @@ codes! {
     /// The limit of open connections is reached.
     TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, Vendor, "同時に開ける接続の数を超えています。",
         "使い終わった接続を閉じ、少し待ってからもう一度お試しください。";
+    /// The audit log does not agree with its anchor. Only part of the health of the store.
+    AuditLogSuspect = "audit_log_suspect", INTERNAL_SERVER_ERROR, Administrator, "監査ログに異常があります。",
+        "shikakud audit verify を実行し、RECOVERY.md の手順で調べてください。受付は続けられます。";
     /// A fault inside.
     Internal = "internal", INTERNAL_SERVER_ERROR, Administrator, "内部でエラーが起きました。",
         "もう一度お試しください。繰り返す場合は、発生日時を添えて本ソフトウェアの提供元に連絡してください。";

@@ -61,8 +61,15 @@ impl FromRequestParts<Arc<dyn Service>> for AnySession {
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, Refusal> {
         let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
-        Ok(Self(service.authenticate(token, terminal_token(&parts.headers)).await?))
+        let mut caller = service.authenticate(token, terminal_token(&parts.headers)).await?;
+        caller.peer = peer(parts);
+        Ok(Self(caller))
     }
+}
+
+/// Who is at the other end, if the listener says so.
+fn peer(parts: &Parts) -> Option<SocketAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address)
 }
 
 /// What came along with a sign-in.
@@ -74,7 +81,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let hidden = |text: &str| SecretText::new(text.to_owned());
         Ok(Self(Along {
-            peer: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address),
+            peer: peer(parts),
             terminal: terminal_token(&parts.headers).map(hidden),
             session: bearer_token(&parts.headers).map(hidden),
         }))

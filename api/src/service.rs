@@ -95,6 +95,8 @@ pub struct Caller {
     pub role: wire::Role,
     /// The session.
     pub session: SessionKey,
+    /// Who is at the other end of the connection, if the listener knows; for the log only, never for a decision.
+    pub peer: Option<SocketAddr>,
     /// Whether the session may do nothing but change the password.
     pub must_change_password: bool,
 }

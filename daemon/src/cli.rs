@@ -1,5 +1,8 @@
 //! The command line of `shikakud`: reads arguments, calls one function, turns errors into exit codes.
 
+mod audit;
+mod backup;
+
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +14,9 @@ use tracing_subscriber::EnvFilter;
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
 use crate::control::client::{self, ClientError};
-use crate::control::{AccountAct, Command as ControlCommand, Hidden, Reply as ControlReply, RoleName, show};
+use crate::control::{
+    AccountAct, Command as ControlCommand, Hidden, Note, Reply as ControlReply, RoleName, show,
+};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
 use crate::system::{OsRandom, SystemClock, credentials_directory};
@@ -27,7 +32,13 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// デーモンを動かす（SIGTERMまたはCtrl-Cで終了）
-    Run(ConfigFile),
+    Run {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// いまあるデータを脇（quarantine-日時）に移し、空の状態から始める
+        #[arg(long)]
+        start_empty: bool,
+    },
     /// リーダー、PC/SC、カード、証明書、時計、ディスク、中央システムを調べ、直し方を示す（デーモンが動いていてもよい）
     Doctor {
         #[command(flatten)]
@@ -48,6 +59,18 @@ enum Command {
     /// 保存期間の過ぎたデータの消去（デーモンが動いていてもよい）
     #[command(subcommand)]
     Retention(RetentionCommand),
+    /// バックアップ用の復旧鍵を作る
+    RecoveryKey {
+        /// 作るファイル
+        file: PathBuf,
+    },
+    /// 暗号化したバックアップを書き、読み返して確かめる（デーモンが動いていてもよい）
+    Backup(backup::Backup),
+    /// バックアップを復元する（デーモンを止めてから）
+    Restore(backup::Restore),
+    /// 監査ログを調べる、書き出す（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -159,6 +182,10 @@ enum Failure {
     PasswordFile(std::io::Error),
     #[error("OSの資源を使えません: {0}")]
     System(#[from] std::io::Error),
+    #[error("復旧鍵のファイル {0} を読めません: {1}")]
+    RecoveryKey(PathBuf, std::io::Error),
+    #[error("{0} に書き出せません: {1}（すでにあるファイルには書きません）")]
+    Target(PathBuf, std::io::Error),
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
     Ended,
 }
@@ -171,9 +198,13 @@ impl Failure {
                 ExitCode::from(2)
             }
             Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
-            Self::Start(_) | Self::Client(_) | Self::PasswordFile(_) | Self::System(_) | Self::Ended => {
-                ExitCode::FAILURE
-            }
+            Self::Start(_)
+            | Self::Client(_)
+            | Self::PasswordFile(_)
+            | Self::Target(..)
+            | Self::RecoveryKey(..)
+            | Self::System(_)
+            | Self::Ended => ExitCode::FAILURE,
         }
     }
 }
@@ -193,12 +224,19 @@ pub fn run(arguments: Arguments) -> ExitCode {
 fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let done: Result<(), Failure> = match arguments.command {
         Command::Doctor { file, json, no_card } => return examine(&file, json, !no_card),
-        Command::Run(file) => {
+        Command::Run { file, start_empty } => {
             let config = file.load()?;
             start_logs(&config);
+            if start_empty {
+                backup::start_empty(&config)?;
+            }
             runtime()?.block_on(run_daemon(&config))
         }
         Command::Account(asked) => account(asked),
+        Command::Audit(asked) => return audit::run(asked),
+        Command::RecoveryKey { file } => backup::new_key(&file),
+        Command::Backup(asked) => backup::write(&asked),
+        Command::Restore(asked) => backup::restore(&asked),
         Command::Terminal(asked) => terminal(asked),
         Command::Retention(RetentionCommand::Status { file, json }) => {
             control_as(&file, ControlCommand::RetentionStatus, form(json))
@@ -257,13 +295,29 @@ fn form(json: bool) -> Form {
 
 /// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
 fn control_as(file: &ConfigFile, command: ControlCommand, form: Form) -> Result<(), Failure> {
-    let config = file.load()?;
-    let (clock, random) = ambient();
-    // If even this cannot be written, the answer still comes.
-    let mut note = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
-    let reply = runtime()?.block_on(client::run(&config, &clock, &random, command, &mut note))?;
+    let reply = ask(file, command, &mut to_stderr)?;
     let mut out = std::io::stdout();
     Ok(form(&reply, out.is_terminal(), &mut out)?)
+}
+
+/// Carries a command out, through the daemon or here.
+fn ask(
+    file: &ConfigFile,
+    command: ControlCommand,
+    note: &mut (dyn FnMut(Note) + Send),
+) -> Result<ControlReply, Failure> {
+    let config = file.load()?;
+    let (clock, random) = ambient();
+    Ok(runtime()?.block_on(client::run(&config, &clock, &random, command, note))?)
+}
+
+/// How far a command is. What it writes out goes elsewhere, never to a terminal's scrollback by accident.
+fn to_stderr(note: Note) {
+    match note {
+        // If even this cannot be written, the answer still comes.
+        Note::Say(text) => drop(writeln!(std::io::stderr(), "{text}")),
+        Note::Out(_) => {}
+    }
 }
 
 /// Never from the command line itself: arguments are seen by every user of the machine.

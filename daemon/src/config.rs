@@ -26,6 +26,9 @@ pub struct Config {
     pub api: ApiConfig,
     /// Where results and keys are kept.
     pub store: StoreSection,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditSection,
     /// The facility's terminals.
     pub terminals: Vec<TerminalSection>,
     /// The central system.
@@ -151,6 +154,22 @@ impl StoreSection {
     }
 }
 
+/// The audit log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditSection {
+    /// Years for which its rows are kept, 1 to 30.
+    pub keep_years: u8,
+    /// The anchor, mode 0600: count and head of the log outside the database; best on another disk.
+    pub anchor_file: Option<PathBuf>,
+}
+
+impl Default for AuditSection {
+    fn default() -> Self {
+        Self { keep_years: 5, anchor_file: None }
+    }
+}
+
 /// A terminal (資格確認端末) and the reader beside it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -243,6 +262,12 @@ impl Config {
                 rule: "機関コードは一番上の institution_code と同じにするか、省略してください",
             });
         }
+        if !(1..=30).contains(&self.audit.keep_years) {
+            return Err(ConfigError::Value {
+                key: "audit.keep_years",
+                rule: "監査ログは1年以上30年以下で保存します",
+            });
+        }
         if self.collect.every_minutes > 24 * 60 {
             return Err(ConfigError::Value {
                 key: "collect.every_minutes",
@@ -286,6 +311,7 @@ impl Config {
         if self.store.credential().is_none() {
             self.store.master_key_file = base.join(&self.store.master_key_file);
         }
+        self.audit.anchor_file = self.audit.anchor_file.as_ref().map(|path| base.join(path));
         self.upstream.resolve_paths(base, credentials);
     }
 
@@ -325,6 +351,8 @@ mod tests {
         assert_eq!(config.log.filter, LogSection::default().filter);
         assert_eq!(config.store.ballast_mib, default_ballast_mib());
         assert_eq!(config.store.low_water_mib, default_low_water_mib());
+        assert_eq!(config.audit.keep_years, AuditSection::default().keep_years);
+        assert_eq!(config.audit.anchor_file, AuditSection::default().anchor_file);
         assert_eq!(config.upstream.institution_code, config.institution_code);
         let (paths, defaults) = (&config.upstream.paths, crate::upstream::Paths::default());
         assert_eq!(
@@ -360,6 +388,7 @@ mod tests {
             ("1312345678", "131234567", "institution_code"),
             ("\"key/master.key\"", "\"credential:../key\"", "store.master_key_file"),
             ("127.0.0.1:8787", "0.0.0.0:8787", "api.listen"),
+            ("keep_years = 5", "keep_years = 0", "audit.keep_years"),
             ("id = \"uketsuke-1\"", "id = \"受付\"", "terminals.id"),
             ("every_minutes = 5", "every_minutes = 1441", "collect.every_minutes"),
             (

@@ -1,6 +1,8 @@
 //! The composition root: the only file that puts concrete adapters, use cases and the listener together.
 
+mod audit;
 mod mode;
+mod recovery;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,8 +15,11 @@ use tokio::sync::oneshot;
 pub use self::mode::ModeError;
 use self::mode::claim_mode;
 pub(crate) use self::mode::marked_mode;
+pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
 use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
+use crate::app::audit::ReviewAudit;
+use crate::app::backup::KeepBackups;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::collect::{Collect, CollectParts};
 use crate::app::credentials::Credentials;
@@ -37,7 +42,7 @@ use crate::config::{Config, ConfigError};
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
 use crate::service::UseCases;
-use crate::store::{Credential, MasterKeySource, OpenError, Room, Store, StoreConfig};
+use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
@@ -86,6 +91,9 @@ pub enum StartError {
     /// The store does not open.
     #[error("保存領域を開けません: {0}")]
     Open(#[from] OpenError),
+    /// A backup was not restored.
+    #[error("復元できません: {0}")]
+    Restore(#[from] RestoreError),
     /// The store opened and then failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
@@ -156,6 +164,8 @@ impl Daemon {
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
+        let review = review_audit(&store, &parts.clock);
+        tasks.start(audit::prune(review, retention.clone(), config.audit.keep_years, tasks.stopping()));
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -212,6 +222,9 @@ fn start_control(
 
 /// Who may come in: the use cases that the API and the control channel share.
 struct People {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    mode: &'static str,
     terminals: Arc<Terminals>,
     sessions: Arc<Sessions>,
     accounts: Arc<ManageAccounts>,
@@ -243,7 +256,8 @@ impl People {
             credentials: credentials.clone(),
             random: random.clone(),
         });
-        Ok(Self { terminals, sessions, accounts, credentials })
+        let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
+        Ok(Self { store, clock, mode, terminals, sessions, accounts, credentials })
     }
 
     fn office(&self, retention: Arc<Retention>) -> Office {
@@ -252,8 +266,14 @@ impl People {
             accounts: self.accounts.clone(),
             terminals: self.terminals.clone(),
             sessions: self.sessions.clone(),
+            audit: review_audit(&self.store, &self.clock),
+            backups: KeepBackups { store: self.store.clone(), log: self.store.clone(), mode: self.mode },
         }
     }
+}
+
+fn review_audit(store: &Arc<Store>, clock: &Arc<dyn Clock>) -> ReviewAudit {
+    ReviewAudit { trail: store.clone(), log: store.clone(), results: store.clone(), clock: clock.clone() }
 }
 
 /// The store and its commands in this process, while no daemon runs. Close the store before the tasks are finished.
@@ -386,6 +406,7 @@ async fn use_cases(
             desk: desk.clone(),
             upstream: central.clone(),
             store: store.clone(),
+            trail: store.clone(),
             retention: retention.clone(),
             inquiries: inquiries.clone(),
             collect: collect.clone(),
@@ -412,6 +433,7 @@ pub(crate) fn store_paths(config: &Config) -> StoreConfig {
             None => config.store.master_key_file.clone().into(),
         },
         readers: READERS,
+        anchor: config.audit.anchor_file.clone(),
         room: Room {
             ballast: config.store.ballast_mib.saturating_mul(1 << 20),
             low_water: config.store.low_water_mib.saturating_mul(1 << 20),

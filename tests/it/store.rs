@@ -3,12 +3,15 @@
 #![expect(clippy::expect_used, reason = "a failed step is a failed test, and says which")]
 
 mod accounts;
+mod anchor;
 mod audit;
+mod backup;
 mod collect;
 mod keys;
 mod opening;
 mod queue;
 mod refusals;
+mod restore;
 mod results;
 mod retention;
 mod retention_trouble;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use daemon::app::access::Actor;
 use daemon::app::inquiries::{Inquiries, InquiriesParts};
-use daemon::app::ports::{Clock as _, Inquiry, InquiryEnd, Role};
+use daemon::app::ports::{AuditSource, Clock as _, Inquiry, InquiryEnd, Role};
 use daemon::app::tasks::Tasks;
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::store::{Room, Store, StoreConfig};
@@ -57,6 +57,7 @@ pub async fn eight_hours(an_hour: u32) -> Outage {
         master_key: directory.path().join("key").join("master.key").into(),
         room: Room { ballast: 0, low_water: 0 },
         readers: 2,
+        anchor: None,
     };
     let store = Store::open(&config, clock.clone(), random.clone(), &tasks).await.expect("the store opens");
     let store = Arc::new(store);
@@ -70,7 +71,8 @@ pub async fn eight_hours(an_hour: u32) -> Outage {
     })
     .await
     .expect("the queue opens");
-    let actor = Actor { account: "receipt".to_owned(), role: Role::ReceiptComputer };
+    let actor =
+        Actor { account: "receipt".to_owned(), role: Role::ReceiptComputer, source: AuditSource::Daemon };
 
     let mut taken = Vec::new();
     for index in 0..an_hour * 8 {

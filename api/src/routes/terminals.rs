@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::{Reply, TAG_ACCOUNTS};
-use crate::extract::{Id, Json, Session};
+use crate::extract::{Accompanying, Id, Json, Session};
 use crate::responses::{BodyErrors, EnrolErrors, PlainErrors, TerminalErrors};
 use crate::service::Service;
 use crate::wire;
@@ -35,9 +35,10 @@ pub(super) async fn offer_terminal(
 )]
 pub(super) async fn enrol_terminal(
     State(service): State<Arc<dyn Service>>,
+    Accompanying(along): Accompanying,
     Json(request): Json<wire::TerminalEnrolment>,
 ) -> Reply<(StatusCode, Json<wire::TerminalToken>)> {
-    Ok((StatusCode::CREATED, Json(service.enrol_terminal(request).await?)))
+    Ok((StatusCode::CREATED, Json(service.enrol_terminal(request, along).await?)))
 }
 
 /// 端末の一覧

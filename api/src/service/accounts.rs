@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Answer, Caller};
+use super::{Along, Answer, Caller};
 use crate::wire;
 
 /// The part of [`super::Service`] about who may come in.
@@ -69,5 +69,9 @@ pub trait AccountService: Send + Sync + 'static {
     async fn remove_terminal(&self, caller: &Caller, name: &str) -> Answer<()>;
 
     /// Enrols a terminal with a code; needs no session.
-    async fn enrol_terminal(&self, enrolment: wire::TerminalEnrolment) -> Answer<wire::TerminalToken>;
+    async fn enrol_terminal(
+        &self,
+        enrolment: wire::TerminalEnrolment,
+        along: Along,
+    ) -> Answer<wire::TerminalToken>;
 }

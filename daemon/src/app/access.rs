@@ -1,6 +1,6 @@
 //! Access: who acts, and what their role lets them do. One table for every use case.
 
-use super::ports::{AuditEntry, Role};
+use super::ports::{AuditEntry, AuditSource, Role};
 
 /// Someone who signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Actor {
     pub account: String,
     /// What it may do.
     pub role: Role,
+    /// From where it acts.
+    pub source: AuditSource,
 }
 
 /// What a use case needs the right to.
@@ -39,6 +41,11 @@ pub enum Action {
 pub struct Forbidden;
 
 impl Actor {
+    /// The audit row of what the actor did without naming results or a terminal, with the outcome `ok`.
+    pub fn entry(&self, action: &'static str) -> AuditEntry {
+        audit(&self.account, self.source, action, "ok".to_owned())
+    }
+
     /// Whether the actor may do it. An administrator manages the installation and does not see patients.
     pub fn may(&self, action: Action) -> Result<(), Forbidden> {
         let allowed = match action {
@@ -52,29 +59,35 @@ impl Actor {
     }
 }
 
+/// Who acts for the audit log when a command comes from the machine itself.
+pub const MACHINE: &str = "machine";
+
 /// The right to administer: an administrator who signed in, or whoever may use the machine itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority(String);
+pub struct Authority {
+    by: String,
+    source: AuditSource,
+}
 
 impl Authority {
     /// Whoever gives commands on the machine.
     pub fn machine() -> Self {
-        Self("machine".to_owned())
+        Self { by: MACHINE.to_owned(), source: AuditSource::Machine }
     }
 
     /// An administrator who signed in.
     pub fn of(actor: &Actor) -> Result<Self, Forbidden> {
         actor.may(Action::Administer)?;
-        Ok(Self(actor.account.clone()))
+        Ok(Self { by: actor.account.clone(), source: actor.source })
     }
 
     /// The audit row of what it did, successfully, to an account, a terminal or a machine.
     pub(super) fn audit(&self, action: &'static str, about: &str) -> AuditEntry {
-        audit(&self.0, action, format!("ok:{about}"))
+        audit(&self.by, self.source, action, format!("ok:{about}"))
     }
 }
 
 /// An audit row about no result.
-pub(super) fn audit(actor: &str, action: &'static str, outcome: String) -> AuditEntry {
-    AuditEntry { actor: actor.to_owned(), action, terminal: None, results: Vec::new(), outcome }
+pub(super) fn audit(actor: &str, source: AuditSource, action: &'static str, outcome: String) -> AuditEntry {
+    AuditEntry { actor: actor.to_owned(), action, source, terminal: None, results: Vec::new(), outcome }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-use super::access::{Action, Actor, Forbidden};
+use super::access::{Action, Actor, Forbidden, audit};
 use super::maintenance::MaintenanceCalendar;
 use super::ports::{
-    Announcements, AuditEntry, AuditLog, Batch, Clock, CollectedResults, Origin, Random, ReceiptLink,
-    StoreError, UpstreamError, random_bytes,
+    Announcements, AuditEntry, AuditLog, AuditSource, Batch, Clock, CollectedResults, Origin, Random,
+    ReceiptLink, StoreError, UpstreamError, random_bytes,
 };
 use super::results::request_id;
 use super::tasks::Tasks;
@@ -218,13 +218,7 @@ impl Collect {
             Some(Err(error)) => error.code(),
             None => "running",
         };
-        let entry = AuditEntry {
-            actor: actor.account.clone(),
-            action: "results.collect",
-            terminal: None,
-            results: Vec::new(),
-            outcome: word.to_owned(),
-        };
+        let entry = AuditEntry { outcome: word.to_owned(), ..actor.entry("results.collect") };
         self.parts.audit.append(&entry).await.map_err(RunError::from)?;
         Ok(outcome.transpose()?)
     }
@@ -345,13 +339,7 @@ impl Collect {
 }
 
 fn collected() -> AuditEntry {
-    AuditEntry {
-        actor: "daemon".to_owned(),
-        action: "results.collected",
-        terminal: None,
-        results: Vec::new(),
-        outcome: "ok".to_owned(),
-    }
+    audit("daemon", AuditSource::Daemon, "results.collected", "ok".to_owned())
 }
 
 /// The closure of everything that is on and ends last.

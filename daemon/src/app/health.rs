@@ -8,7 +8,7 @@ use super::access::{Action, Actor, Forbidden};
 use super::collect::{Collect, CollectView};
 use super::inquiries::Inquiries;
 use super::ports::{
-    CardDesk, Clock, DeskView, Renewal, ResultStore, StoreError, UpstreamStatus, UpstreamView,
+    AuditTrail, CardDesk, Clock, DeskView, Renewal, ResultStore, StoreError, UpstreamStatus, UpstreamView,
 };
 use super::retention::{Retention, RetentionHealth};
 use crate::domain::breaker::Circuit;
@@ -29,6 +29,8 @@ pub struct HealthView {
     pub notices: Vec<Notice>,
     /// Whether the store answers.
     pub store: Result<(), StoreError>,
+    /// Whether the audit log agrees with its anchor, as far as is known.
+    pub audit_is_sound: bool,
     /// The collection, and announced closures.
     pub collect: CollectView,
     /// Destroying what has expired.
@@ -85,6 +87,8 @@ pub struct Health {
     pub upstream: Arc<dyn UpstreamStatus>,
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
+    /// The audit log.
+    pub trail: Arc<dyn AuditTrail>,
     /// The collection.
     pub collect: Collect,
     /// Destroying what has expired.
@@ -123,6 +127,7 @@ impl Health {
             queue: self.inquiries.view(),
             collect: self.collect.view(),
             retention: self.retention.health(),
+            audit_is_sound: self.trail.suspicion().is_none(),
         })
     }
 }

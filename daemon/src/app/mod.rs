@@ -5,6 +5,8 @@
 pub mod access;
 pub mod accounts;
 pub mod announcements;
+pub mod audit;
+pub mod backup;
 pub mod checks;
 pub mod collect;
 pub mod credentials;

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use super::access::audit;
 use super::credentials::{
     Credentials, CredentialsError, code_step, enrolment_uri, generate_code, normal_code, seconds_to_next_step,
 };
 use super::ports::{
-    Account, AccountChange, Accounts, Attempt, AuditLog, Changed, Clock, Random, Role, Settings, SignInProof,
-    StoreError, random_bytes,
+    Account, AccountChange, Accounts, Attempt, AuditEntry, AuditLog, Changed, Clock, Random, Role, Settings,
+    SignInProof, StoreError, random_bytes,
 };
 use super::sessions::{Session, Sessions};
 use super::sign_in::seconds;
@@ -156,7 +155,7 @@ impl OwnAccount {
     }
 
     async fn refuse(&self, session: &Session, action: &'static str) -> Result<OwnAccountError, StoreError> {
-        let entry = audit(&session.actor.account, action, "wrong_credentials".to_owned());
+        let entry = AuditEntry { outcome: "wrong_credentials".to_owned(), ..session.actor.entry(action) };
         self.audit.append(&entry).await?;
         Ok(OwnAccountError::Wrong)
     }
@@ -168,7 +167,7 @@ impl OwnAccount {
         change: AccountChange,
     ) -> Result<(), OwnAccountError> {
         let account = &session.actor.account;
-        match self.accounts.change(account, change, &audit(account, action, "ok".to_owned())).await? {
+        match self.accounts.change(account, change, &session.actor.entry(action)).await? {
             Changed::Done => Ok(()),
             Changed::Unknown | Changed::LastAdministrator => Err(OwnAccountError::NothingOffered),
         }

@@ -86,13 +86,7 @@ fn page_after(row: &StoredResult) -> PageAfter {
 }
 
 fn entry(actor: &Actor, action: &'static str, query: &ResultQuery, results: Vec<ResultId>) -> AuditEntry {
-    AuditEntry {
-        actor: actor.account.clone(),
-        action,
-        terminal: query.terminal.clone(),
-        results,
-        outcome: "ok".to_owned(),
-    }
+    AuditEntry { terminal: query.terminal.clone(), results, ..actor.entry(action) }
 }
 
 /// A new id for a request to the central system.

@@ -8,8 +8,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::access::{MACHINE, audit};
 use super::ports::{
-    AuditEntry, Clock, ClockWitness, KernelClock, Purged, RetentionStore, Stock, StoreError, StoreRoom,
+    AuditEntry, AuditSource, Clock, ClockWitness, KernelClock, Purged, RetentionStore, Stock, StoreError,
+    StoreRoom,
 };
 use super::tasks::Tasks;
 use crate::domain::clock::{ClockWatch, Doubt, Reading, Trust};
@@ -154,7 +156,7 @@ impl Retention {
 
     /// Destroys what has expired, for an administrator at the machine. With `clock_is_right` the administrator is the
     /// clock's witness; either is written to the audit log before any key goes.
-    pub async fn run_now(&self, actor: &str, clock_is_right: bool) -> Result<Run, RunError> {
+    pub async fn run_now(&self, clock_is_right: bool) -> Result<Run, RunError> {
         let mut watch = self.watch.lock().await;
         let (now, seen) = self.look(&mut watch).await;
         let (trust, action) = match seen {
@@ -165,7 +167,7 @@ impl Retention {
                 return Err(RunError::Clock(doubt));
             }
         };
-        let outcome = self.parts.store.purge(now, &entry(actor, action)).await;
+        let outcome = self.parts.store.purge(now, &entry(MACHINE, AuditSource::Machine, action)).await;
         self.note(seen, outcome.as_ref().err());
         Ok(Run { clock: Ok(trust), purged: Some(outcome?) })
     }
@@ -197,7 +199,9 @@ impl Retention {
     async fn apply(&self, now: Timestamp) -> Result<Option<Purged>, StoreError> {
         let store = &self.parts.store;
         if store.is_due(now) {
-            return Ok(Some(store.purge(now, &entry("daemon", "retention.purge")).await?));
+            return Ok(Some(
+                store.purge(now, &entry("daemon", AuditSource::Daemon, "retention.purge")).await?,
+            ));
         }
         store.settle(now).await?;
         Ok(None)
@@ -242,14 +246,8 @@ impl Retention {
     }
 }
 
-fn entry(actor: &str, action: &'static str) -> AuditEntry {
-    AuditEntry {
-        actor: actor.to_owned(),
-        action,
-        terminal: None,
-        results: Vec::new(),
-        outcome: "ok".to_owned(),
-    }
+fn entry(actor: &str, source: AuditSource, action: &'static str) -> AuditEntry {
+    audit(actor, source, action, "ok".to_owned())
 }
 
 #[cfg(test)]

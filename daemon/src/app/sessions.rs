@@ -10,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::access::{Actor, Authority, audit};
-use super::ports::{AuditLog, Clock, Device, Random, SessionRecord, SessionStore, StoreError, random_bytes};
+use super::ports::{
+    AuditLog, AuditSource, Clock, Device, Random, SessionRecord, SessionStore, StoreError, random_bytes,
+};
 use super::terminals::Terminals;
 use crate::domain::personal::Secret;
 
@@ -34,7 +36,7 @@ pub struct SignedIn {
 pub struct Session {
     /// Its name in lists.
     pub id: String,
-    /// Whose session it is.
+    /// Whose session it is. From where a request came is known to whoever takes it in.
     pub actor: Actor,
     /// When it began.
     pub began_at: Timestamp,
@@ -54,7 +56,11 @@ impl Session {
     fn of(record: &SessionRecord) -> Self {
         Self {
             id: record.id.clone(),
-            actor: Actor { account: record.account.clone(), role: record.role },
+            actor: Actor {
+                account: record.account.clone(),
+                role: record.role,
+                source: AuditSource::Api { loopback: false, session: Some(short(&record.token_hash)) },
+            },
             began_at: record.created_at,
             last_used_at: record.last_used_at,
             ends_at: ends_at(record),
@@ -191,7 +197,7 @@ impl Sessions {
     /// Ends a session of one's own.
     pub async fn sign_out(&self, session: &Session) -> Result<(), StoreError> {
         self.drop_one(&session.token_hash).await?;
-        self.write_down(&session.actor.account, "session.sign_out", "ok".to_owned()).await
+        self.write_down(&session.actor, "session.sign_out", "ok".to_owned()).await
     }
 
     /// Ends a session by its name: one's own, or anybody's as an administrator. `false` if there is no such session.
@@ -205,7 +211,7 @@ impl Sessions {
         };
         let Some((hash, account)) = found else { return Ok(false) };
         self.drop_one(&hash).await?;
-        self.write_down(&by.account, "session.revoke", format!("ok:{account}")).await?;
+        self.write_down(by, "session.revoke", format!("ok:{account}")).await?;
         Ok(true)
     }
 
@@ -215,7 +221,7 @@ impl Sessions {
         let ended = self
             .end_where(|record| record.account == *account && record.token_hash != session.token_hash)
             .await?;
-        self.write_down(account, "session.revoke_others", "ok".to_owned()).await?;
+        self.write_down(&session.actor, "session.revoke_others", "ok".to_owned()).await?;
         Ok(ended)
     }
 
@@ -265,8 +271,13 @@ impl Sessions {
         self.parts.store.delete(hash).await
     }
 
-    async fn write_down(&self, actor: &str, action: &'static str, outcome: String) -> Result<(), StoreError> {
-        self.parts.audit.append(&audit(actor, action, outcome)).await
+    async fn write_down(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        outcome: String,
+    ) -> Result<(), StoreError> {
+        self.parts.audit.append(&audit(&actor.account, actor.source, action, outcome)).await
     }
 
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], SessionRecord>> {
@@ -286,6 +297,12 @@ pub enum Listed<'a> {
 
 fn ends_at(record: &SessionRecord) -> Timestamp {
     record.created_at.checked_add(ABSOLUTE_LIMIT).unwrap_or(Timestamp::MAX)
+}
+
+/// What the audit log calls a session: enough to tell sessions apart, not enough to find a token.
+pub fn short(token_hash: &[u8; 32]) -> [u8; 4] {
+    let [first, second, third, fourth, ..] = *token_hash;
+    [first, second, third, fourth]
 }
 
 fn token_hash(token: &str) -> [u8; 32] {

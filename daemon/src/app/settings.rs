@@ -50,13 +50,7 @@ impl ChangeSettings {
             (true, false) => "ok:operators_need_code_off",
             (true, true) | (false, false) => "ok",
         };
-        let audit = AuditEntry {
-            actor: actor.account.clone(),
-            action,
-            terminal: None,
-            results: Vec::new(),
-            outcome: outcome.to_owned(),
-        };
+        let audit = AuditEntry { outcome: outcome.to_owned(), ..actor.entry(action) };
         Ok(self.store.set_security(settings, &audit).await?)
     }
 }

@@ -9,10 +9,10 @@ use super::access::{Actor, audit};
 use super::announcements::{Shown, at_sign_in};
 use super::credentials::{Credentials, CredentialsError, code_step, normal_code, seconds_to_next_step};
 use super::ports::{
-    Account, Accounts, Announcements, Attempt, AuditLog, Clock, Device, Random, Role, Settings, SignInProof,
-    StoreError,
+    Account, Accounts, Announcements, Attempt, AuditLog, AuditSource, Clock, Device, Random, Role, Settings,
+    SignInProof, StoreError,
 };
-use super::sessions::{Sessions, SignedIn};
+use super::sessions::{Sessions, SignedIn, short};
 use super::strangers::Strangers;
 use super::terminals::Terminals;
 pub use super::tickets::LIFETIME as TICKET_LIFETIME;
@@ -53,6 +53,8 @@ pub enum SecondFactor {
 /// What came along with the request; none of it says who someone is.
 #[derive(Default)]
 pub struct Along {
+    /// Whether the peer is this machine itself; for the audit log only.
+    pub from_loopback: bool,
     /// The token of an enrolled terminal.
     pub terminal: Option<Secret>,
     /// The token of an older session, which ends with this sign-in.
@@ -165,7 +167,9 @@ impl SignIn {
         };
         // What was typed as an account can be a password: only names of real accounts are written down.
         let actor = if outcome.is_ok() { name.as_str() } else { "unknown" };
-        self.parts.audit.append(&audit(actor, action, word(&outcome).to_owned())).await?;
+        let session = outcome.as_ref().ok().map(|signed_in| short(&signed_in.session.token_hash));
+        let source = AuditSource::Api { loopback: along.from_loopback, session };
+        self.parts.audit.append(&audit(actor, source, action, word(&outcome).to_owned())).await?;
         if outcome.is_ok()
             && let Some(older) = &along.session
         {
@@ -203,7 +207,8 @@ impl SignIn {
         if !self.parts.accounts.succeed(account.id, device, proof).await? {
             return Err(SignInError::CodeUsed { retry_after: seconds_to_next_step(now) });
         }
-        let actor = Actor { account: account.name, role: account.role };
+        let source = AuditSource::Api { loopback: along.from_loopback, session: None };
+        let actor = Actor { account: account.name, role: account.role, source };
         Ok(self.parts.sessions.begin(actor, terminal, restricted).await?)
     }
 

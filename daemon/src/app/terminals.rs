@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::access::{Authority, audit};
 use super::credentials::{generate_code, normal_code};
-use super::ports::{Clock, EnrolledTerminal, Random, StoreError, TerminalStore, random_bytes};
+use super::ports::{AuditSource, Clock, EnrolledTerminal, Random, StoreError, TerminalStore, random_bytes};
 use crate::domain::personal::Secret;
 
 /// How long an enrolment code may be used.
@@ -90,9 +90,13 @@ impl Terminals {
 
     /// Enrols a terminal and returns its token, which is shown once. Sessions at an older one of the same name end with
     /// [`super::sessions::Sessions::end_of_lost_terminals`].
-    pub async fn enrol(&self, code: &Secret) -> Result<(EnrolledTerminal, Secret), TerminalsError> {
+    pub async fn enrol(
+        &self,
+        code: &Secret,
+        source: AuditSource,
+    ) -> Result<(EnrolledTerminal, Secret), TerminalsError> {
         let token = Secret::new(data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<32>(&*self.random)));
-        let entry = audit("terminal", "terminal.enrol", String::new());
+        let entry = audit("terminal", source, "terminal.enrol", String::new());
         let now = self.clock.now();
         let code = hash(&normal_code(code.expose()));
         let enrolled = self.store.enrol_terminal(code, hash(token.expose()), now, &entry).await?;

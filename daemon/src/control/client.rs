@@ -7,7 +7,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::command::{Command, Line, Reply};
-use super::execute::{CommandError, Progress, execute};
+use super::execute::{CommandError, Note, Progress, execute};
 use super::transport::{self, Connection, PipeError};
 use crate::app::ports::{Clock, Random};
 use crate::app::tasks::Tasks;
@@ -34,13 +34,14 @@ pub enum ClientError {
     Lost,
 }
 
-/// Carries a command out wherever the store is open. `note` hears how far it is.
+/// Carries a command out wherever the store is open. `note` hears how far it is and gets what
+/// is written out.
 pub async fn run(
     config: &Config,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
     command: Command,
-    note: &mut (dyn FnMut(&str) + Send),
+    note: &mut (dyn FnMut(Note) + Send),
 ) -> Result<Reply, ClientError> {
     match through_daemon(&config.store.directory, &command, note).await? {
         Some(reply) => Ok(reply),
@@ -52,14 +53,15 @@ pub async fn run(
 async fn through_daemon(
     directory: &Path,
     command: &Command,
-    note: &mut (dyn FnMut(&str) + Send),
+    note: &mut (dyn FnMut(Note) + Send),
 ) -> Result<Option<Reply>, ClientError> {
     let Some(mut connection) = transport::connect(directory).await? else { return Ok(None) };
     let request = serde_json::to_vec(command).map(Zeroizing::new).map_err(|_| ClientError::Lost)?;
     connection.send(&request).await.map_err(|_| ClientError::Lost)?;
     loop {
         match next_line(&mut connection).await? {
-            Line::Progress(text) => note(&text),
+            Line::Progress(text) => note(Note::Say(text)),
+            Line::Output(text) => note(Note::Out(text)),
             Line::Done(reply) => return Ok(Some(reply)),
             Line::Failed(message) => return Err(ClientError::Refused(message)),
         }
@@ -76,7 +78,7 @@ async fn in_process(
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
     command: Command,
-    note: &mut (dyn FnMut(&str) + Send),
+    note: &mut (dyn FnMut(Note) + Send),
 ) -> Result<Reply, ClientError> {
     let tasks = Tasks::default();
     let (store, office) = start::open_office(config, clock, random, &tasks).await?;
@@ -86,13 +88,13 @@ async fn in_process(
         loop {
             tokio::select! {
                 biased;
-                Some(text) = notes.recv() => note(&text),
+                Some(heard) = notes.recv() => note(heard),
                 outcome = &mut work => break outcome,
             }
         }
     };
-    while let Ok(text) = notes.try_recv() {
-        note(&text);
+    while let Ok(heard) = notes.try_recv() {
+        note(heard);
     }
     store.close().await;
     tasks.finish().await;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::retention::{RetentionRan, RetentionReport};
+use super::review::{Days, RowForm, VerifyReport};
 use crate::app::ports::Role;
 use crate::domain::personal::Secret;
 
@@ -109,6 +110,30 @@ pub enum Command {
         /// What.
         act: AccountAct,
     },
+    /// Check the audit log and its anchor.
+    AuditVerify {
+        /// Accept afterwards what earlier starts found.
+        accept: bool,
+    },
+    /// Write a backup.
+    Backup {
+        /// Where to, as the daemon sees it.
+        directory: std::path::PathBuf,
+        /// The recovery key's text.
+        recovery: Hidden,
+    },
+    /// Write out rows of the audit log.
+    AuditExport {
+        /// The period.
+        days: Days,
+        /// How they are written.
+        form: RowForm,
+    },
+    /// List the persons whose results were answered.
+    AuditAffected {
+        /// The period.
+        days: Days,
+    },
     /// Tell what is kept, hidden and due.
     RetentionStatus,
     /// Destroy what has expired now.
@@ -195,6 +220,24 @@ pub enum Reply {
     Done,
     /// New credentials.
     Enrolled(Enrolment),
+    /// What a verification found.
+    Verified(VerifyReport),
+    /// A backup was written and read back.
+    BackedUp {
+        /// The archive.
+        file: std::path::PathBuf,
+        /// Results in it.
+        results: u64,
+        /// From when on none of them may be restored.
+        results_expire_at: Option<String>,
+    },
+    /// Rows were written out.
+    Wrote {
+        /// How many.
+        rows: usize,
+        /// How many different persons, if they were named.
+        persons: Option<usize>,
+    },
     /// Every account.
     Accounts(Vec<AccountLine>),
     /// Codes, each good once.
@@ -220,6 +263,8 @@ pub enum Reply {
 pub(super) enum Line {
     /// How far it is, in Japanese, for people.
     Progress(String),
+    /// A portion of what the command writes out; can name persons.
+    Output(Hidden),
     /// It succeeded.
     Done(Reply),
     /// It did not; in Japanese, says what to do.

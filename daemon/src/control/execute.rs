@@ -7,9 +7,12 @@ use tokio::sync::mpsc;
 
 use super::command::{AccountAct, AccountLine, Command, Enrolment, Hidden, Reply, TerminalLine};
 use super::retention::clock_words;
+use super::review;
 use crate::app::access::Authority;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
-use crate::app::ports::StoreError;
+use crate::app::audit::ReviewAudit;
+use crate::app::backup::KeepBackups;
+use crate::app::ports::{BackupError, StoreError};
 use crate::app::retention::{Retention, RunError};
 use crate::app::sessions::Sessions;
 use crate::app::terminals::{Terminals, TerminalsError};
@@ -28,22 +31,45 @@ pub struct Office {
     pub sessions: Arc<Sessions>,
     /// Destroying what has expired.
     pub retention: Arc<Retention>,
+    /// The audit log.
+    pub audit: ReviewAudit,
+    /// Backups.
+    pub backups: KeepBackups,
 }
 
-/// Where a long command says how far it is.
+/// What a command says before it ends.
+#[derive(Debug)]
+pub enum Note {
+    /// How far it is, in Japanese, for people.
+    Say(String),
+    /// A portion of what it writes out; can name persons.
+    Out(Hidden),
+}
+
+/// Where a long command says how far it is, and hands over what it writes out.
 #[derive(Debug, Clone)]
-pub struct Progress(mpsc::Sender<String>);
+pub struct Progress(mpsc::Sender<Note>);
 
 impl Progress {
     /// What is said arrives at the receiver.
-    pub fn new() -> (Self, mpsc::Receiver<String>) {
+    pub fn new() -> (Self, mpsc::Receiver<Note>) {
         let (sender, receiver) = mpsc::channel(16);
         (Self(sender), receiver)
     }
 
     /// Says, in Japanese, how far the command is. Whoever asked may have gone away: the command goes on.
     pub async fn say(&self, line: impl Into<String>) {
-        self.0.send(line.into()).await.ok();
+        self.0.send(Note::Say(line.into())).await.ok();
+    }
+
+    /// Says how far the command is, unless nobody keeps up with listening.
+    pub fn try_say(&self, line: impl Into<String>) {
+        self.0.try_send(Note::Say(line.into())).ok();
+    }
+
+    /// Hands over a portion of what is written out, at most half a megabyte.
+    pub async fn out(&self, text: Hidden) {
+        self.0.send(Note::Out(text)).await.ok();
     }
 }
 
@@ -59,6 +85,12 @@ pub enum CommandError {
     /// The store failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
+    /// Backups.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A row could not be written as text.
+    #[error("行を書き出せません")]
+    Form,
     /// The clock is not trusted.
     #[error(
         "消去していません。日時: {}。OSの時刻同期を有効にするか、日時が正しいことを確かめて \
@@ -76,9 +108,6 @@ impl From<RunError> for CommandError {
         }
     }
 }
-
-/// Whoever may log on to this machine as the daemon's user; in the audit log.
-const AT_THE_MACHINE: &str = "command-line";
 
 /// Runs one command to its end.
 pub async fn execute(office: &Office, command: Command, progress: &Progress) -> Result<Reply, CommandError> {
@@ -113,8 +142,23 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
         Command::RetentionStatus => Ok(Reply::Retention((&office.retention.view().await?).into())),
         Command::RetentionRun { clock_is_right } => {
             progress.say("保存期間の過ぎたデータを消去しています").await;
-            Ok(Reply::RetentionRan(office.retention.run_now(AT_THE_MACHINE, clock_is_right).await?.into()))
+            Ok(Reply::RetentionRan(office.retention.run_now(clock_is_right).await?.into()))
         }
+        Command::AuditVerify { accept } => {
+            let reply = review::verify(&office.audit, progress).await?;
+            if accept {
+                office.audit.accept().await?;
+            }
+            Ok(reply)
+        }
+        Command::Backup { directory, recovery } => {
+            progress.say("バックアップを書いています").await;
+            let made = office.backups.back_up(&directory, &Secret::from(&recovery)).await?;
+            let results_expire_at = made.results_expire_at.map(|at| jst_datetime(at).date().to_string());
+            Ok(Reply::BackedUp { file: made.file, results: made.results, results_expire_at })
+        }
+        Command::AuditExport { days, form } => review::export(&office.audit, days, form, progress).await,
+        Command::AuditAffected { days } => review::affected(&office.audit, days, progress).await,
     }
 }
 

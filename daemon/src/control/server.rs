@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::command::{Command, Line};
-use super::execute::{Office, Progress, execute};
+use super::execute::{Note, Office, Progress, execute};
 use super::transport::{Connection, Listener};
 use crate::app::tasks::Tasks;
 
@@ -77,15 +77,24 @@ async fn answer(mut connection: Connection, office: &Office) {
     let outcome = loop {
         tokio::select! {
             biased;
-            Some(note) = notes.recv() => say(&mut connection, &Line::Progress(note)).await,
+            Some(note) = notes.recv() => say(&mut connection, &note.into()).await,
             outcome = &mut work => break outcome,
         }
     };
     while let Ok(note) = notes.try_recv() {
-        say(&mut connection, &Line::Progress(note)).await;
+        say(&mut connection, &note.into()).await;
     }
     let last = outcome.map_or_else(|error| Line::Failed(error.to_string()), Line::Done);
     say(&mut connection, &last).await;
+}
+
+impl From<Note> for Line {
+    fn from(note: Note) -> Self {
+        match note {
+            Note::Say(text) => Self::Progress(text),
+            Note::Out(text) => Self::Output(text),
+        }
+    }
 }
 
 /// Whoever asked may have gone away: what was done is done all the same.

@@ -25,6 +25,18 @@ pub fn reply(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Resul
             .try_for_each(|line| writeln!(out, "{}\t{}（日本時間）に登録", line.name, line.enrolled_at)),
         Reply::Retention(report) => retention::show(report, out),
         Reply::RetentionRan(ran) => retention::show_run(ran, out),
+        Reply::Verified(report) => report.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
+        Reply::BackedUp { file, results, results_expire_at } => {
+            writeln!(out, "{} に書き、読み返して確かめました（結果{results}件）。", file.display())?;
+            match results_expire_at {
+                Some(day) => writeln!(out, "中の結果を復元できるのは {day} の前日までです。"),
+                None => Ok(()),
+            }
+        }
+        Reply::Wrote { rows, persons: None } => writeln!(out, "{rows}行を書き出しました。"),
+        Reply::Wrote { rows, persons: Some(persons) } => {
+            writeln!(out, "{rows}件の結果、氏名の分かる{persons}人を書き出しました。")
+        }
     }
 }
 
@@ -39,7 +51,10 @@ pub fn json(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Result
         | Reply::Accounts(_)
         | Reply::RecoveryCodes(_)
         | Reply::EnrolmentCode { .. }
-        | Reply::Terminals(_) => self::reply(reply, is_terminal, out),
+        | Reply::Terminals(_)
+        | Reply::Verified(_)
+        | Reply::BackedUp { .. }
+        | Reply::Wrote { .. } => self::reply(reply, is_terminal, out),
     }
 }
 

@@ -6,10 +6,10 @@ use api::wire as w;
 use api::wire::SecretText;
 use async_trait::async_trait;
 
-use super::{UseCases, actor, errors, wire};
+use super::{UseCases, actor, errors, is_loopback, wire};
 use crate::app::access::Authority;
 use crate::app::accounts::NewCredentials;
-use crate::app::ports::AccountSummary;
+use crate::app::ports::{AccountSummary, AuditSource};
 use crate::app::sessions::{Listed, Session};
 use crate::app::sign_in::{Along, Claim, Claimed, SecondFactor, TICKET_LIFETIME};
 use crate::domain::lockout::LOCK_AFTER;
@@ -37,9 +37,13 @@ pub(super) fn credentials(request: w::SignIn) -> Answer<(Claimed, SecondFactor)>
     Ok((claimed, second))
 }
 
-/// What came along, without the address: that decides nothing.
+/// What came along; of the address only its class, for the audit log.
 pub(super) fn along(along: &WireAlong) -> Along {
-    Along { terminal: along.terminal.as_ref().map(secret), session: along.session.as_ref().map(secret) }
+    Along {
+        from_loopback: is_loopback(along.peer),
+        terminal: along.terminal.as_ref().map(secret),
+        session: along.session.as_ref().map(secret),
+    }
 }
 
 fn authority(caller: &Caller) -> Answer<Authority> {
@@ -215,8 +219,13 @@ impl AccountService for UseCases {
         self.sessions.end_of_lost_terminals().await.map(drop).map_err(errors::store)
     }
 
-    async fn enrol_terminal(&self, enrolment: w::TerminalEnrolment) -> Answer<w::TerminalToken> {
-        let enrolled = self.terminals.enrol(&secret(&enrolment.code)).await;
+    async fn enrol_terminal(
+        &self,
+        enrolment: w::TerminalEnrolment,
+        along: WireAlong,
+    ) -> Answer<w::TerminalToken> {
+        let source = AuditSource::Api { loopback: is_loopback(along.peer), session: None };
+        let enrolled = self.terminals.enrol(&secret(&enrolment.code), source).await;
         let (terminal, token) = enrolled.map_err(errors::terminals)?;
         self.sessions.end_of_lost_terminals().await.map_err(errors::store)?;
         Ok(w::TerminalToken { token: token.expose().to_owned(), name: terminal.name })

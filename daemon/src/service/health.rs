@@ -42,7 +42,8 @@ pub(super) fn health(view: &HealthView, now: Timestamp, origin: Origin) -> w::He
     let card = card_health(&view.desk);
     let upstream = upstream_health(view);
     let store = match view.store.as_ref().and(view.retention.room.as_ref()) {
-        Ok(()) => w::HealthPart::well(w::HealthState::Ok),
+        Ok(()) if view.audit_is_sound => w::HealthPart::well(w::HealthState::Ok),
+        Ok(()) => w::HealthPart::troubled(w::HealthState::Degraded, Code::AuditLogSuspect),
         // It still answers, but nothing new is begun.
         Err(StoreError::DiskFull) if view.store.is_ok() => {
             w::HealthPart::troubled(w::HealthState::Degraded, Code::StoreFull)

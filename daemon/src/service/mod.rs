@@ -10,6 +10,7 @@ mod inquiry;
 mod query;
 mod wire;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,9 +27,9 @@ use crate::app::collect::Collect;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::own_account::OwnAccount;
-use crate::app::ports::{Origin, ReaderName, TerminalId};
+use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
-use crate::app::sessions::{IDLE_LIMIT, Session, Sessions};
+use crate::app::sessions::{IDLE_LIMIT, Session, Sessions, short};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::SignIn;
 use crate::app::terminals::Terminals;
@@ -92,6 +93,7 @@ impl Service for UseCases {
             account: session.actor.account,
             role: wire::role(session.actor.role),
             session: SessionKey(session.token_hash),
+            peer: None,
             must_change_password: session.restricted,
         })
     }
@@ -280,7 +282,9 @@ impl Service for UseCases {
 
 impl UseCases {
     fn live_session(&self, caller: &Caller) -> Answer<Session> {
-        self.sessions.session(&caller.session.0).ok_or(ServiceError::new(Code::SessionRequired))
+        let session = self.sessions.session(&caller.session.0);
+        let session = session.ok_or(ServiceError::new(Code::SessionRequired))?;
+        Ok(Session { actor: actor(caller), ..session })
     }
 }
 
@@ -289,5 +293,11 @@ fn answer_check(view: Result<CheckView, InputError>) -> Answer<w::Check> {
 }
 
 fn actor(caller: &Caller) -> Actor {
-    Actor { account: caller.account.clone(), role: wire::role_from(caller.role) }
+    let source =
+        AuditSource::Api { loopback: is_loopback(caller.peer), session: Some(short(&caller.session.0)) };
+    Actor { account: caller.account.clone(), role: wire::role_from(caller.role), source }
+}
+
+fn is_loopback(peer: Option<SocketAddr>) -> bool {
+    peer.is_some_and(|peer| peer.ip().is_loopback())
 }

@@ -40,6 +40,11 @@ impl StoreClock {
         self.change(|marks| marks.high_us = marks.high_us.max(wall)).high_us
     }
 
+    /// What the wall clock says, mark or no mark; microseconds since 1970.
+    pub(super) fn wall_us(&self) -> i64 {
+        self.clock.now().as_microsecond()
+    }
+
     /// Takes a plausible instant: the mark stands there now, unless a plausible clock has seen a later one. Returns the
     /// instant and the mark of plausible clocks.
     pub(super) fn settle(&self, plausible_us: i64) -> (i64, i64) {

@@ -43,7 +43,7 @@ fn common(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// The one connection that writes; brings the schema up to date.
+/// The one connection that writes; the schema is as it was left.
 pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, OpenError> {
     let options = common(path)
         // Set before the first table: what a purge frees can then be given back to a full disk.
@@ -57,8 +57,41 @@ pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, OpenErr
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
     check_version(&version)?;
     verify_settings(&mut connection).await?;
-    MIGRATIONS.run(&mut connection).await?;
+    quick_check(&mut connection).await?;
     Ok(connection)
+}
+
+/// SQLite's own look at every page.
+pub(super) async fn quick_check(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(connection).await?;
+    if found == "ok" { Ok(()) } else { Err(OpenError::Damaged(found)) }
+}
+
+/// The migrations that were applied; none in a new database.
+pub(super) async fn applied(connection: &mut SqliteConnection) -> Result<Vec<i64>, OpenError> {
+    let known: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')")
+            .fetch_one(&mut *connection)
+            .await?;
+    if !known {
+        return Ok(Vec::new());
+    }
+    Ok(sqlx::query_scalar("SELECT version FROM _sqlx_migrations").fetch_all(connection).await?)
+}
+
+/// The schema that this program knows.
+pub(super) fn newest_schema() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// A copy that nobody else uses: written in place, so that it stays one file.
+pub(super) async fn open_copy(path: &Path) -> Result<SqliteConnection, OpenError> {
+    Ok(common(path).journal_mode(SqliteJournalMode::Delete).connect().await?)
+}
+
+/// The database as the source of a copy.
+pub(super) async fn open_source(path: &Path) -> Result<SqliteConnection, OpenError> {
+    Ok(common(path).read_only(true).connect().await?)
 }
 
 /// A setting that SQLite ignores (a wrong name, a read-only file) gives no error, so each is read back.

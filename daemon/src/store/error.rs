@@ -70,6 +70,21 @@ pub enum OpenError {
         "データベースが壊れています: {0}。データのディレクトリのコピーを取り、バックアップから復元してください"
     )]
     Damaged(String),
+    /// Damaged data was set aside; nothing opens until an administrator decides.
+    #[error(
+        "保存データが壊れていたため {0} に移しました。バックアップから復元してください（shikakud restore FILE --recovery-key \
+         KEY）。バックアップがなければ、空の状態から始めます（shikakud run --start-empty）。手順は RECOVERY.md にあります"
+    )]
+    SetAside(PathBuf),
+    /// A restore was interrupted.
+    #[error("復元が途中で止まっています。shikakud restore をもう一度実行してください")]
+    RestoreUnfinished,
+    /// The schema could not be brought up to date; the data is as it was before.
+    #[error(
+        "データベースを新しい版に更新できませんでした（{0}）。データは更新前のままです。前の版を入れ直し、この表示をサポートに\
+         知らせてください"
+    )]
+    UpgradeFailed(String),
     /// The disk is full.
     #[error("ディスクに空きがありません。不要なファイルを消してから、もう一度起動してください")]
     DiskFull,

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::files::{self, FileError};
 use super::master::Master;
-use super::{OpenError, StoreConfig, check_apart, check_sidecars, check_version, database, keyring};
+use super::{OpenError, StoreConfig, archive, check_apart, check_sidecars, check_version, database, keyring};
 
 /// What was found; everything else is an [`OpenError`], the one that opening would end with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub async fn inspect(config: &StoreConfig) -> Result<Inspection, OpenError> {
     if is_in_use(&config.data_dir)? {
         return Ok(Inspection::InUse);
     }
+    archive::guard(config)?;
     let database = config.database();
     let has_database = files::exists(&database)?;
     if !has_database && !files::exists(&config.keyring)? {
@@ -68,8 +69,11 @@ pub async fn inspect(config: &StoreConfig) -> Result<Inspection, OpenError> {
     let mut reader = database::open_reader(&database).await?;
     let schema: i64 =
         sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut reader).await?;
-    let newest = database::MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    if schema > newest { Err(OpenError::NewerSchema(schema)) } else { Ok(Inspection::Usable { schema }) }
+    if schema > database::newest_schema() {
+        Err(OpenError::NewerSchema(schema))
+    } else {
+        Ok(Inspection::Usable { schema })
+    }
 }
 
 /// The version of SQLite that this program brings along.

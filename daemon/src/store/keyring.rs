@@ -94,6 +94,10 @@ pub(super) struct SystemKeys {
     pub(super) recovery: Key,
     /// Chains the audit log.
     pub(super) audit: Key,
+    /// Proves the audit log's anchor.
+    pub(super) anchor: Key,
+    /// Proves where the audit log was cut.
+    pub(super) audit_cut: Key,
 }
 
 impl SystemKeys {
@@ -102,6 +106,8 @@ impl SystemKeys {
             totp: root.derive("account totp")?,
             recovery: root.derive("account recovery codes")?,
             audit: root.derive("audit chain")?,
+            anchor: root.derive("audit anchor")?,
+            audit_cut: root.derive("audit cut")?,
             root,
         })
     }
@@ -161,6 +167,36 @@ impl Keyring {
         let system = SystemKeys::new(Key::generate(random.as_ref()))?;
         let master = Master::of(&PathBuf::new().into(), Path::new(""))?;
         Ok(Self { file: PathBuf::new(), master, random, system: Arc::new(system), months: RwLock::default() })
+    }
+
+    /// Writes a keyring with given keys under a new master key; months that have expired are left out. What lies there is
+    /// replaced.
+    pub(super) fn install(
+        file: &Path,
+        master: Master,
+        keys: &[u8],
+        now: jiff::Timestamp,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, KeyringError> {
+        let (system, mut months) = parse(keys)?.ok_or_else(|| KeyringError::Unreadable(file.to_owned()))?;
+        months.retain(|number, _| !is_expired(*number, now));
+        let key = Key::generate(random.as_ref());
+        files::remove(file)?;
+        files::overwrite(&master.rotating)?;
+        files::replace_private(&master.rotating, key.expose())?;
+        let file = file.to_owned();
+        let keyring =
+            Self { file, master, random, system: Arc::new(system), months: RwLock::new(BTreeMap::new()) };
+        keyring.write(&key, &months)?;
+        keyring.put(months);
+        Ok(keyring)
+    }
+
+    /// The keys that have not expired, as [`Keyring::install`] takes them.
+    pub(super) fn exported(&self, now: jiff::Timestamp) -> Zeroizing<Vec<u8>> {
+        let mut months = self.snapshot();
+        months.retain(|number, _| !is_expired(*number, now));
+        plain(&self.system.root, months.iter().map(|(number, keys)| (*number, &keys.root)))
     }
 
     /// The keys that outlive months.
@@ -274,6 +310,21 @@ fn create(file: &Path, master: &Master, random: &dyn Random) -> Result<SystemKey
     Ok(system)
 }
 
+fn plain<'k>(system: &'k Key, months: impl Iterator<Item = (i32, &'k Key)>) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(64 * ENTRY_BYTES));
+    for (number, key) in std::iter::once((SYSTEM, system)).chain(months) {
+        plain.extend_from_slice(&number.to_be_bytes());
+        plain.extend_from_slice(key.expose());
+    }
+    plain
+}
+
+/// Removes a master key that a change was interrupted with.
+pub(super) fn remove_next(master: &Path) -> Result<(), FileError> {
+    files::overwrite(&next(master))?;
+    files::remove(&next(master))
+}
+
 fn write<'k>(
     file: &Path,
     master: &Key,
@@ -281,11 +332,7 @@ fn write<'k>(
     months: impl Iterator<Item = (i32, &'k Key)>,
     random: &dyn Random,
 ) -> Result<(), KeyringError> {
-    let mut plain = Zeroizing::new(Vec::with_capacity(64 * ENTRY_BYTES));
-    for (number, key) in std::iter::once((SYSTEM, system)).chain(months) {
-        plain.extend_from_slice(&number.to_be_bytes());
-        plain.extend_from_slice(key.expose());
-    }
+    let plain = plain(system, months);
     let sealed = master.derive("keyring")?.seal(random, HEADER, &plain)?;
     files::replace_private(file, &[HEADER, &sealed].concat())?;
     Ok(())

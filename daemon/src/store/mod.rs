@@ -10,6 +10,7 @@
 
 mod accounts;
 mod announcements;
+mod archive;
 mod audit;
 mod ballast;
 mod clock;
@@ -34,12 +35,13 @@ mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
+pub use archive::{Header, QuarantineError, RecoveryKey, RestoreError, Restored, restore, start_empty};
 pub use audit::{ChainError, ChainHead};
 pub use ballast::Room;
 pub use database::check_version;
@@ -50,7 +52,7 @@ pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
 pub use master::{Credential, ExternalKey, MasterKeySource};
 
 pub use crate::app::ports::Purged;
-use crate::app::ports::{Clock, Random};
+use crate::app::ports::{AnchorFinding, AuditLog as _, Clock, Random};
 use crate::app::tasks::Tasks;
 use ballast::Ballast;
 use clock::StoreClock;
@@ -72,6 +74,9 @@ pub struct StoreConfig {
     pub readers: u32,
     /// How much room on the disk is kept.
     pub room: Room,
+    /// The audit log's anchor file; without a name it lies in the data directory. Its directory is created with mode
+    /// 0700.
+    pub anchor: Option<PathBuf>,
 }
 
 impl StoreConfig {
@@ -87,6 +92,11 @@ impl StoreConfig {
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("shikaku.db")
     }
+
+    /// The audit log's anchor.
+    pub fn audit_anchor(&self) -> PathBuf {
+        self.anchor.clone().unwrap_or_else(|| self.data_dir.join("audit.anchor"))
+    }
 }
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
@@ -98,6 +108,10 @@ pub struct Store {
     clock: Arc<StoreClock>,
     ballast: Arc<Ballast>,
     unfinished: AtomicBool,
+    found_at_start: Mutex<Option<AnchorFinding>>,
+    config: StoreConfig,
+    random: Arc<dyn Random>,
+    backing_up: tokio::sync::Mutex<()>,
 }
 
 impl Store {
@@ -114,6 +128,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         prepare_directories(config)?;
         let lock = lock(&config.data_dir)?;
+        archive::guard(config)?;
         let database = config.database();
         let database_exists = files::exists(&database)?;
         check_sidecars(&database)?;
@@ -121,7 +136,14 @@ impl Store {
         let keyring = Keyring::open(&config.keyring, master, database_exists, Arc::clone(&random))?;
         drop(files::ensure_private(&database)?);
 
-        let mut connection = database::open_writer(&database).await?;
+        let mut connection = match database::open_writer(&database).await {
+            Ok(connection) => archive::upgrade::run(connection, config).await?,
+            Err(OpenError::Damaged(reason)) => {
+                tracing::error!(reason, "the database is damaged");
+                return Err(OpenError::SetAside(archive::set_aside(config, clock.now())?));
+            }
+            Err(other) => return Err(other),
+        };
         let (high_us, plausible_us): (i64, i64) =
             sqlx::query_as("SELECT high_water_us, plausible_us FROM clock WHERE id = 1")
                 .fetch_one(&mut connection)
@@ -142,12 +164,47 @@ impl Store {
         let readers = database::open_readers(&database, config.readers).await?;
 
         let keyring = Arc::new(keyring);
+        let (ledger, finding) = audit::begin(&mut connection, &config.audit_anchor(), &keyring).await?;
         let (writer, commands) = mpsc::channel(writer::QUEUE);
-        let context =
-            Tx { db: connection, keyring: Arc::clone(&keyring), random, clock: Arc::clone(&clock), now_us };
+        let context = Tx {
+            db: connection,
+            keyring: Arc::clone(&keyring),
+            random: Arc::clone(&random),
+            clock: Arc::clone(&clock),
+            now_us,
+            ledger,
+        };
         tasks.start(writer::run(context, commands, lock));
-        let unfinished = AtomicBool::new(unfinished);
-        Ok(Self { writer, readers, keyring, clock, ballast, unfinished })
+        let store = Self {
+            writer,
+            readers,
+            keyring,
+            clock,
+            ballast,
+            unfinished: AtomicBool::new(unfinished),
+            found_at_start: Mutex::new(None),
+            config: config.clone(),
+            random,
+            backing_up: tokio::sync::Mutex::new(()),
+        };
+        if let Some(finding) = finding {
+            store.record(finding).await?;
+        }
+        Ok(store)
+    }
+
+    /// Writes down what is wrong with the anchor, before the first commit replaces it.
+    async fn record(&self, finding: AnchorFinding) -> Result<(), OpenError> {
+        if let Err(error) = self.append(&audit::finding_entry(finding)).await {
+            self.close().await;
+            return Err(OpenError::Database(error.to_string()));
+        }
+        if finding == AnchorFinding::Begun {
+            return Ok(());
+        }
+        tracing::error!(finding = finding.word(), "the audit log does not agree with its anchor");
+        *self.found_at_start.lock().unwrap_or_else(PoisonError::into_inner) = Some(finding);
+        Ok(())
     }
 
     /// Commits what was asked so far, empties the WAL and closes the files. Whatever is asked afterwards fails.
@@ -173,7 +230,9 @@ fn make_room(ballast: &Ballast) {
 fn prepare_directories(config: &StoreConfig) -> Result<(), OpenError> {
     let keyring = files::directory_of(&config.keyring);
     let master = config.master_file().map(files::directory_of);
-    for directory in [Some(&config.data_dir), Some(&keyring), master.as_ref()].into_iter().flatten() {
+    let anchor = files::directory_of(&config.audit_anchor());
+    let directories = [Some(&config.data_dir), Some(&keyring), master.as_ref(), Some(&anchor)];
+    for directory in directories.into_iter().flatten() {
         files::refuse_links(directory)?;
         files::private_directory(directory)?;
     }

@@ -12,8 +12,8 @@ use super::results::set_number;
 use super::writer::{Tx, write};
 use super::{Store, audit};
 use crate::app::ports::{
-    AuditEntry, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake,
-    PendingInquiry, StoreError,
+    AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
+    Intake, PendingInquiry, StoreError,
 };
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -162,6 +162,8 @@ async fn end(tx: &mut Tx, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<Result
         let entry = AuditEntry {
             actor,
             action: "inquiry_number.set",
+            // Whoever asked may be long gone; the row of the intake says from where it was asked.
+            source: AuditSource::Daemon,
             terminal: None,
             results,
             outcome: outcome.to_owned(),

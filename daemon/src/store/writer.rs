@@ -2,7 +2,8 @@
 //!
 //! A job never ends half done because its caller went away: only the answer is lost, never the transaction. Jobs that
 //! wait at the same time share one transaction and so one sync to the disk; each runs in its own savepoint, so one that
-//! fails takes nothing of the others with it. Nobody hears of a success before the commit has returned.
+//! fails takes nothing of the others with it. Nobody hears of a success before the commit has returned and the audit
+//! log's anchor outside the database was written.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::{self, Ledger};
 use super::clock::StoreClock;
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
@@ -35,6 +37,8 @@ pub(super) struct Tx {
     pub(super) clock: Arc<StoreClock>,
     /// The store's instant of this transaction, microseconds.
     pub(super) now_us: i64,
+    /// Where the audit log stands.
+    pub(super) ledger: Ledger,
 }
 
 impl Tx {
@@ -201,6 +205,7 @@ async fn commit(tx: &mut Tx, mut batch: Vec<Box<dyn Job>>) {
 }
 
 async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    tx.ledger.prepare().await?;
     tx.now_us = tx.clock.now_us();
     execute(&mut tx.db, "BEGIN IMMEDIATE").await?;
     keep_mark(&mut tx.db, tx.now_us).await?;
@@ -222,7 +227,9 @@ async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), Stor
             execute(&mut tx.db, "RELEASE job").await?;
         }
     }
-    execute(&mut tx.db, "COMMIT").await
+    let log = audit::last(&mut tx.db).await?;
+    execute(&mut tx.db, "COMMIT").await?;
+    tx.ledger.keep(log).await
 }
 
 /// Persists the store's instant. The mark in memory began with the persisted one and alone knows whether it may come down.
@@ -280,7 +287,7 @@ mod tests {
         MIGRATIONS.run(&mut db).await.unwrap();
         let keyring = Arc::new(Keyring::in_memory(Arc::new(Fixed)).unwrap());
         let clock = Arc::new(StoreClock::new(Arc::new(Fixed), 0, 0));
-        Tx { db, keyring, random: Arc::new(Fixed), clock, now_us: 0 }
+        Tx { db, keyring, random: Arc::new(Fixed), clock, now_us: 0, ledger: Ledger::in_memory(None) }
     }
 
     type Answer = oneshot::Receiver<Result<(), StoreError>>;
@@ -350,6 +357,40 @@ mod tests {
         commit(&mut tx, vec![small]).await;
         assert_eq!(stored.await, Ok(Ok(())), "the writer goes on");
         assert!(saved(&mut tx).await.contains(&9));
+    }
+
+    /// A job that appends an audit row.
+    fn note() -> (Box<dyn Job>, Answer) {
+        job(|tx| {
+            Box::pin(async move {
+                let entry = audit::finding_entry(crate::app::ports::AnchorFinding::Begun);
+                audit::append(tx, &entry, &[]).await
+            })
+        })
+    }
+
+    #[tokio::test]
+    async fn while_the_anchor_cannot_be_written_nobody_hears_of_a_success_and_at_most_one_commit_is_ahead() {
+        let directory = std::env::temp_dir().join(format!("shikaku-anchor-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("anchor");
+        std::fs::write(&path, [0; 1024]).unwrap();
+        let mut tx = context().await;
+        let keys = tx.keyring.system();
+        tx.ledger = Ledger::in_memory(Some(audit::Anchor::in_file(File::open(&path).unwrap(), keys)));
+        let rows = "SELECT count(*) FROM audit";
+        for _ in 0..3 {
+            let (job, answer) = note();
+            commit(&mut tx, vec![job]).await;
+            assert!(matches!(answer.await, Ok(Err(StoreError::Failed(_)))));
+            let count: i64 = sqlx::query_scalar(rows).fetch_one(&mut tx.db).await.unwrap();
+            assert_eq!(count, 1, "the first commit is not known outside; no second one follows");
+        }
+        tx.ledger.anchor().unwrap().repair(File::options().write(true).open(&path).unwrap());
+        let (job, answer) = note();
+        commit(&mut tx, vec![job]).await;
+        assert_eq!(answer.await, Ok(Ok(())), "the writer goes on");
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[tokio::test]

@@ -89,6 +89,7 @@ impl Service for Scripted {
             account: "receipt".to_owned(),
             role: wire::Role::ReceiptComputer,
             session: SessionKey([7; 32]),
+            peer: None,
             must_change_password: token == NEW_TOKEN,
         })
     }

@@ -1,6 +1,6 @@
 //! The scripted program's part about accounts, sessions and terminals.
 
-use api::service::{AccountService, Answer, Caller};
+use api::service::{AccountService, Along, Answer, Caller};
 use api::wire;
 use async_trait::async_trait;
 
@@ -110,7 +110,7 @@ impl AccountService for Scripted {
         self.play(()).await
     }
 
-    async fn enrol_terminal(&self, _: wire::TerminalEnrolment) -> Answer<wire::TerminalToken> {
+    async fn enrol_terminal(&self, _: wire::TerminalEnrolment, _: Along) -> Answer<wire::TerminalToken> {
         let (token, name) = ("terminal-token".to_owned(), "uketsuke-1".to_owned());
         self.play(wire::TerminalToken { token, name }).await
     }

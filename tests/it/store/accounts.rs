@@ -1,8 +1,8 @@
 //! Accounts and sessions: counted before evaluated, used once, kept over restarts.
 
 use daemon::app::ports::{
-    Account, AccountChange, Accounts, Attempt, AuditEntry, Changed, CreateAccountError, Device, NewAccount,
-    Role, SessionRecord, SessionStore, SignInProof,
+    Account, AccountChange, Accounts, Attempt, AuditEntry, AuditSource, Changed, CreateAccountError, Device,
+    NewAccount, Role, SessionRecord, SessionStore, SignInProof,
 };
 use daemon::store::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -27,7 +27,7 @@ fn account(name: &str) -> NewAccount {
 
 pub(super) fn by(action: &'static str) -> AuditEntry {
     let (actor, outcome) = ("machine".to_owned(), "ok".to_owned());
-    AuditEntry { actor, action, terminal: None, results: Vec::new(), outcome }
+    AuditEntry { actor, action, source: AuditSource::Machine, terminal: None, results: Vec::new(), outcome }
 }
 
 async fn unlock(store: &Store, name: &str) -> Changed {

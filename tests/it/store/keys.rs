@@ -75,7 +75,7 @@ async fn a_persons_blind_index_is_the_same_within_a_month_and_another_in_the_nex
 }
 
 /// A machine whose master key is a systemd credential.
-fn with_credential(machine: &Machine, key: &[u8]) -> StoreConfig {
+pub(super) fn with_credential(machine: &Machine, key: &[u8]) -> StoreConfig {
     let directory = machine.path("credentials");
     fs::create_dir_all(&directory).expect("a file of the test");
     let file = directory.join("master-key");

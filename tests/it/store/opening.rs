@@ -198,5 +198,5 @@ async fn a_file_that_is_no_database_is_refused() {
     let machine = Machine::at(NOW);
     machine.start().await.stop().await;
     fs::write(machine.config().database(), [0x55; 8192]).unwrap();
-    assert!(matches!(machine.refused().await, OpenError::Damaged(_)));
+    assert!(matches!(machine.refused().await, OpenError::SetAside(_)));
 }

@@ -179,7 +179,7 @@ async fn retention_is_told_and_run_with_and_without_a_daemon() {
             .fetch_all(&mut db)
             .await
             .expect("readable");
-    let expected = ("command-line".to_owned(), "retention.run.clock_is_right".to_owned());
+    let expected = ("machine".to_owned(), "retention.run.clock_is_right".to_owned());
     assert_eq!(rows, vec![expected; 2]);
     db.close().await.expect("closed");
 }

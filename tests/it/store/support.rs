@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use daemon::app::ports::{
-    AuditEntry, Clock, NewResult, Origin, Random, ResultStore, Source, StoredResult, TerminalId,
+    AuditEntry, AuditSource, Clock, NewResult, Origin, Random, ResultStore, Source, StoredResult, TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, ResultId};
@@ -86,6 +86,7 @@ impl Machine {
             master_key: self.path("master/master.key").into(),
             readers: 2,
             room: Room { ballast: 0, low_water: 0 },
+            anchor: None,
         }
     }
 
@@ -177,6 +178,7 @@ pub fn audit(action: &'static str) -> AuditEntry {
     AuditEntry {
         actor: "uketsuke".to_owned(),
         action,
+        source: AuditSource::Daemon,
         terminal: Some(TerminalId("uketsuke-1".to_owned())),
         results: Vec::new(),
         outcome: "ok".to_owned(),

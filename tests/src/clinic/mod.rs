@@ -19,7 +19,9 @@ use daemon::app::collect::{Report, RunError};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::app::retention::Retention;
-use daemon::config::{ApiConfig, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection};
+use daemon::config::{
+    ApiConfig, AuditSection, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection,
+};
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
 use daemon::start::{Daemon, StartError, Surroundings};
@@ -311,6 +313,7 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
             low_water_mib: 1,
             ..StoreSection::new(plan.directory.join("data"), plan.directory.join("key").join("master.key"))
         },
+        audit: AuditSection::default(),
         terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
         upstream: section,
         collect: CollectSection { every_minutes: plan.collect_every_minutes },

@@ -1,6 +1,8 @@
 //! Forged audit logs: somebody with the file but without the key changes, deletes, inserts, reorders or cuts rows.
 
-use daemon::app::ports::{AuditEntry, AuditLog as _, TerminalId};
+use daemon::app::ports::{
+    AuditEntry, AuditLog as _, AuditSource, AuditTrail as _, Tampering, TerminalId, VerifyError,
+};
 use daemon::domain::check::ResultId;
 use daemon::store::{ChainHead, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -46,6 +48,15 @@ pub async fn by_known_head(store: &Store, known: ChainHead) -> Verified {
         Err(_) => Verified::Broken,
         Ok(head) if head == known => Verified::Whole,
         Ok(_) => Verified::NotTheKnown,
+    }
+}
+
+/// The chain and the anchor file, as `shikakud audit verify` sees them; what was known before is not needed.
+pub async fn by_anchor(store: &Store, _known: ChainHead) -> Verified {
+    match store.verify(&|_| {}).await {
+        Ok(verified) if verified.findings.is_empty() => Verified::Whole,
+        Ok(_) | Err(VerifyError::Tampering(Tampering::Anchor(_))) => Verified::NotTheKnown,
+        Err(VerifyError::Tampering(Tampering::Altered { .. }) | VerifyError::Store(_)) => Verified::Broken,
     }
 }
 
@@ -105,6 +116,11 @@ fn entry(row: usize, dice: &mut Dice) -> AuditEntry {
     AuditEntry {
         actor: dice.pick(&["receipt", "uketsuke", "kanrisha", ""]).to_owned(),
         action: dice.pick(&["result.read", "result.list", "check.done"]),
+        source: dice.pick(&[
+            AuditSource::Daemon,
+            AuditSource::Machine,
+            AuditSource::Api { loopback: true, session: Some([1; 4]) },
+        ]),
         terminal: dice.pick(&[None, Some("uketsuke-1"), Some("")]).map(|name| TerminalId(name.to_owned())),
         results: (0..dice.below(4))
             .map(|more| ResultId(i64::try_from(row * 10 + more).unwrap_or(0)))
@@ -118,7 +134,11 @@ struct Forger {
     db: SqliteConnection,
 }
 
-const COLUMNS: [&str; 7] = ["at_us", "actor", "action", "terminal", "results", "outcome", "mac"];
+/// The code last.
+const COLUMNS: [&str; 12] = [
+    "at_us", "actor", "action", "terminal", "results", "outcome", "run", "batch", "up_us", "wall_us",
+    "source", "mac",
+];
 
 impl Forger {
     async fn open(site: &Site) -> Self {
@@ -170,7 +190,9 @@ fn row(dice: &mut Dice) -> usize {
 fn change(dice: &mut Dice) -> String {
     let (column, seq) = (dice.pick(&COLUMNS), row(dice));
     let value = match column {
-        "at_us" => format!("at_us + {}", (1_i64 << dice.below(50)) * dice.pick(&[1, -1])),
+        "at_us" | "run" | "batch" | "up_us" | "wall_us" => {
+            format!("{column} + {}", (1_i64 << dice.below(50)) * dice.pick(&[1, -1]))
+        }
         "mac" | "results" => {
             let (place, byte) = (1 + dice.below(32), dice.below(256));
             format!(
@@ -205,10 +227,10 @@ fn shift(from: usize, by: i64) -> String {
 fn insert(dice: &mut Dice) -> String {
     let (at, copied) = (1 + dice.below(ROWS + 1), row(dice));
     let copied = if copied >= at { copied + 1 } else { copied };
+    let others = COLUMNS[..11].join(", ");
     let mac = if dice.percent(50) { "mac" } else { "randomblob(32)" };
     format!(
-        "{}; INSERT INTO audit SELECT {at}, at_us, actor, action, terminal, results, outcome, {mac} FROM audit \
-         WHERE seq = {copied}",
+        "{}; INSERT INTO audit (seq, {others}, mac) SELECT {at}, {others}, {mac} FROM audit WHERE seq = {copied}",
         shift(at, 1)
     )
 }
@@ -216,7 +238,7 @@ fn insert(dice: &mut Dice) -> String {
 /// Two rows change places, with or without their codes.
 fn reorder(dice: &mut Dice) -> String {
     let (one, other) = (row(dice), row(dice));
-    let columns = if dice.percent(50) { &COLUMNS[..] } else { &COLUMNS[..6] };
+    let columns = if dice.percent(50) { &COLUMNS[..] } else { &COLUMNS[..11] };
     let set = |to: usize, from: usize| {
         let values: Vec<String> = columns
             .iter()

@@ -15,6 +15,7 @@ pub mod kill;
 pub mod power;
 pub mod program;
 pub mod purge;
+pub mod recovery;
 pub mod retention;
 pub mod secrets;
 mod shim;

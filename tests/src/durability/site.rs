@@ -41,6 +41,7 @@ impl Site {
             master_key: self.root.join("master/master.key").into(),
             readers: 2,
             room: Room { ballast: 0, low_water: 0 },
+            anchor: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    AuditEntry, AuditLog as _, NewResult, Origin, ResultStore as _, Source, TerminalId,
+    AuditEntry, AuditLog as _, AuditSource, NewResult, Origin, ResultStore as _, Source, TerminalId,
 };
 use daemon::domain::check::Method;
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
@@ -91,6 +91,7 @@ pub fn entry(actor: &str, action: &'static str) -> AuditEntry {
     AuditEntry {
         actor: actor.to_owned(),
         action,
+        source: AuditSource::Daemon,
         terminal: Some(TerminalId("uketsuke-1".to_owned())),
         results: Vec::new(),
         outcome: "ok".to_owned(),

@@ -145,7 +145,9 @@ impl Network {
     fn process(&self, line: &mut Line, question: Question, token: Option<&Secret>, asked: &Value) -> Reply {
         if question == Question::SignIn {
             line.token += 1;
-            return Reply::ok(json!({ "IdToken": token_text(line.token), "ExpiresIn": "3600" }).to_string().into());
+            return Reply::ok(
+                json!({ "IdToken": token_text(line.token), "ExpiresIn": "3600" }).to_string().into(),
+            );
         }
         if token.is_none_or(|token| token.expose() != token_text(line.token)) {
             return status(401);

@@ -10,7 +10,8 @@ use daemon::app::collect::{Collect, CollectParts};
 use daemon::app::inquiries::{Inquiries, InquiriesParts};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{
-    AuditEntry, Clock as _, Inquiry, NewResult, Origin, ResultQuery, ResultStore as _, Role, Source, TerminalId,
+    AuditEntry, AuditSource, Clock as _, Inquiry, NewResult, Origin, ResultQuery, ResultStore as _, Role,
+    Source, TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, Phase, ResultId};
@@ -95,10 +96,7 @@ pub(super) async fn play(stage: &Stage, seed: u64, plant: Plant) -> Report {
     };
     let verdict = judge(&Evidence { people, truths, taken, checks, rows });
     findings.extend(verdict.findings);
-    Report {
-        tally: Tally { double_rows: verdict.double_rows, mixups: verdict.mixups, ..tally },
-        findings,
-    }
+    Report { tally: Tally { double_rows: verdict.double_rows, mixups: verdict.mixups, ..tally }, findings }
 }
 
 /// How one patient's visit goes.
@@ -171,7 +169,8 @@ impl Site {
         });
         let collect = collect.await.expect("the store answers");
         let inquiries = inquiries.await.expect("the store answers");
-        let actor = Actor { account: "receipt".to_owned(), role: Role::ReceiptComputer };
+        let actor =
+            Actor { account: "receipt".to_owned(), role: Role::ReceiptComputer, source: AuditSource::Daemon };
         Self { network, central, people, clock, tasks, checks, collect, inquiries, actor }
     }
 
@@ -278,13 +277,12 @@ async fn repeat_a_row(stage: &Stage, checks: &[EndedCheck]) {
     let Some(id) = checks.iter().find_map(|check| check.result) else { return };
     let stored = stage.store.get(id).await.expect("the store answers").expect("a result");
     let method = Method::Visual;
-    let again = NewResult {
-        source: Source::Own { check_id: "planted".to_owned(), method },
-        ..stored.content
-    };
+    let again =
+        NewResult { source: Source::Own { check_id: "planted".to_owned(), method }, ..stored.content };
     let audit = AuditEntry {
         actor: "receipt".to_owned(),
         action: "check.end",
+        source: AuditSource::Daemon,
         terminal: None,
         results: Vec::new(),
         outcome: "ok".to_owned(),

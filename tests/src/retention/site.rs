@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::app::ports::{
-    AuditEntry, Clock as _, ClockWitness, NewResult, Origin, ResultStore as _, Source, StoreError, TerminalId,
+    AuditEntry, AuditSource, Clock as _, ClockWitness, NewResult, Origin, ResultStore as _, Source,
+    StoreError, TerminalId,
 };
 use daemon::app::retention::{Retention, RetentionParts};
 use daemon::app::tasks::Tasks;
@@ -77,6 +78,7 @@ impl Site {
             master_key: self.directory.join("key/master.key").into(),
             readers: 4,
             room: self.room,
+            anchor: None,
         };
         let tasks = Tasks::default();
         let random = Arc::new(SeededRandom::new(self.starts));
@@ -121,6 +123,7 @@ pub(super) async fn store(store: &Store, check: &str, at: Timestamp) -> Result<R
     let audit = AuditEntry {
         actor: "uketsuke".to_owned(),
         action: "check.done",
+        source: AuditSource::Daemon,
         terminal: Some(TerminalId("uketsuke-1".to_owned())),
         results: Vec::new(),
         outcome: "ok".to_owned(),

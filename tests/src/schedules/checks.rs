@@ -5,7 +5,7 @@ use std::sync::Arc;
 use daemon::app::access::Actor;
 use daemon::app::checks::{Checks, ChecksParts, NewCheck, Terminal};
 use daemon::app::maintenance::MaintenanceCalendar;
-use daemon::app::ports::{Origin, ReaderName, Role, TerminalId};
+use daemon::app::ports::{AuditSource, Origin, ReaderName, Role, TerminalId};
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, Phase};
 use daemon::domain::personal::Pin;
@@ -79,7 +79,8 @@ impl Facility {
             terminals: terminals.into(),
             origin: Origin::Sandbox,
         };
-        let actor = Actor { account: "reception".to_owned(), role: Role::Operator };
+        let actor =
+            Actor { account: "reception".to_owned(), role: Role::Operator, source: AuditSource::Daemon };
         Self { bench, checks: Checks::new(parts), central, tasks, actor }
     }
 

@@ -257,6 +257,7 @@ impl Drive {
         AuditEntry {
             actor: self.facts.owner.clone(),
             action,
+            source: self.facts.source,
             terminal: Some(self.facts.terminal.clone()),
             results: Vec::new(),
             outcome: outcome.to_owned(),

@@ -18,8 +18,8 @@ use self::registry::{Full, Registry};
 use super::access::{Action, Actor, Forbidden};
 use super::maintenance::MaintenanceCalendar;
 use super::ports::{
-    AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings,
-    StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
+    AuditEntry, AuditLog, AuditSource, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore,
+    Settings, StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
 use crate::domain::admission::{
@@ -168,6 +168,7 @@ type Reply = oneshot::Sender<Result<(), InputError>>;
 struct Facts {
     id: String,
     owner: String,
+    source: AuditSource,
     method: Method,
     terminal: TerminalId,
     reader: ReaderName,
@@ -289,6 +290,7 @@ impl Checks {
         let facts = Arc::new(Facts {
             id: data_encoding::BASE32_NOPAD.encode(&random_bytes::<16>(&*self.parts.random)).to_lowercase(),
             owner: actor.account.clone(),
+            source: actor.source,
             method: new.method,
             terminal: terminal.id.clone(),
             reader,
@@ -351,11 +353,9 @@ impl Checks {
         let switched = new.visual_after_lock_of.as_ref().map(|_| ("check.visual_after_lock", "ok"));
         for (action, outcome) in assisted.into_iter().chain(switched) {
             let entry = AuditEntry {
-                actor: actor.account.clone(),
-                action,
                 terminal: Some(terminal.clone()),
-                results: Vec::new(),
                 outcome: outcome.to_owned(),
+                ..actor.entry(action)
             };
             self.parts.audit.append(&entry).await?;
         }

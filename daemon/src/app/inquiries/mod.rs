@@ -311,5 +311,5 @@ fn the_person(result: &StoredResult) -> Result<InsuranceIdentifiers, InquiryFail
 }
 
 fn entry(actor: &Actor, action: &'static str, results: Vec<ResultId>) -> AuditEntry {
-    AuditEntry { actor: actor.account.clone(), action, terminal: None, results, outcome: "ok".to_owned() }
+    AuditEntry { results, ..actor.entry(action) }
 }

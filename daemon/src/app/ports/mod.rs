@@ -4,6 +4,8 @@
 
 mod accounts;
 mod ambient;
+mod audit;
+mod backup;
 mod card;
 mod central;
 mod collect;
@@ -18,6 +20,10 @@ pub use accounts::{
     NewAccount, Role, SignInProof,
 };
 pub use ambient::{Clock, ClockWitness, KernelClock, Random, random_bytes};
+pub use audit::{
+    AnchorFinding, AuditRange, AuditRecord, AuditSource, AuditTrail, Tampering, Verified, VerifyError,
+};
+pub use backup::{BackupError, BackupMade, Backups};
 pub use card::{
     CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::audit::AuditSource;
 use crate::domain::check::{Method, ResultId};
 use crate::domain::eligibility::{Confirmation, Validity};
 use crate::domain::identifiers::InquiryNumber;
@@ -95,10 +96,12 @@ pub struct PageAfter {
 /// Who did what, for the audit log. Holds no insured data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// The account, or the program itself (`daemon`).
+    /// The account, `machine` for a command on the machine, or the program itself (`daemon`).
     pub actor: String,
     /// What was done, for example `result.read`.
     pub action: &'static str,
+    /// From where.
+    pub source: AuditSource,
     /// The terminal, if one was named.
     pub terminal: Option<TerminalId>,
     /// The results it was about.

@@ -69,10 +69,12 @@ pub(in super::super) fn store(
         OpenError::KeyringUnreadable(_) => Code::StoreKeysMismatch,
         OpenError::InUse(_) => Code::StoreInUse,
         OpenError::NewerSchema(_) => Code::StoreNewer,
-        OpenError::Damaged(_) => Code::StoreDamaged,
-        OpenError::SqliteTooOld(_) | OpenError::Setting(_) | OpenError::DiskFull | OpenError::Database(_) => {
-            Code::StoreFailed
-        }
+        OpenError::Damaged(_) | OpenError::SetAside(_) | OpenError::RestoreUnfinished => Code::StoreDamaged,
+        OpenError::UpgradeFailed(_)
+        | OpenError::SqliteTooOld(_)
+        | OpenError::Setting(_)
+        | OpenError::DiskFull
+        | OpenError::Database(_) => Code::StoreFailed,
     };
     Finding::with(code, error.to_string())
 }

@@ -1,6 +1,8 @@
 //! Store: nothing acknowledged is lost, nothing is kept or served too long, nothing secret is written, no forgery passes.
 
-use harness::durability::{audit_edits, io_faults, kill, power, program, purge, retention, secrets, site};
+use harness::durability::{
+    audit_edits, io_faults, kill, power, program, purge, recovery, retention, secrets, site,
+};
 use harness::lane::{self, Lane};
 
 use crate::schedules::complain;
@@ -24,7 +26,6 @@ const CANARIES: u64 = 10_000;
 /// Measures everything; findings go to standard error.
 pub fn measure(long: bool) {
     let rounds = if long { LONG } else { SHORT };
-    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     if lane::inside().as_deref() == Some(MARK) {
         return runtime().block_on(look_for_secrets(&Lane::start()));
     }
@@ -39,6 +40,30 @@ pub fn measure(long: bool) {
     assert!(status.success(), "the part {MARK}: {status}");
     forged(rounds.edits);
     runtime().block_on(store_accounts::measure());
+    recovered(long);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
+}
+
+fn recovered(long: bool) {
+    let runtime = runtime();
+    let damage = runtime.block_on(recovery::damage(1, if long { 5_000 } else { 500 }));
+    complain(&damage.findings);
+    figure("store.corruption_cases", damage.cases);
+    figure("store.corruption_refused", damage.refused);
+    figure("store.corruption_read_errors", damage.read_errors);
+    figure("store.corruption_wrong_rows", damage.wrong_rows);
+    let rows = if long { 100_000 } else { 10_000 };
+    let timed = runtime.block_on(recovery::time(rows));
+    figure("store.affected_rows", rows);
+    figure("store.affected_seconds", format!("{:.2}", timed.affected.as_secs_f64()));
+    figure("store.audit_verify_seconds", format!("{:.2}", timed.verify.as_secs_f64()));
+    figure("store.backup_seconds", format!("{:.2}", timed.backup.as_secs_f64()));
+    figure("store.recovery_seconds", format!("{:.2}", timed.recovery.as_secs_f64()));
+    figure("store.commit_ms", format!("{:.3}", timed.commit_ms));
+    figure("store.anchor_ms", format!("{:.3}", timed.anchor_ms));
 }
 
 fn killed(rounds: u64) {
@@ -110,7 +135,7 @@ async fn look_for_secrets(lane: &Lane) {
 }
 
 fn forged(edits: u64) {
-    let report = audit_edits::run(1, edits, audit_edits::by_known_head);
+    let report = audit_edits::run(1, edits, audit_edits::by_anchor);
     complain(&report.findings);
     figure("store.audit_edits", report.edits);
     figure("store.audit_edits_seen_by_head_alone", report.seen_by_head_alone);

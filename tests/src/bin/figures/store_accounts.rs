@@ -47,6 +47,7 @@ async fn raced() -> u64 {
         master_key: directory.path().join("key/master.key").into(),
         room: Room { ballast: 0, low_water: 0 },
         readers: 2,
+        anchor: None,
     };
     let tasks = Tasks::default();
     let store = Store::open(&config, Arc::new(SystemClock), Arc::new(OsRandom), &tasks).await;
@@ -61,6 +62,7 @@ async fn raced() -> u64 {
     let audit = daemon::app::ports::AuditEntry {
         actor: "machine".to_owned(),
         action: "account.create",
+        source: daemon::app::ports::AuditSource::Machine,
         terminal: None,
         results: Vec::new(),
         outcome: "ok".to_owned(),

@@ -1,0 +1,48 @@
+//! Backups of the store.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::personal::Secret;
+
+/// A backup that was written and read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupMade {
+    /// The archive.
+    pub file: PathBuf,
+    /// How many results it holds.
+    pub results: u64,
+    /// From when on none of its results may be restored; none if it holds none.
+    pub results_expire_at: Option<Timestamp>,
+}
+
+/// Why no backup was written; nothing is left where it would lie. The texts say what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackupError {
+    /// The recovery key is none.
+    #[error("復旧鍵が正しくありません。shikakud recovery-key で作ったファイルを指定してください")]
+    RecoveryKey,
+    /// The directory or the disk.
+    #[error(
+        "バックアップを書けません: {0}。shikakud を動かすユーザーが書ける、空きのあるディレクトリを指定してください"
+    )]
+    Target(String),
+    /// The store failed, or what was written does not read back.
+    #[error("バックアップを作れません: {0}")]
+    Failed(String),
+}
+
+/// Writes backups while the store is in use.
+#[async_trait]
+pub trait Backups: Send + Sync + 'static {
+    /// Writes an archive of everything that has not expired into a directory, encrypted under a recovery key, and reads
+    /// it back. `mode` is the kind of data (`production`, `sandbox`).
+    async fn back_up(
+        &self,
+        directory: &Path,
+        recovery: &Secret,
+        mode: &str,
+    ) -> Result<BackupMade, BackupError>;
+}

@@ -1,0 +1,181 @@
+//! Writing a backup: a consistent copy, stripped, sealed, read back, and only then named.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use sqlx::{Connection as _, Executor as _};
+use zeroize::Zeroizing;
+
+use super::super::database;
+use super::super::error::failed;
+use super::super::files;
+use super::super::{Store, StoreConfig};
+use super::format::{self, Header, RecoveryKey};
+use super::strip;
+use crate::app::ports::{BackupError, BackupMade, Backups, Random};
+use crate::domain::personal::Secret;
+
+/// The copy in the data directory, while it is being sealed.
+const COPY: &str = "backup.tmp.db";
+/// The archive before it has proved whole; a crash leaves at most this, and the next backup replaces it.
+const UNFINISHED: &str = "shikaku.backup.tmp";
+
+#[async_trait]
+impl Backups for Store {
+    async fn back_up(
+        &self,
+        directory: &Path,
+        recovery: &Secret,
+        mode: &str,
+    ) -> Result<BackupMade, BackupError> {
+        let recovery = RecoveryKey::parse(recovery.expose()).ok_or(BackupError::RecoveryKey)?;
+        if !directory.is_dir() {
+            return Err(BackupError::Target(format!("{} はディレクトリではありません", directory.display())));
+        }
+        let _one_at_a_time = self.backing_up.lock().await;
+        let copy = self.config.data_dir.join(COPY);
+        let outcome = self.seal_copy(&copy, directory, recovery, mode).await;
+        forget(&copy);
+        outcome
+    }
+}
+
+impl Store {
+    async fn seal_copy(
+        &self,
+        copy: &Path,
+        directory: &Path,
+        recovery: RecoveryKey,
+        mode: &str,
+    ) -> Result<BackupMade, BackupError> {
+        let broken = |error: sqlx::Error| BackupError::Failed(failed(&error).to_string());
+        let now_us = self.clock.now_us();
+        copy_database(&self.config, copy).await.map_err(BackupError::Failed)?;
+        let mut db = database::open_copy(copy).await.map_err(|e| BackupError::Failed(e.to_string()))?;
+        strip(&mut db, now_us).await.map_err(broken)?;
+        let (results, results_expire_us): (i64, Option<i64>) =
+            sqlx::query_as("SELECT count(*), max(expires_at_us) FROM results")
+                .fetch_one(&mut db)
+                .await
+                .map_err(broken)?;
+        let schema: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+            .fetch_one(&mut db)
+            .await
+            .map_err(broken)?;
+        db.close().await.map_err(broken)?;
+        let header = Header {
+            created_us: now_us,
+            results_expire_us,
+            results: results.unsigned_abs(),
+            schema,
+            mode: mode.to_owned(),
+        };
+        let now = Timestamp::from_microsecond(now_us).map_err(|e| BackupError::Failed(e.to_string()))?;
+        let keys = self.keyring.exported(now);
+        let (copy, directory, random) = (copy.to_owned(), directory.to_owned(), Arc::clone(&self.random));
+        let shown = header.clone();
+        let sealing = move || seal(&copy, &keys, &directory, &header, &recovery, &*random, now);
+        let file = tokio::task::spawn_blocking(sealing)
+            .await
+            .map_err(|_| BackupError::Failed("writing was interrupted".to_owned()))??;
+        let results_expire_at = shown.results_expire_us.and_then(|at| Timestamp::from_microsecond(at).ok());
+        Ok(BackupMade { file, results: shown.results, results_expire_at })
+    }
+}
+
+/// Removes a copy and what SQLite may have left beside it.
+fn forget(copy: &Path) {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        // What stays is removed by the next backup or start; rows in it are sealed like in the database.
+        files::remove(&with_suffix(copy, suffix)).ok();
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// A consistent copy while the writer goes on, readable for its owner only.
+pub(super) async fn copy_database(config: &StoreConfig, copy: &Path) -> Result<(), String> {
+    forget(copy);
+    drop(files::ensure_private(copy).map_err(|e| e.to_string())?);
+    let mut reader = database::open_source(&config.database()).await.map_err(|e| e.to_string())?;
+    let target = copy.to_str().ok_or("the data directory's name is not text")?;
+    sqlx::query("VACUUM INTO ?1")
+        .bind(target)
+        .execute(&mut reader)
+        .await
+        .map_err(|e| failed(&e).to_string())?;
+    reader.execute("SELECT 1").await.map_err(|e| failed(&e).to_string())?;
+    reader.close().await.map_err(|e| failed(&e).to_string())?;
+    File::open(copy).and_then(|file| file.sync_all()).map_err(|e| e.to_string())
+}
+
+/// Seals keys and copy into a file of the directory, reads it back, and gives it its name.
+fn seal(
+    copy: &Path,
+    keys: &Zeroizing<Vec<u8>>,
+    directory: &Path,
+    header: &Header,
+    recovery: &RecoveryKey,
+    random: &dyn Random,
+    now: Timestamp,
+) -> Result<PathBuf, BackupError> {
+    let target = |error: io::Error| BackupError::Target(error.to_string());
+    let unfinished = directory.join(UNFINISHED);
+    let open = || -> io::Result<(Box<dyn Read>, File)> {
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let length = u32::try_from(keys.len()).map_err(io::Error::other)?.to_be_bytes();
+        let content =
+            io::Cursor::new(length.to_vec()).chain(io::Cursor::new(keys.to_vec())).chain(File::open(copy)?);
+        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        Ok((Box::new(content), file))
+    };
+    let (content, file) = open().map_err(target)?;
+    let mut content = Hashing { from: content, hash: Sha256::new() };
+    let mut to = io::BufWriter::new(file);
+    format::write(&mut to, &mut content, header, recovery, random)
+        .map_err(|e| BackupError::Target(e.to_string()))?;
+    to.flush().and_then(|()| to.get_ref().sync_all()).map_err(target)?;
+    drop(to);
+    let written: [u8; 32] = content.hash.finalize().into();
+    let mut hash = Sha256::new();
+    let mut from = io::BufReader::new(File::open(&unfinished).map_err(target)?);
+    let read = format::read(&mut from, recovery, &mut |portion| {
+        hash.update(portion);
+        Ok(())
+    });
+    let read_back: [u8; 32] = hash.finalize().into();
+    if !matches!(&read, Ok(found) if found == header) || read_back != written {
+        return Err(BackupError::Failed("what was written does not read back".to_owned()));
+    }
+    let name = format!("shikaku-{}.backup", now.strftime("%Y%m%dT%H%M%SZ"));
+    let named = directory.join(name);
+    fs::rename(&unfinished, &named).map_err(target)?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(target)?;
+    Ok(named)
+}
+
+struct Hashing<R> {
+    from: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.hash.update(buffer.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}

@@ -1,0 +1,65 @@
+//! Bringing an existing database up to date, with a copy first that goes back if it fails.
+//!
+//! The copy lies beside the database under the same rules: its rows are sealed with the same month keys, so it never
+//! outlives their expiry. It goes with the next start that finds nothing more to change.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+
+use super::super::error::OpenError;
+use super::super::{StoreConfig, database, files};
+use super::backup::copy_database;
+
+const COPY: &str = "before-upgrade.db";
+const UNFINISHED: &str = "before-upgrade.tmp.db";
+
+/// Runs what is pending on the writer's connection.
+pub(in super::super) async fn run(
+    mut db: SqliteConnection,
+    config: &StoreConfig,
+) -> Result<SqliteConnection, OpenError> {
+    let copy = config.data_dir.join(COPY);
+    let applied = database::applied(&mut db).await?;
+    let pending = database::MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version));
+    let newest_applied = applied.iter().max().copied().unwrap_or_default();
+    if newest_applied > database::newest_schema() {
+        return Err(OpenError::NewerSchema(newest_applied));
+    }
+    if !pending {
+        files::remove(&copy)?;
+        return Ok(db);
+    }
+    if applied.is_empty() {
+        database::MIGRATIONS.run(&mut db).await?;
+        return Ok(db);
+    }
+    // A copy that lies there is from before an attempt that was interrupted: it is the older one.
+    if !files::exists(&copy)? {
+        let unfinished = config.data_dir.join(UNFINISHED);
+        copy_database(config, &unfinished).await.map_err(OpenError::Database)?;
+        files::rename(&unfinished, &copy)?;
+    }
+    tracing::info!(from = newest_applied, to = database::newest_schema(), "bringing the database up to date");
+    match database::MIGRATIONS.run(&mut db).await {
+        Ok(()) => Ok(db),
+        Err(error) => {
+            let reason = OpenError::from(error).to_string();
+            // The copy replaces everything, so nothing of this connection needs to be kept.
+            db.close().await.ok();
+            put_back(config, &copy)?;
+            Err(OpenError::UpgradeFailed(reason))
+        }
+    }
+}
+
+fn put_back(config: &StoreConfig, copy: &Path) -> Result<(), OpenError> {
+    let database = config.database();
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        files::remove(&PathBuf::from(name))?;
+    }
+    Ok(files::rename(copy, &database)?)
+}

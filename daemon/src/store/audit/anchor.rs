@@ -1,0 +1,180 @@
+//! The anchor: count and head of the audit log in a file outside the database, so that rows cut off its end show.
+//!
+//! ```text
+//! slot 0 | slot 1      each 512 bytes, used in turn by the number of the commit
+//! magic 16 · batch 8 · count 8 · head 32 · HMAC 32 · zeros
+//! ```
+//! A commit that wrote audit rows is followed by the anchor, in place and synced, before anybody hears of it. The slots
+//! take turns, so a write torn by a crash leaves the one before. Hence exactly this is accepted: the anchor's row is
+//! in the log, and all rows after it were written by one commit. The log may be ahead of its anchor by its last commit,
+//! never more, and never behind.
+//!
+//! If the anchor cannot be written, whoever waits hears of a failure, and the next commit begins only once it could.
+//!
+//! What it does not show: database and anchor put back together to an earlier state. So it is best kept on another disk.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+use super::super::files::{self, FileError};
+use super::super::keyring::SystemKeys;
+use crate::app::ports::StoreError;
+
+const MAGIC: &[u8; 16] = b"shikaku anchor 1";
+const SLOT: usize = 512;
+const USED: usize = 96;
+
+/// Where the log stands after a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Mark {
+    /// Number of the commit that wrote the last row.
+    pub(in super::super) batch: i64,
+    /// Number of the last row.
+    pub(in super::super) count: i64,
+    /// Its keyed hash.
+    pub(in super::super) head: [u8; 32],
+}
+
+impl Mark {
+    fn bytes(&self, keys: &SystemKeys) -> Result<[u8; SLOT], StoreError> {
+        let (batch, count) = (self.batch.to_be_bytes(), self.count.to_be_bytes());
+        let proof = keys.anchor.hash(&[&batch, &count, &self.head])?;
+        let used = [MAGIC.as_slice(), &batch, &count, &self.head, &proof].concat();
+        let mut slot = [0; SLOT];
+        slot[..USED].copy_from_slice(&used);
+        Ok(slot)
+    }
+
+    fn read(slot: &[u8], keys: &SystemKeys) -> Option<Self> {
+        let rest = slot.strip_prefix(MAGIC)?;
+        let (batch, rest) = rest.split_first_chunk::<8>()?;
+        let (count, rest) = rest.split_first_chunk::<8>()?;
+        let (head, rest) = rest.split_first_chunk::<32>()?;
+        let (proof, _) = rest.split_first_chunk::<32>()?;
+        let expected = keys.anchor.hash(&[batch, count, head]).ok()?;
+        bool::from(expected.ct_eq(proof)).then(|| Self {
+            batch: i64::from_be_bytes(*batch),
+            count: i64::from_be_bytes(*count),
+            head: *head,
+        })
+    }
+}
+
+/// What lies where the anchor should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Seen {
+    /// Nothing.
+    Missing,
+    /// A file in which neither slot is ours.
+    Unreadable,
+    /// An anchor.
+    Mark(Mark),
+}
+
+/// Reads the anchor as it lies there.
+pub(in super::super) fn read(path: &Path, keys: &SystemKeys) -> Result<Seen, FileError> {
+    let Some(content) = files::read_private(path)? else { return Ok(Seen::Missing) };
+    let marks = content.chunks(SLOT).take(2).filter_map(|slot| Mark::read(slot, keys));
+    Ok(marks.max_by_key(|mark| mark.batch).map_or(Seen::Unreadable, Seen::Mark))
+}
+
+/// The open anchor; the writer alone has it.
+pub(in super::super) struct Anchor {
+    file: Arc<File>,
+    path: PathBuf,
+    keys: Arc<SystemKeys>,
+    stands: Mark,
+    owed: Option<Mark>,
+}
+
+impl Anchor {
+    /// Opens the file, or creates it with both slots empty. `stands` is what the next commits are held against; nothing
+    /// is written yet, so that what was found stays until it is in the log.
+    pub(in super::super) fn open(
+        path: &Path,
+        keys: Arc<SystemKeys>,
+        stands: Mark,
+    ) -> Result<Self, FileError> {
+        let is_new = !files::exists(path)?;
+        let file = files::ensure_private(path)?;
+        let io = |source| FileError::Io { path: path.to_owned(), source };
+        if file.metadata().map_err(io)?.len() < 2 * SLOT as u64 {
+            file.write_all_at(&[0; 2 * SLOT], 0).and_then(|()| file.sync_all()).map_err(io)?;
+        }
+        if is_new {
+            let directory = files::directory_of(path);
+            File::open(&directory).and_then(|directory| directory.sync_all()).map_err(io)?;
+        }
+        Ok(Self { file: Arc::new(file), path: path.to_owned(), keys, stands, owed: None })
+    }
+
+    /// Number of the last commit that it knows.
+    pub(in super::super) fn batch(&self) -> i64 {
+        self.owed.map_or(self.stands.batch, |owed| owed.batch)
+    }
+
+    /// The log's end as the last commit with audit rows left it.
+    pub(in super::super) fn stands(&self) -> Mark {
+        self.owed.unwrap_or(self.stands)
+    }
+
+    /// Where it lies.
+    pub(in super::super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what the last commit owes, if its write had failed. Until this succeeds nothing more is committed.
+    pub(in super::super) async fn settle(&mut self) -> Result<(), StoreError> {
+        match self.owed {
+            Some(owed) => self.keep(owed).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a mark, durably, if it is news.
+    pub(in super::super) async fn keep(&mut self, mark: Mark) -> Result<(), StoreError> {
+        if mark.batch <= self.stands.batch {
+            return Ok(());
+        }
+        self.owed = Some(mark);
+        let slot = mark.bytes(&self.keys)?;
+        let file = Arc::clone(&self.file);
+        let offset = if mark.batch % 2 == 0 { 0 } else { SLOT as u64 };
+        let write = move || -> io::Result<()> {
+            file.write_all_at(&slot, offset)?;
+            file.sync_data()
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        match written {
+            Ok(Ok(())) => {
+                self.stands = mark;
+                self.owed = None;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the audit anchor was not written");
+                Err(StoreError::Failed(format!("the audit anchor was not written: {error}")))
+            }
+            Err(_) => Err(StoreError::Failed("writing the audit anchor was interrupted".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Anchor {
+    /// An anchor in a file that is open in this way.
+    pub(in super::super) fn in_file(file: File, keys: Arc<SystemKeys>) -> Self {
+        let stands = Mark { batch: -1, count: 0, head: [0; 32] };
+        Self { file: Arc::new(file), path: PathBuf::new(), keys, stands, owed: None }
+    }
+
+    /// Goes on in another file, as a disk that came back does.
+    pub(in super::super) fn repair(&mut self, file: File) {
+        self.file = Arc::new(file);
+    }
+}

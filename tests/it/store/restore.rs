@@ -1,0 +1,147 @@
+//! What a backup may and may not bring back: queue, announcements' neighbours, codes, marks; and under which master key.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use daemon::app::ports::{
+    AccountChange, Accounts as _, Backups as _, Inquiry, InquiryQueue as _, NewAccount, Purged, Random,
+    ResultQuery, ResultStore as _, RetentionStore as _, Role, TerminalStore as _,
+};
+use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use daemon::domain::personal::Secret;
+use daemon::store::{OpenError, RestoreError, Restored, StoreConfig, restore};
+use daemon::system::OsRandom;
+use jiff::SignedDuration;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use zeroize::Zeroizing;
+
+use super::accounts::by;
+use super::backup::key;
+use super::keys::with_credential;
+use super::support::{Machine, Running, at, audit, insert, person};
+
+const NOW: &str = "2026-06-10T01:00:00Z";
+
+async fn backup(running: &Running, machine: &Machine, key: &str) -> PathBuf {
+    let target = machine.path("elsewhere");
+    fs::create_dir_all(&target).expect("a directory");
+    let made = running.store.back_up(&target, &Secret::new(key.to_owned()), "sandbox").await;
+    made.expect("a backup").file
+}
+
+async fn restored(
+    machine: &Machine,
+    config: &StoreConfig,
+    archive: &std::path::Path,
+    key: &str,
+) -> Result<Restored, RestoreError> {
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
+    let secret = Secret::new(key.to_owned());
+    restore(config, archive, &secret, "sandbox", true, &*machine.clock, &random).await
+}
+
+/// A number out of the database while nobody has it open.
+async fn number(machine: &Machine, sql: &'static str) -> i64 {
+    let options = SqliteConnectOptions::new().filename(machine.config().database()).read_only(true);
+    let mut db = options.connect().await.expect("the database");
+    let found = sqlx::query_scalar(sql).fetch_one(&mut db).await.expect("a number");
+    db.close().await.expect("closed");
+    found
+}
+
+fn inquiry(of: &str, number: &str) -> Inquiry {
+    Inquiry {
+        person: InsuranceIdentifiers::of(&person("資格 太郎", of)).expect("identifiers"),
+        number: InquiryNumber::parse(number).expect("a number"),
+        result: None,
+    }
+}
+
+#[tokio::test]
+async fn the_queue_comes_back_until_it_expires_and_codes_that_are_good_once_do_not() {
+    let (old, key) = (Machine::at(NOW), key());
+    let running = old.start().await;
+    let account = NewAccount {
+        name: "uketsuke".to_owned(),
+        role: Role::Operator,
+        password_hash: "$argon2id$invented".to_owned(),
+        totp_secret: Zeroizing::new(vec![7; 20]),
+        must_change: false,
+    };
+    running.store.create(&account, &by("account.create")).await.expect("created");
+    let codes = AccountChange::RecoveryCodes(vec![Zeroizing::new("abcdefgh".to_owned())]);
+    running.store.change("uketsuke", codes, &by("account.recovery_codes")).await.expect("changed");
+    let soon = at(NOW) + SignedDuration::from_hours(1);
+    running
+        .store
+        .offer_terminal("uketsuke-2", [9; 32], soon, &by("terminal.enrol_code"))
+        .await
+        .expect("offered");
+    running.store.take_in(&inquiry("1", "K-1"), &audit("inquiry_number.queued")).await.expect("taken in");
+    let items = [Ok(inquiry("2", "K-2")), Ok(inquiry("3", "K-3"))];
+    running.store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued")).await.expect("taken in");
+    let archive = backup(&running, &old, &key).await;
+    running.stop().await;
+
+    let new = Machine::at("2026-06-11T01:00:00Z");
+    restored(&new, &new.config(), &archive, &key).await.expect("restored");
+    assert_eq!(number(&new, "SELECT count(*) FROM recovery_codes").await, 0);
+    assert_eq!(number(&new, "SELECT count(*) FROM enrolment_codes").await, 0);
+    assert_eq!(number(&new, "SELECT auto_vacuum FROM pragma_auto_vacuum").await, 2, "purges give space back");
+    let running = new.start().await;
+    assert_eq!(running.store.pending().await.expect("readable").len(), 3, "acknowledged numbers are sent");
+    assert_eq!(running.store.recovery_fits(1, "abcdefgh").await, Ok(false));
+    running.stop().await;
+
+    let late = Machine::at("2026-07-31T15:00:00Z");
+    restored(&late, &late.config(), &archive, &key).await.expect("restored");
+    assert_eq!(number(&late, "SELECT count(*) FROM inquiry_jobs").await, 0);
+    assert_eq!(number(&late, "SELECT count(*) FROM inquiry_bulks").await, 0);
+    late.start().await.stop().await;
+}
+
+#[tokio::test]
+async fn what_this_installation_saw_expire_stays_away_when_an_older_backup_comes_back() {
+    let (machine, key) = (Machine::at(NOW), key());
+    let running = machine.start().await;
+    insert(&running.store, "c1", NOW, person("資格 太郎", "1")).await;
+    let archive = backup(&running, &machine, &key).await;
+    let gone = at("2026-07-31T15:00:00Z");
+    machine.clock.set(gone);
+    assert_eq!(running.store.purge(gone).await, Ok(Purged { results: 1, months: 1 }));
+    running.stop().await;
+
+    machine.clock.set(at(NOW));
+    let found = restored(&machine, &machine.config(), &archive, &key).await.expect("restored");
+    assert_eq!((found.results, found.left_out), (0, 1));
+    let running = machine.start().await;
+    assert_eq!(running.store.count(&ResultQuery::default()).await, Ok(0));
+    assert_eq!(running.store.stock().await.expect("a stock").plausible, gone, "no mark goes back");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn under_a_credential_a_backup_comes_back_and_without_it_nothing_is_touched() {
+    let (old, key) = (Machine::at(NOW), key());
+    let running = old.start().await;
+    insert(&running.store, "c1", NOW, person("資格 太郎", "1")).await;
+    let archive = backup(&running, &old, &key).await;
+    running.stop().await;
+
+    let new = Machine::at(NOW);
+    let config = with_credential(&new, &[7; 32]);
+    fs::rename(new.path("credentials/master-key"), new.path("credentials/away")).expect("renamed");
+    let refused = restored(&new, &config, &archive, &key).await;
+    assert!(matches!(refused, Err(RestoreError::Open(OpenError::ExternalKey { .. }))), "{refused:?}");
+    assert!(!new.path("data/shikaku.db").exists() && !new.path("data/restore.tmp.db").exists());
+
+    fs::rename(new.path("credentials/away"), new.path("credentials/master-key")).expect("renamed");
+    let found = restored(&new, &config, &archive, &key).await.expect("restored");
+    assert_eq!(found.results, 1);
+    let running = new.open(&config).await.expect("it opens under the credential");
+    assert_eq!(running.store.count(&ResultQuery::default()).await, Ok(1));
+    running.stop().await;
+    assert!(!new.path("master").exists(), "no master key file of our own");
+}
