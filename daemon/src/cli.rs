@@ -45,6 +45,9 @@ enum Command {
     /// 端末の登録を管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Terminal(TerminalCommand),
+    /// 無人で動くレセコンの証明書を管理する（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Machine(MachineCommand),
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -104,6 +107,23 @@ enum TerminalCommand {
     List(ConfigFile),
     /// 端末の登録を取り消す
     Remove(Named),
+}
+
+#[derive(Debug, Subcommand)]
+enum MachineCommand {
+    /// レセコンのアカウントに、証明書の登録コードを発行する（1時間、1回だけ使える）
+    EnrolCode(Named),
+    /// 発行した証明書を表示する
+    List(ConfigFile),
+    /// 証明書を取り消し、そのセッションを終わらせる
+    Revoke {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 一覧の番号
+        number: i64,
+    },
+    /// レセコンが信頼する認証局の証明書（PEM）を表示する
+    Ca(ConfigFile),
 }
 
 #[derive(Debug, clap::Args)]
@@ -174,6 +194,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Account(asked) => account(asked),
         Command::Terminal(asked) => terminal(asked),
+        Command::Machine(asked) => machine(asked),
         Command::Config(ConfigCommand::Check(file)) => return check_config(&file.load()?),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -209,6 +230,17 @@ fn terminal(asked: TerminalCommand) -> Result<(), Failure> {
         TerminalCommand::Remove(Named { file, name }) => {
             control(&file, ControlCommand::TerminalRemove { name })
         }
+    }
+}
+
+fn machine(asked: MachineCommand) -> Result<(), Failure> {
+    match asked {
+        MachineCommand::EnrolCode(Named { file, name }) => {
+            control(&file, ControlCommand::MachineOffer { name })
+        }
+        MachineCommand::List(file) => control(&file, ControlCommand::MachineList),
+        MachineCommand::Revoke { file, number } => control(&file, ControlCommand::MachineRevoke { number }),
+        MachineCommand::Ca(file) => control(&file, ControlCommand::MachineAuthority),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::app::checks::{Checks, ChecksParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
+use crate::app::machines::{Machines, MachinesError, MachinesParts};
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
@@ -28,6 +29,7 @@ use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
+use crate::pki::{self, Certificates, TlsError};
 use crate::service::UseCases;
 use crate::store::{OpenError, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock};
@@ -78,6 +80,12 @@ pub enum StartError {
     /// The data directory belongs to the other mode.
     #[error("データの種類が違います: {0}")]
     Mode(#[from] ModeError),
+    /// The certificate authority cannot be had.
+    #[error("認証局が使えません: {0}")]
+    Authority(#[from] MachinesError),
+    /// The API's listener has no TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The control channel cannot be had.
     #[error(transparent)]
     Control(#[from] PipeError),
@@ -122,6 +130,12 @@ impl Daemon {
             tasks: tasks.clone(),
         };
         let people = People::open(config, &parts.clock, &parts.random, &store).await?;
+        let tls = if config.api.tls {
+            let authority = people.machines.authority().await?;
+            Some(pki::server_config(authority, parts.clock.clone(), parts.random.clone())?)
+        } else {
+            None
+        };
         let service = use_cases(config, &parts, &people, &store, &desk, &central).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
@@ -129,13 +143,13 @@ impl Daemon {
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
-            if let Err(error) = serve::serve(listener, router, around.limits, stopping).await {
+            if let Err(error) = serve::serve(listener, router, around.limits, tls, stopping).await {
                 tracing::error!(%error, "the API's listener ended");
             }
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
-        tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
+        tracing::info!(%api, tls = config.api.tls, sandbox = config.mode.is_sandbox(), "ready");
         Ok(Self { api, tasks, store, desk, ended, control_ended })
     }
 
@@ -180,6 +194,7 @@ fn start_control(
 /// Who may come in: the use cases that the API and the control channel share.
 struct People {
     terminals: Arc<Terminals>,
+    machines: Arc<Machines>,
     sessions: Arc<Sessions>,
     accounts: Arc<ManageAccounts>,
     credentials: Arc<Credentials>,
@@ -193,10 +208,18 @@ impl People {
         store: &Arc<Store>,
     ) -> Result<Self, StartError> {
         let terminals = Arc::new(Terminals::open(store.clone(), clock.clone(), random.clone()).await?);
+        let machines = MachinesParts {
+            store: store.clone(),
+            issuer: Arc::new(Certificates::new(random.clone())),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        let machines = Arc::new(Machines::open(machines).await?);
         let sessions = SessionsParts {
             store: store.clone(),
             audit: store.clone(),
             terminals: terminals.clone(),
+            machines: machines.clone(),
             clock: clock.clone(),
             random: random.clone(),
         };
@@ -210,13 +233,14 @@ impl People {
             credentials: credentials.clone(),
             random: random.clone(),
         });
-        Ok(Self { terminals, sessions, accounts, credentials })
+        Ok(Self { terminals, machines, sessions, accounts, credentials })
     }
 
     fn office(&self) -> Office {
         Office {
             accounts: self.accounts.clone(),
             terminals: self.terminals.clone(),
+            machines: self.machines.clone(),
             sessions: self.sessions.clone(),
         }
     }
@@ -273,6 +297,7 @@ async fn use_cases(
             settings: store.clone(),
             sessions: people.sessions.clone(),
             terminals: people.terminals.clone(),
+            machines: people.machines.clone(),
             audit: store.clone(),
             credentials: people.credentials.clone(),
             clock: clock.clone(),
@@ -280,6 +305,7 @@ async fn use_cases(
         }),
         sessions: people.sessions.clone(),
         terminals: people.terminals.clone(),
+        machines: people.machines.clone(),
         accounts: people.accounts.clone(),
         own_account: OwnAccount {
             institution: config.institution()?,

@@ -2,7 +2,13 @@
 //!
 //! The only places where the bans of clippy.toml are lifted.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
 use jiff::Timestamp;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
 
 use crate::app::ports::{Clock, Random};
 
@@ -14,6 +20,22 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+}
+
+/// Certificates are judged by the injected clock, like everything else that depends on time.
+pub struct TlsTime(pub Arc<dyn Clock>);
+
+impl fmt::Debug for TlsTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsTime")
+    }
+}
+
+impl TimeProvider for TlsTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
     }
 }
 

@@ -5,6 +5,7 @@ mod checks;
 mod download;
 mod inquiry_numbers;
 mod inquiry_numbers_bulk;
+mod machines;
 mod methods;
 mod people;
 mod readers;

@@ -70,4 +70,14 @@ pub trait AccountService: Send + Sync + 'static {
 
     /// Enrols a terminal with a code; needs no session.
     async fn enrol_terminal(&self, enrolment: wire::TerminalEnrolment) -> Answer<wire::TerminalToken>;
+
+    /// Issues a receipt computer's first certificate for a code; needs no session.
+    async fn enrol_machine(&self, enrolment: wire::MachineEnrolment) -> Answer<wire::MachineCertificate>;
+
+    /// Issues the certificate that takes over from the one that the caller's session is bound to.
+    async fn renew_machine(
+        &self,
+        caller: &Caller,
+        renewal: wire::MachineRenewal,
+    ) -> Answer<wire::MachineCertificate>;
 }

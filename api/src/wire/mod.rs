@@ -8,6 +8,7 @@ mod check;
 mod eligibility;
 mod health;
 mod inquiry;
+mod machine;
 mod result;
 mod secret;
 mod session;
@@ -31,6 +32,7 @@ pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
     InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
 };
+pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
 pub use result::{
     CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, Validity, ValidityCode,
     ValidityFilter, Withheld,

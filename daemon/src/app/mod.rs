@@ -8,6 +8,7 @@ pub mod checks;
 pub mod credentials;
 pub mod health;
 pub mod inquiries;
+pub mod machines;
 pub mod maintenance;
 pub mod own_account;
 pub mod ports;

@@ -120,6 +120,20 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Make a code that enrols a receipt computer's certificate once.
+    MachineOffer {
+        /// Sign-in name of its account.
+        name: String,
+    },
+    /// Show every certificate of receipt computers.
+    MachineList,
+    /// Revoke a certificate.
+    MachineRevoke {
+        /// Its number in the list.
+        number: i64,
+    },
+    /// Show the certificate of the daemon's own authority.
+    MachineAuthority,
 }
 
 /// What can be done about an account.
@@ -168,6 +182,19 @@ pub struct TerminalLine {
     pub enrolled_at: String,
 }
 
+/// A receipt computer's certificate in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineLine {
+    /// Its number.
+    pub number: i64,
+    /// Sign-in name of its account.
+    pub account: String,
+    /// SHA-256 of the certificate, hexadecimal.
+    pub fingerprint: String,
+    /// When it ends, Japan time to the second.
+    pub ends_at: String,
+}
+
 /// What an account signs in with; shown once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Enrolment {
@@ -200,6 +227,15 @@ pub enum Reply {
     },
     /// Every enrolled terminal.
     Terminals(Vec<TerminalLine>),
+    /// Every certificate of receipt computers.
+    Machines(Vec<MachineLine>),
+    /// The certificate of the daemon's own authority.
+    Authority {
+        /// PEM.
+        certificate: String,
+        /// Its SHA-256, hexadecimal.
+        fingerprint: String,
+    },
 }
 
 /// A line of the answer. After the last one, [`Line::Done`] or [`Line::Failed`], the daemon closes the connection.

@@ -13,6 +13,8 @@ mod server;
 pub mod show;
 pub mod transport;
 
-pub use command::{AccountAct, AccountLine, Command, Enrolment, Hidden, Reply, RoleName, TerminalLine};
+pub use command::{
+    AccountAct, AccountLine, Command, Enrolment, Hidden, MachineLine, Reply, RoleName, TerminalLine,
+};
 pub use execute::{CommandError, Office, Progress, execute};
 pub use server::serve;

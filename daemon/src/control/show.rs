@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::command::{AccountLine, Enrolment, Reply, RoleName};
+use super::command::{AccountLine, Enrolment, MachineLine, Reply, RoleName};
 use crate::qr;
 
 /// Writes an answer. A QR code is drawn only where somebody can hold a phone in front of it.
@@ -22,6 +22,14 @@ pub fn reply(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Resul
         Reply::Terminals(terminals) => terminals
             .iter()
             .try_for_each(|line| writeln!(out, "{}\t{}（日本時間）に登録", line.name, line.enrolled_at)),
+        Reply::Machines(machines) => machines.iter().try_for_each(|line| {
+            let MachineLine { number, account, fingerprint, ends_at } = line;
+            writeln!(out, "{number}\t{account}\t{ends_at}（日本時間）まで\tSHA-256 {fingerprint}")
+        }),
+        // What stands outside the armour is no part of a PEM file: the whole can be redirected into one.
+        Reply::Authority { certificate, fingerprint } => {
+            writeln!(out, "SHA-256 {fingerprint}\n{}", certificate.trim_end())
+        }
     }
 }
 

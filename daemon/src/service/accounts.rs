@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::{UseCases, actor, errors, wire};
 use crate::app::access::Authority;
 use crate::app::accounts::NewCredentials;
+use crate::app::machines::EnrolledMachine;
 use crate::app::ports::AccountSummary;
 use crate::app::sessions::{Listed, Session};
 use crate::app::sign_in::{Along, Claim, Claimed, SecondFactor, TICKET_LIFETIME};
@@ -39,7 +40,11 @@ pub(super) fn credentials(request: w::SignIn) -> Answer<(Claimed, SecondFactor)>
 
 /// What came along, without the address: that decides nothing.
 pub(super) fn along(along: &WireAlong) -> Along {
-    Along { terminal: along.terminal.as_ref().map(secret), session: along.session.as_ref().map(secret) }
+    Along {
+        terminal: along.terminal.as_ref().map(secret),
+        certificate: along.certificate.map(|certificate| certificate.0),
+        session: along.session.as_ref().map(secret),
+    }
 }
 
 fn authority(caller: &Caller) -> Answer<Authority> {
@@ -68,6 +73,16 @@ fn entry(session: Session, caller: &Caller) -> w::SessionEntry {
         last_used_at: wire::jst(session.last_used_at),
         expires_at: wire::jst(session.ends_at),
         bound_to_terminal: session.terminal.is_some(),
+        bound_to_certificate: session.certificate.is_some(),
+    }
+}
+
+fn machine(enrolled: EnrolledMachine) -> w::MachineCertificate {
+    w::MachineCertificate {
+        certificate: enrolled.issued.certificate,
+        authority: enrolled.authority,
+        fingerprint: data_encoding::HEXLOWER.encode(&enrolled.issued.fingerprint),
+        expires_at: wire::jst(enrolled.issued.ends_at),
     }
 }
 
@@ -212,13 +227,28 @@ impl AccountService for UseCases {
 
     async fn remove_terminal(&self, caller: &Caller, name: &str) -> Answer<()> {
         self.terminals.remove(&authority(caller)?, name).await.map_err(errors::terminals)?;
-        self.sessions.end_of_lost_terminals().await.map(drop).map_err(errors::store)
+        self.sessions.end_of_lost_devices().await.map(drop).map_err(errors::store)
     }
 
     async fn enrol_terminal(&self, enrolment: w::TerminalEnrolment) -> Answer<w::TerminalToken> {
         let enrolled = self.terminals.enrol(&secret(&enrolment.code)).await;
         let (terminal, token) = enrolled.map_err(errors::terminals)?;
-        self.sessions.end_of_lost_terminals().await.map_err(errors::store)?;
+        self.sessions.end_of_lost_devices().await.map_err(errors::store)?;
         Ok(w::TerminalToken { token: token.expose().to_owned(), name: terminal.name })
+    }
+
+    async fn enrol_machine(&self, enrolment: w::MachineEnrolment) -> Answer<w::MachineCertificate> {
+        let enrolled = self.machines.enrol(&secret(&enrolment.code), &enrolment.csr).await;
+        enrolled.map(machine).map_err(errors::machines)
+    }
+
+    async fn renew_machine(
+        &self,
+        caller: &Caller,
+        renewal: w::MachineRenewal,
+    ) -> Answer<w::MachineCertificate> {
+        let session = self.live_session(caller)?;
+        let renewed = self.machines.renew(session.certificate, &renewal.csr).await;
+        renewed.map(machine).map_err(errors::machines)
     }
 }

@@ -17,6 +17,7 @@ mod files;
 mod inspect;
 mod job;
 mod keyring;
+mod machines;
 mod queue;
 mod results;
 mod retention;
@@ -66,8 +67,8 @@ impl StoreConfig {
     }
 }
 
-/// The open store; implements `ResultStore`, `InquiryQueue`, `AuditLog`, `Accounts`, `SessionStore`, `TerminalStore` and
-/// `Settings`.
+/// The open store; implements `ResultStore`, `InquiryQueue`, `AuditLog`, `Accounts`, `SessionStore`, `TerminalStore`,
+/// `MachineStore` and `Settings`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

@@ -6,6 +6,7 @@ mod accounts;
 mod ambient;
 mod card;
 mod central;
+mod machines;
 mod queue;
 mod sessions;
 mod settings;
@@ -23,6 +24,10 @@ pub use card::{
 pub use central::{
     Answer, BulkItem, BulkOutcome, CardCheck, Challenge, LastFailure, LinkedResult, Proof, ReceiptLink,
     Renewal, RequestId, UpstreamError, UpstreamStatus, UpstreamView,
+};
+pub use machines::{
+    CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Machine, MachineOffer,
+    MachineStore,
 };
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
