@@ -172,7 +172,7 @@ impl Machines {
         self.parts.store.machines().await
     }
 
-    /// Revokes a certificate; its sessions end with [`super::sessions::Sessions::end_of_lost_devices`].
+    /// Revokes a certificate and whatever took over from it; their sessions end with [`super::sessions::Sessions::end_of_lost_devices`].
     pub async fn revoke(&self, by: &Authority, id: i64) -> Result<(), MachinesError> {
         let entry = by.audit("machine.revoke", &id.to_string());
         let revoked = self.parts.store.revoke_machine(id, &entry).await?;

@@ -199,8 +199,8 @@ impl SignIn {
             return Err(SignInError::Refused);
         }
         // A password that was long enough only beside a code must be changed where no code is asked for any more.
-        let alone = matches!(proof, SignInProof::Lasting) && machine.is_none();
-        let restricted = account.must_change || (alone && !stands_alone);
+        let password_only = matches!(proof, SignInProof::Lasting) && machine.is_none();
+        let restricted = account.must_change || (password_only && !stands_alone);
         if !self.parts.accounts.succeed(account.id, device, proof).await? {
             return Err(SignInError::CodeUsed { retry_after: seconds_to_next_step(now) });
         }

@@ -146,6 +146,19 @@ async fn forget(tx: &mut Tx, id: i64) -> Result<bool, StoreError> {
     Ok(done.rows_affected() == 1)
 }
 
+/// The certificates that took over from this one, and from those.
+async fn successors(tx: &mut Tx, id: i64) -> Result<Vec<i64>, StoreError> {
+    sqlx::query_scalar(
+        "WITH RECURSIVE later (id) AS (SELECT id FROM machine_certificates WHERE renews = ?1 \
+         UNION SELECT next.id FROM machine_certificates AS next JOIN later ON next.renews = later.id) \
+         SELECT id FROM later",
+    )
+    .bind(id)
+    .fetch_all(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))
+}
+
 async fn append_about(tx: &mut Tx, account: &str, entry: AuditEntry) -> Result<(), StoreError> {
     let outcome = format!("ok:{account}");
     audit::append(tx, &AuditEntry { outcome, ..entry }, &[]).await
@@ -316,7 +329,11 @@ impl MachineStore for Store {
         let entry = audit.clone();
         write(&self.writer, move |tx| {
             Box::pin(async move {
+                let successors = successors(tx, id).await?;
                 let revoked = forget(tx, id).await?;
+                for successor in successors {
+                    forget(tx, successor).await?;
+                }
                 if revoked {
                     audit::append(tx, &entry, &[]).await?;
                 }

@@ -132,6 +132,6 @@ pub trait MachineStore: Send + Sync + 'static {
     /// Every certificate that was issued and not revoked, by account and age.
     async fn machines(&self) -> Result<Vec<Machine>, StoreError>;
 
-    /// Revokes a certificate; `false` if there is none of this number.
+    /// Revokes a certificate and whatever took over from it: who had its key may have renewed it. `false` if there is none of this number.
     async fn revoke_machine(&self, id: i64, audit: &AuditEntry) -> Result<bool, StoreError>;
 }
