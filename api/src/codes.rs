@@ -155,11 +155,19 @@ codes! {
     /// The card is not registered as a health insurance card.
     CardUseNotRegistered = "card_use_not_registered", UNPROCESSABLE_ENTITY, Staff,
         "健康保険証としての利用登録がされていません。",
-        other_ways!("患者の同意を得て、マイナポータルなどで健康保険証利用の申込みを行ってください。登録の完了まで数分かかることがあり、毎日午前3時から午前6時は利用できません。");
+        other_ways!("利用登録を行う場合は、もう一度資格確認を始めてカードをかざし、患者の同意を得て登録してください（目安15秒。毎日午前3時から午前6時とメンテナンスの間は利用できません）。登録の画面に進まないときは、患者がマイナポータルなどで健康保険証利用の申込みを行えます。");
     /// The person of the phone's certificate is not registered.
     CardUseNotRegisteredPhone = "card_use_not_registered_phone", UNPROCESSABLE_ENTITY, Staff,
         "健康保険証としての利用登録がされていません（スマートフォン）。",
-        other_ways!("患者のスマートフォンからマイナポータルにアクセスし、健康保険証利用の申込みを行うようご案内ください。登録の完了まで5分ほどかかることがあります。");
+        other_ways!("患者のスマートフォンからマイナポータルにアクセスし、健康保険証利用の申込みを行うようご案内ください。登録の完了まで最長で5分かかります。完了したら、もう一度資格確認を始めてください。");
+    /// Card-use registration is closed now.
+    CardUseRegistrationClosed = "card_use_registration_closed", SERVICE_UNAVAILABLE, Staff,
+        "健康保険証の利用登録は、今は受け付けていません。",
+        other_ways!("このカードは健康保険証としての利用登録がされていません。利用登録は、毎日午前3時から午前6時と、メンテナンスの間は利用できません。メンテナンスの予定は施術所等向け総合ポータルサイトをご確認ください。今回は資格確認書等で資格を確認し、利用登録は受付の時間にもう一度カードをかざして行ってください。");
+    /// The outcome of a card-use registration is not known yet.
+    CardUseRegistrationPending = "card_use_registration_pending", GATEWAY_TIMEOUT, Staff,
+        "健康保険証の利用登録の完了を確認できませんでした。",
+        other_ways!("登録の処理は続いていることがあります。数分たってからもう一度資格確認を始め、カードをかざしてください。処理が完了していれば、通常どおり確認できます。");
     /// The certificate is past its grace period.
     CertificateExpired = "certificate_expired", UNPROCESSABLE_ENTITY, Staff,
         "カードの電子証明書の有効期限が切れています。",
@@ -224,6 +232,17 @@ codes! {
     /// The disk is full.
     StoreFull = "store_full", INSUFFICIENT_STORAGE, Administrator, "ディスクの空きが足りません。",
         "管理者がディスクの空きを増やしてください。再起動しなくても再開します。";
+    /// Expired data is hidden but cannot be destroyed, because nobody vouches for the clock.
+    RetentionWaitsForClock = "retention_waits_for_clock", SERVICE_UNAVAILABLE, Administrator,
+        "日時を確認できないため、期限切れデータの消去を待っています。",
+        "期限切れのデータは表示されません。管理者がOSの時刻同期を有効にしてください。日時が正しいことを確かめたうえで shikakud retention run --clock-is-right を実行すると、すぐに消去します。";
+    /// Destroying expired data failed and is tried again.
+    RetentionUnfinished = "retention_unfinished", SERVICE_UNAVAILABLE, Administrator,
+        "保存期間の過ぎたデータの消去が終わっていません。",
+        "期限切れのデータは表示されません。消去は自動で繰り返します。続く場合は、管理者がディスクの空きと、データベースを開いているほかのソフトウェアがないかを確認してください。";
+    /// The clock is known to be wrong.
+    ClockWrong = "clock_wrong", SERVICE_UNAVAILABLE, Administrator, "パソコンの日時が正しくありません。",
+        "管理者がOSの時刻同期を有効にし、日時を確認してください。日時が正しくなるまで、期限切れデータの消去は行いません。";
 
     // --- Checks, results, inquiry numbers ---
     /// No such check, or it is too old.

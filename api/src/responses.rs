@@ -113,8 +113,15 @@ errors! {
     CheckStepErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound, Code::WrongPhase]];
     /// Of entering the PIN.
     PinErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase, Code::PinFormat]];
+    /// Of deciding about card-use registration.
+    CardUseRegistrationErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase]];
     /// Of reading one result.
     ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::ResultNotFound]];
+    /// Of fetching results from the central system.
+    CollectErrors = [ALWAYS, WORK, SESSION, &[
+        Code::UpstreamUnreachable, Code::UpstreamTimeout, Code::UpstreamMaintenance, Code::UpstreamCertificate,
+        Code::UpstreamMalformed, Code::UpstreamRefused, Code::UpstreamRenegotiation,
+    ]];
     /// Of setting the inquiry number of a result's person.
     InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY, &[
         Code::ResultNotFound, Code::InquiryPersonUnknown, Code::InquiryPersonAmbiguous,

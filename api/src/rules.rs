@@ -154,6 +154,12 @@ impl Rules for wire::PinEntry {
     }
 }
 
+impl Rules for wire::CardUseRegistration {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
 impl Rules for wire::InquiryNumber {
     fn broken(&self) -> Option<&'static str> {
         None

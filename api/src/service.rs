@@ -171,7 +171,15 @@ pub trait Service: AccountService {
     /// Confirms with the patient's consent that the last PIN try may be used.
     async fn confirm_last_try(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
 
-    /// Cancels a check that has not asked the central system yet.
+    /// Takes the decision about card-use registration. With consent, the registration begins once that is on record.
+    async fn register_card_use(
+        &self,
+        caller: &Caller,
+        id: &str,
+        request: wire::CardUseRegistration,
+    ) -> Answer<wire::Check>;
+
+    /// Cancels a check that the central system is not working on.
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
 
     /// A page of searchable results, newest first.
@@ -182,6 +190,12 @@ pub trait Service: AccountService {
 
     /// One result, searchable or not.
     async fn result(&self, caller: &Caller, id: i64) -> Answer<wire::EligibilityResult>;
+
+    /// Fetches what other terminals and phones of the facility confirmed, or waits for the run that is on.
+    async fn collect_results(&self, caller: &Caller) -> Answer<wire::Collected>;
+
+    /// The operators' announcements, the newest first; for any role.
+    async fn announcements(&self, caller: &Caller) -> Answer<wire::AnnouncementList>;
 
     /// Sets the inquiry number of a result's person, here and at the central system; durable when this returns.
     async fn set_inquiry_number(

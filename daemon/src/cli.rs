@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
 use crate::control::client::{self, ClientError};
-use crate::control::{AccountAct, Command as ControlCommand, Hidden, RoleName, show};
+use crate::control::{AccountAct, Command as ControlCommand, Hidden, Reply as ControlReply, RoleName, show};
 use crate::doctor;
 use crate::start::{Daemon, StartError, Surroundings};
 use crate::system::{OsRandom, SystemClock, credentials_directory};
@@ -48,9 +48,35 @@ enum Command {
     /// 無人で動くレセコンの証明書を管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Machine(MachineCommand),
+    /// 保存期間の過ぎたデータの消去（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum RetentionCommand {
+    /// 何が保存され、何が期限切れで、日時が確認できているかを示す
+    Status {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 機械が読む形（JSON）で出す
+        #[arg(long)]
+        json: bool,
+    },
+    /// 保存期間の過ぎたデータを今すぐ消去する
+    Run {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 機械が読む形（JSON）で出す
+        #[arg(long)]
+        json: bool,
+        /// パソコンの日時が正しいことを管理者が確かめた（監査ログに残る）
+        #[arg(long)]
+        clock_is_right: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -195,6 +221,12 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Account(asked) => account(asked),
         Command::Terminal(asked) => terminal(asked),
         Command::Machine(asked) => machine(asked),
+        Command::Retention(RetentionCommand::Status { file, json }) => {
+            control_as(&file, ControlCommand::RetentionStatus, form(json))
+        }
+        Command::Retention(RetentionCommand::Run { file, json, clock_is_right }) => {
+            control_as(&file, ControlCommand::RetentionRun { clock_is_right }, form(json))
+        }
         Command::Config(ConfigCommand::Check(file)) => return check_config(&file.load()?),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -244,15 +276,26 @@ fn machine(asked: MachineCommand) -> Result<(), Failure> {
     }
 }
 
-/// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
 fn control(file: &ConfigFile, command: ControlCommand) -> Result<(), Failure> {
+    control_as(file, command, show::reply)
+}
+
+/// How an answer is written.
+type Form = fn(&ControlReply, bool, &mut dyn Write) -> std::io::Result<()>;
+
+fn form(json: bool) -> Form {
+    if json { show::json } else { show::reply }
+}
+
+/// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
+fn control_as(file: &ConfigFile, command: ControlCommand, form: Form) -> Result<(), Failure> {
     let config = file.load()?;
     let (clock, random) = ambient();
     // If even this cannot be written, the answer still comes.
     let mut note = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
     let reply = runtime()?.block_on(client::run(&config, &clock, &random, command, &mut note))?;
     let mut out = std::io::stdout();
-    Ok(show::reply(&reply, out.is_terminal(), &mut out)?)
+    Ok(form(&reply, out.is_terminal(), &mut out)?)
 }
 
 /// Never from the command line itself: arguments are seen by every user of the machine.

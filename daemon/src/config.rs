@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::app::checks::Terminal;
@@ -29,9 +30,33 @@ pub struct Config {
     pub terminals: Vec<TerminalSection>,
     /// The central system.
     pub upstream: UpstreamConfig,
+    /// Collecting what other terminals and phones confirmed.
+    #[serde(default)]
+    pub collect: CollectSection,
     /// Logs.
     #[serde(default)]
     pub log: LogSection,
+}
+
+/// Collecting what other terminals and phones of the facility confirmed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CollectSection {
+    /// Minutes from one run to the next, at most a day; 0: only on demand.
+    pub every_minutes: u32,
+}
+
+impl Default for CollectSection {
+    fn default() -> Self {
+        Self { every_minutes: 5 }
+    }
+}
+
+impl CollectSection {
+    /// How often to collect, if by itself.
+    pub fn every(&self) -> Option<SignedDuration> {
+        (self.every_minutes > 0).then(|| SignedDuration::from_mins(i64::from(self.every_minutes)))
+    }
 }
 
 /// Which data this installation holds.
@@ -91,9 +116,41 @@ impl Default for ApiConfig {
 pub struct StoreSection {
     /// Directory of the database and the keyring, mode 0700.
     pub directory: PathBuf,
-    /// The master key's file, mode 0600; keep it on another medium or in another directory, never in a backup
-    /// beside the database.
+    /// The master key's file, mode 0600, in a directory of its own; or `credential:NAME`, a systemd credential.
     pub master_key_file: PathBuf,
+    /// Space kept back on the disk so that purging works on a full one, in MiB.
+    #[serde(default = "default_ballast_mib")]
+    pub ballast_mib: u64,
+    /// Free space in MiB below which no new check is begun.
+    #[serde(default = "default_low_water_mib")]
+    pub low_water_mib: u64,
+}
+
+fn default_ballast_mib() -> u64 {
+    64
+}
+
+fn default_low_water_mib() -> u64 {
+    256
+}
+
+const CREDENTIAL: &str = "credential:";
+
+impl StoreSection {
+    /// A store in a directory with its master key in a file; everything else by default.
+    pub fn new(directory: PathBuf, master_key_file: PathBuf) -> Self {
+        Self {
+            directory,
+            master_key_file,
+            ballast_mib: default_ballast_mib(),
+            low_water_mib: default_low_water_mib(),
+        }
+    }
+
+    /// The systemd credential that is the master key, if it is one.
+    pub fn credential(&self) -> Option<&str> {
+        self.master_key_file.to_str()?.strip_prefix(CREDENTIAL)
+    }
 }
 
 /// A terminal (資格確認端末) and the reader beside it.
@@ -188,6 +245,23 @@ impl Config {
                 rule: "機関コードは一番上の institution_code と同じにするか、省略してください",
             });
         }
+        if self.collect.every_minutes > 24 * 60 {
+            return Err(ConfigError::Value {
+                key: "collect.every_minutes",
+                rule: "結果の取込の間隔は0分（自動では取り込まない）から1440分までです",
+            });
+        }
+        let plain = |name: &str| {
+            (1..=64).contains(&name.len())
+                && !name.starts_with('.')
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        };
+        if self.store.credential().is_some_and(|name| !plain(name)) {
+            return Err(ConfigError::Value {
+                key: "store.master_key_file",
+                rule: "credential: の後の名前は英数字と - _ . の64文字以内です",
+            });
+        }
         if self.terminals.is_empty() {
             return Err(ConfigError::Value {
                 key: "terminals", rule: "端末を1台以上登録してください"
@@ -211,7 +285,9 @@ impl Config {
 
     fn resolve_paths(&mut self, base: &Path, credentials: Option<&Path>) {
         self.store.directory = base.join(&self.store.directory);
-        self.store.master_key_file = base.join(&self.store.master_key_file);
+        if self.store.credential().is_none() {
+            self.store.master_key_file = base.join(&self.store.master_key_file);
+        }
         self.upstream.resolve_paths(base, credentials);
     }
 
@@ -248,32 +324,47 @@ mod tests {
         let config = parse(EXAMPLE).unwrap();
         let defaults = ApiConfig::default();
         assert_eq!((config.api.listen, config.api.tls), (defaults.listen, defaults.tls));
+        assert_eq!(config.collect.every_minutes, CollectSection::default().every_minutes);
         assert_eq!(config.log.filter, LogSection::default().filter);
+        assert_eq!(config.store.ballast_mib, default_ballast_mib());
+        assert_eq!(config.store.low_water_mib, default_low_water_mib());
         assert_eq!(config.upstream.institution_code, config.institution_code);
         let (paths, defaults) = (&config.upstream.paths, crate::upstream::Paths::default());
         assert_eq!(
-            (&paths.auth, &paths.challenge, &paths.confirm, &paths.results, &paths.inquiry_number),
+            (
+                &paths.auth,
+                &paths.challenge,
+                &paths.confirm,
+                &paths.results,
+                &paths.inquiry_number,
+                &paths.announcements
+            ),
             (
                 &defaults.auth,
                 &defaults.challenge,
                 &defaults.confirm,
                 &defaults.results,
-                &defaults.inquiry_number
+                &defaults.inquiry_number,
+                &defaults.announcements
             )
         );
+        assert_eq!(paths.card_use_registration, defaults.card_use_registration);
         let (timeouts, defaults) = (config.upstream.timeouts, crate::upstream::Timeouts::default());
         assert_eq!(
             (timeouts.connect_ms, timeouts.total_ms, timeouts.results_ms),
             (defaults.connect_ms, defaults.total_ms, defaults.results_ms)
         );
+        assert_eq!(timeouts.registration_ms, defaults.registration_ms);
     }
 
     #[test]
     fn a_value_that_breaks_its_rule_is_refused_by_name() {
         for (from, to, key) in [
             ("1312345678", "131234567", "institution_code"),
+            ("\"key/master.key\"", "\"credential:../key\"", "store.master_key_file"),
             ("127.0.0.1:8787", "0.0.0.0:8787", "api.listen"),
             ("id = \"uketsuke-1\"", "id = \"受付\"", "terminals.id"),
+            ("every_minutes = 5", "every_minutes = 1441", "collect.every_minutes"),
             (
                 "account = \"link-account\"",
                 "institution_code = \"9999999999\"\naccount = \"x\"",
@@ -298,6 +389,14 @@ mod tests {
                 "{place}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn a_master_key_may_be_a_credential_whose_name_is_no_path() {
+        let mut config = parse(&EXAMPLE.replace("key/master.key", "credential:master-key")).unwrap();
+        config.resolve_paths(Path::new("/etc/shikaku-bridge"), None);
+        assert_eq!(config.store.credential(), Some("master-key"));
+        assert_eq!(parse(EXAMPLE).unwrap().store.credential(), None);
     }
 
     #[test]

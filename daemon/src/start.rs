@@ -1,7 +1,8 @@
 //! The composition root: the only file that puts concrete adapters, use cases and the listener together.
 
+mod mode;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use api::guard::Guard;
@@ -9,15 +10,22 @@ use api::limits::Limits;
 use api::serve::{self, BindError};
 use tokio::sync::oneshot;
 
+pub use self::mode::ModeError;
+use self::mode::claim_mode;
+pub(crate) use self::mode::marked_mode;
 use crate::app::accounts::ManageAccounts;
+use crate::app::announcements::News;
 use crate::app::checks::{Checks, ChecksParts};
+use crate::app::collect::{Collect, CollectParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::machines::{Machines, MachinesError, MachinesParts};
+use crate::app::maintenance::MaintenanceCalendar;
 use crate::app::own_account::OwnAccount;
-use crate::app::ports::{Clock, Random, StoreError, TerminalAuthentication};
+use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
+use crate::app::retention::{Retention, RetentionParts};
 use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
@@ -31,20 +39,24 @@ use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
 use crate::pki::{self, Certificates, TlsError};
 use crate::service::UseCases;
-use crate::store::{OpenError, Store, StoreConfig};
-use crate::system::{OsRandom, SystemClock};
+use crate::store::{Credential, MasterKeySource, OpenError, Room, Store, StoreConfig};
+use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
 /// What the daemon takes from its surroundings; a harness brings its own.
 pub struct Surroundings {
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What the kernel says of it.
+    pub kernel: Arc<dyn KernelClock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
     /// The readers.
     pub readers: Box<dyn Readers>,
     /// Opens a card's key without its PIN; this machine has no material for it (see the port).
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    /// The announced closures, as far as they are known at the start.
+    pub maintenance: MaintenanceCalendar,
     /// The limits of the API's listener.
     pub limits: Limits,
 }
@@ -54,9 +66,11 @@ impl Surroundings {
     pub fn of_this_machine() -> std::io::Result<Self> {
         Ok(Self {
             clock: Arc::new(SystemClock),
+            kernel: Arc::new(SystemdClock),
             random: Arc::new(OsRandom),
             readers: Box::new(PcscReaders::new()?),
             terminal_authentication: None,
+            maintenance: MaintenanceCalendar::default(),
             limits: Limits::default(),
         })
     }
@@ -101,7 +115,13 @@ pub enum StartError {
 pub struct Daemon {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// The collection of results: on its own schedule, or driven by whoever holds the daemon.
+    pub collect: Collect,
+    /// Destroys what has expired; runs by itself, and whenever it is told to.
+    pub retention: Arc<Retention>,
     tasks: Tasks,
+    /// What uses the store.
+    work: Tasks,
     store: Arc<Store>,
     desk: Arc<Desk>,
     ended: oneshot::Receiver<()>,
@@ -121,25 +141,35 @@ impl Daemon {
         let listener = serve::bind(config.api.listen)?;
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
+        let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
+        // Before anything is answered, if the clock is plausible; otherwise as soon as it is. Until then it is hidden.
+        if let Err(error) = retention.run_if_due().await {
+            tracing::error!(%error, "what has expired could not be destroyed yet");
+        }
+        retention.keep_running(&tasks);
         let desk = Arc::new(Desk::start(around.readers)?);
         central.keep_up(&tasks);
         let parts = Parts {
             clock: around.clock,
             random: around.random,
             terminal_authentication: around.terminal_authentication,
-            tasks: tasks.clone(),
+            maintenance: around.maintenance,
+            tasks: tasks.apart(),
+            retention: retention.clone(),
         };
+        let work = parts.tasks.clone();
         let people = People::open(config, &parts.clock, &parts.random, &store).await?;
+        let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
         let tls = if config.api.tls {
             let authority = people.machines.authority().await?;
             Some(pki::server_config(authority, parts.clock.clone(), parts.random.clone())?)
         } else {
             None
         };
-        let service = use_cases(config, &parts, &people, &store, &desk, &central).await?;
+        let service = use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
-        let control_ended = start_control(config, people.office(), &tasks)?;
+        let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -149,8 +179,9 @@ impl Daemon {
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
+        collect.start();
         tracing::info!(%api, tls = config.api.tls, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, tasks, store, desk, ended, control_ended })
+        Ok(Self { api, collect, retention, tasks, work, store, desk, ended, control_ended })
     }
 
     /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
@@ -168,6 +199,8 @@ impl Daemon {
         if let Err(error) = self.desk.stop().await {
             tracing::error!(%error, "while stopping");
         }
+        // What a check has come to is still written down.
+        self.work.finish().await;
         self.store.close().await;
         self.tasks.finish().await;
     }
@@ -236,8 +269,9 @@ impl People {
         Ok(Self { terminals, machines, sessions, accounts, credentials })
     }
 
-    fn office(&self) -> Office {
+    fn office(&self, retention: Arc<Retention>) -> Office {
         Office {
+            retention,
             accounts: self.accounts.clone(),
             terminals: self.terminals.clone(),
             machines: self.machines.clone(),
@@ -254,8 +288,9 @@ pub(crate) async fn open_office(
     tasks: &Tasks,
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
+    let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock), None));
     match People::open(config, clock, random, &store).await {
-        Ok(people) => Ok((store, people.office())),
+        Ok(people) => Ok((store, people.office(retention))),
         Err(error) => {
             store.close().await;
             Err(error)
@@ -267,7 +302,45 @@ struct Parts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    maintenance: MaintenanceCalendar,
     tasks: Tasks,
+    retention: Arc<Retention>,
+}
+
+/// Retention of an open store; a command without a daemon asks nobody on the network for the time.
+fn retention(
+    store: &Arc<Store>,
+    clock: &Arc<dyn Clock>,
+    kernel: Arc<dyn KernelClock>,
+    witness: Option<Arc<dyn ClockWitness>>,
+) -> Retention {
+    Retention::new(RetentionParts {
+        store: store.clone(),
+        room: store.clone(),
+        clock: clock.clone(),
+        kernel,
+        witness,
+    })
+}
+
+fn collect_parts(
+    config: &Config,
+    parts: &Parts,
+    store: &Arc<Store>,
+    central: &Arc<Upstream>,
+) -> CollectParts {
+    CollectParts {
+        link: central.clone(),
+        results: store.clone(),
+        announcements: store.clone(),
+        calendar: parts.maintenance.clone(),
+        audit: store.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        tasks: parts.tasks.clone(),
+        every: config.collect.every(),
+        origin: config.mode.origin(),
+    }
 }
 
 async fn use_cases(
@@ -277,8 +350,9 @@ async fn use_cases(
     store: &Arc<Store>,
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
+    collect: &Collect,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, tasks } = parts;
+    let Parts { clock, random, terminal_authentication, maintenance, tasks, retention } = parts;
     let origin = config.mode.origin();
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
@@ -298,6 +372,7 @@ async fn use_cases(
             sessions: people.sessions.clone(),
             terminals: people.terminals.clone(),
             machines: people.machines.clone(),
+            announcements: store.clone(),
             audit: store.clone(),
             credentials: people.credentials.clone(),
             clock: clock.clone(),
@@ -321,12 +396,14 @@ async fn use_cases(
             desk: desk.clone(),
             central: central.clone(),
             store: store.clone(),
+            room: store.clone(),
             audit: store.clone(),
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
             settings: store.clone(),
             terminal_authentication: terminal_authentication.clone(),
+            maintenance: maintenance.clone(),
             terminals: config.terminals(),
             origin,
         }),
@@ -335,9 +412,13 @@ async fn use_cases(
             desk: desk.clone(),
             upstream: central.clone(),
             store: store.clone(),
+            retention: retention.clone(),
             inquiries: inquiries.clone(),
+            collect: collect.clone(),
             clock: clock.clone(),
         },
+        collect: collect.clone(),
+        news: News { store: store.clone() },
         inquiries,
         settings: ChangeSettings { store: store.clone() },
         origin,
@@ -349,8 +430,18 @@ pub(crate) fn store_paths(config: &Config) -> StoreConfig {
     StoreConfig {
         data_dir: config.store.directory.clone(),
         keyring: config.store.directory.join("keyring"),
-        master_key: config.store.master_key_file.clone(),
+        master_key: match config.store.credential() {
+            Some(name) => MasterKeySource::External(Arc::new(Credential {
+                name: name.to_owned(),
+                directory: credentials_directory(),
+            })),
+            None => config.store.master_key_file.clone().into(),
+        },
         readers: READERS,
+        room: Room {
+            ballast: config.store.ballast_mib.saturating_mul(1 << 20),
+            low_water: config.store.low_water_mib.saturating_mul(1 << 20),
+        },
     }
 }
 
@@ -371,62 +462,3 @@ pub(crate) async fn open_store(
 
 /// Connections that read at the same time: more than the cores of a clinic's PC brings nothing.
 const READERS: u32 = 4;
-
-/// Why a data directory is not usable in this mode.
-#[derive(Debug, thiserror::Error)]
-pub enum ModeError {
-    /// It holds the other kind of data.
-    #[error("{directory} は {found} のデータです。{wanted} には別の directory を設定してください")]
-    Other {
-        /// The directory.
-        directory: std::path::PathBuf,
-        /// What it holds.
-        found: String,
-        /// What was configured.
-        wanted: &'static str,
-    },
-    /// Its mark could not be read or written.
-    #[error("データの種類の印を読み書きできません: {0}")]
-    Unreadable(#[from] std::io::Error),
-}
-
-/// The file that marks a data directory with its mode.
-const MODE_MARK: &str = "mode";
-
-/// The mode a data directory is marked with, if it is marked yet.
-pub(crate) fn marked_mode(directory: &Path) -> std::io::Result<Option<String>> {
-    match std::fs::read_to_string(directory.join(MODE_MARK)) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Marks a new data directory with its mode, for ever: sandbox data never mixes with real data.
-fn claim_mode(directory: &Path, wanted: &'static str) -> Result<(), ModeError> {
-    let Some(found) = marked_mode(directory)? else {
-        std::fs::write(directory.join(MODE_MARK), wanted)?;
-        return Ok(());
-    };
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(ModeError::Other { directory: directory.to_owned(), found, wanted })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_data_directory_belongs_to_one_mode_for_ever() {
-        let directory = std::env::temp_dir().join(format!("shikaku-mode-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        assert!(claim_mode(&directory, "sandbox").is_ok());
-        assert!(claim_mode(&directory, "sandbox").is_ok());
-        let refused = claim_mode(&directory, "production").unwrap_err();
-        assert!(matches!(refused, ModeError::Other { found, .. } if found == "sandbox"));
-        std::fs::remove_dir_all(&directory).unwrap();
-    }
-}

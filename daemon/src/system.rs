@@ -3,14 +3,17 @@
 //! The only places where the bans of clippy.toml are lifted.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 
-use crate::app::ports::{Clock, Random};
+use crate::app::ports::{Clock, KernelClock, Random};
 
 /// The wall clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,6 +24,50 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    /// Since the machine's start, its sleep included.
+    fn steady(&self) -> Duration {
+        let time = clock_gettime(ClockId::Boottime);
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or_default(),
+            u32::try_from(time.tv_nsec).unwrap_or_default(),
+        )
+    }
+}
+
+/// The kernel's word on its own clock, as the service manager passes it on: `adjtimex` itself has no safe binding.
+///
+/// systemd-timedated reads the kernel's flag, which any time service (timesyncd, chrony, ntpsec) sets and which a clock
+/// set by hand clears. Where it does not answer, the mark of systemd-timesyncd counts, which only says that the clock
+/// was synchronised once since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemdClock;
+
+#[async_trait]
+impl KernelClock for SystemdClock {
+    async fn is_synchronised(&self) -> Option<bool> {
+        let asked = tokio::task::spawn_blocking(|| timedated().or_else(timesyncd)).await;
+        asked.ok().flatten()
+    }
+}
+
+fn timedated() -> Option<bool> {
+    let asked = std::process::Command::new("timedatectl")
+        .args(["show", "--property=NTPSynchronized", "--value"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    match asked.stdout.trim_ascii() {
+        b"yes" => Some(true),
+        b"no" => Some(false),
+        _ => None,
+    }
+}
+
+fn timesyncd() -> Option<bool> {
+    let state = Path::new("/run/systemd/timesync");
+    state.is_dir().then(|| state.join("synchronized").exists())
 }
 
 /// Certificates are judged by the injected clock, like everything else that depends on time.
@@ -56,7 +103,7 @@ impl Random for OsRandom {
 
 /// Where systemd put this service's credentials (`LoadCredential=`), if it started it with any.
 #[expect(clippy::disallowed_methods, reason = "systemd names the place in the environment and nowhere else")]
-pub fn credentials_directory() -> Option<std::path::PathBuf> {
+pub fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into)
 }
 

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod checks;
+mod collect;
+mod collect_news;
 mod download;
 mod inquiry_numbers;
 mod inquiry_numbers_bulk;
@@ -9,6 +11,8 @@ mod machines;
 mod methods;
 mod people;
 mod readers;
+mod registration;
+mod retention;
 mod sessions;
 mod sign_in;
 mod snapshots;

@@ -1,5 +1,7 @@
 //! Tests that need the real PC/SC run inside a lane of their own, in a second process of this binary.
 
+use std::path::Path;
+
 use harness::lane::{self, Lane};
 
 /// Runs `body` in a lane. `test` is the caller's own path (`module::function`): inside the lane only it is run.
@@ -14,8 +16,14 @@ pub fn run_with_readers(test: &str, readers: &[&str], body: impl FnOnce(&mut Lan
     run_in(test, || Lane::with_readers(readers), body);
 }
 
+/// Runs `body` in namespaces of its own with a small disk at the path it is given; no PC/SC.
 #[track_caller]
-fn run_in(test: &str, start: impl FnOnce() -> Lane, body: impl FnOnce(&mut Lane)) {
+pub fn run_on_small_disk(test: &str, mib: u32, body: impl FnOnce(&Path)) {
+    run_in(test, || lane::small_disk(mib), |disk| body(disk));
+}
+
+#[track_caller]
+fn run_in<L>(test: &str, start: impl FnOnce() -> L, body: impl FnOnce(&mut L)) {
     if lane::inside().as_deref() == Some(test) {
         return body(&mut start());
     }

@@ -6,6 +6,7 @@ mod card;
 mod clinic;
 mod contract;
 mod doctor;
+mod durability;
 mod fuzz;
 mod lane;
 mod opensc;

@@ -92,10 +92,8 @@ fn a_card_flapping_on_the_reader_is_served_as_soon_as_it_lies_still() {
                     event = desk.card(A, Some(&event)).await;
                 }
             }
-            link.remove();
-            desk.empty(A).await;
-            link.insert();
-            let last = desk.serves(A, Some(&event), "taro").await;
+            // The desk may still be seeing the flaps before.
+            let last = desk.serves_once_still(A, &event, "taro").await;
             assert_eq!(desk.sign(&event, "1234").await.err(), Some(CardError::Removed));
             assert!(last.insertion > event.insertion);
             nothing_is_left_behind(before).await;

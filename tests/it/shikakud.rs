@@ -1,13 +1,12 @@
 //! The shipped binary in front of a real pcscd: a check from tap to download, pcscd restarted, and nothing secret written.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use daemon::system::{OsRandom, SystemClock};
 use harness::card::SimCard;
 use harness::clinic::{Credentials, Visitor};
-use harness::lane::{self as private, READER};
+use harness::lane::READER;
 use harness::personas::Personas;
 use harness::pki::CardPki;
 use harness::process::{Installation, Running};
@@ -112,83 +111,6 @@ async fn wait_for_card_code(visitor: &Visitor, code: &str) {
     };
     // The daemon looks for a service that is away every half second.
     tokio::time::timeout(std::time::Duration::from_secs(10), wait).await.expect("health follows pcscd");
-}
-
-#[test]
-fn nothing_secret_or_personal_is_written_anywhere_in_clear() {
-    lane::run("shikakud::nothing_secret_or_personal_is_written_anywhere_in_clear", |lane| {
-        block_on(async {
-            let site = Site::build("trace").await;
-            let running = site.run();
-            let _link = lane.insert(card("leading-zero-pin"));
-            let persona = Personas::builtin().by_name("leading-zero-pin").expect("a persona");
-            let visitor = site.visitor().await;
-            let done = visitor.check_with_pin(&persona.card.pin).await;
-            assert_eq!(done["phase"], "done", "{}", running.log());
-            let target = format!("/v1/results/{}/inquiry-number", done["result_id"]);
-            let set = visitor.put(&target, &serde_json::json!({ "inquiry_number": "CANARY-0042" })).await;
-            assert_eq!(set.status, 200);
-            let id = running.id();
-            let surroundings = [format!("/proc/{id}/cmdline"), format!("/proc/{id}/environ")];
-            for file in surroundings {
-                no_canary_in(&site, &visitor, &fs::read(&file).unwrap_or_default(), &file);
-            }
-            assert!(running.log().contains("TRACE"), "the log must be at its most talkative");
-            assert!(running.stop().success());
-            let mut files = Vec::new();
-            files_below(&site.directory.path().join("data"), &mut files);
-            files.push(site.directory.path().join("shikakud.log"));
-            assert!(files.len() >= 3, "{files:?}");
-            for file in files {
-                no_canary_in(&site, &visitor, &fs::read(&file).expect("a file"), &file.display().to_string());
-            }
-        });
-        assert!(private::inside().is_some());
-    });
-}
-
-fn no_canary_in(site: &Site, visitor: &Visitor, bytes: &[u8], place: &str) {
-    let persona = Personas::builtin().by_name("leading-zero-pin").expect("a persona");
-    let result = persona.answer.fields().next().expect("a result");
-    // Short codes and dates are not canaries: they would be found by chance.
-    let personal =
-        result.iter().map(|(_, value)| (*value).to_owned()).filter(|value| value.chars().count() >= 5);
-    let secrets = [
-        site.credentials.password.clone(),
-        site.credentials.totp_secret.clone(),
-        visitor.token().expect("a session").to_owned(),
-        "CANARY-0042".to_owned(),
-    ];
-    for canary in personal.chain(secrets) {
-        for (form, needle) in forms(&canary) {
-            let found = bytes.windows(needle.len()).any(|window| window == needle);
-            assert!(!found, "a canary of {} characters stands in {place} as {form}", canary.chars().count());
-        }
-    }
-}
-
-/// The canary as it could be written.
-fn forms(canary: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let bytes = canary.as_bytes();
-    vec![
-        ("UTF-8", bytes.to_vec()),
-        ("UTF-16", canary.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-        ("hex", data_encoding::HEXLOWER.encode(bytes).into_bytes()),
-        ("upper hex", data_encoding::HEXUPPER.encode(bytes).into_bytes()),
-        ("base64", data_encoding::BASE64_NOPAD.encode(bytes).into_bytes()),
-        ("bytes as a list", format!("{bytes:?}").trim_matches(['[', ']']).to_owned().into_bytes()),
-    ]
-}
-
-fn files_below(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files_below(&path, found);
-        } else {
-            found.push(path);
-        }
-    }
 }
 
 /// Fails if either call of `system::harden_process` is missing: the limit is read back, and the kernel gives the files in

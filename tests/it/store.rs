@@ -4,9 +4,13 @@
 
 mod accounts;
 mod audit;
+mod collect;
+mod keys;
 mod opening;
 mod queue;
+mod refusals;
 mod results;
 mod retention;
+mod retention_trouble;
 mod secrecy;
 mod support;

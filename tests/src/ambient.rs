@@ -2,31 +2,69 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
-use daemon::app::ports::{Clock, Random};
+use async_trait::async_trait;
+use daemon::app::ports::{Clock, KernelClock, Random};
 use jiff::{SignedDuration, Timestamp};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 /// A clock that moves only when told to.
 #[derive(Debug)]
-pub struct HeldClock(Mutex<Timestamp>);
+pub struct HeldClock(Mutex<(Timestamp, Duration)>);
 
 impl HeldClock {
     /// Stands at an instant.
     pub fn at(now: Timestamp) -> Self {
-        Self(Mutex::new(now))
+        Self(Mutex::new((now, Duration::ZERO)))
     }
 
-    /// Moves on, or back.
+    /// Moves on, as time does; or back, as only a hand can.
     pub fn advance(&self, by: SignedDuration) {
+        self.change(by, Duration::try_from(by).unwrap_or_default());
+    }
+
+    /// Is set to another time by a hand, without any time passing.
+    pub fn jump(&self, by: SignedDuration) {
+        self.change(by, Duration::ZERO);
+    }
+
+    fn change(&self, wall: SignedDuration, passed: Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = now.checked_add(by).unwrap_or(*now);
+        *now = (now.0.checked_add(wall).unwrap_or(now.0), now.1.saturating_add(passed));
+    }
+
+    /// Moves on to an instant, as time does; or back to it, as only a hand can.
+    pub fn set(&self, to: Timestamp) {
+        self.advance(to.duration_since(self.now()));
     }
 }
 
 impl Clock for HeldClock {
     fn now(&self) -> Timestamp {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn steady(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
+
+/// A kernel that says of its clock what it is told to.
+#[derive(Debug, Default)]
+pub struct HeldKernel(Mutex<Option<bool>>);
+
+impl HeldKernel {
+    /// Says from now on whether the clock is synchronised, or that it does not know.
+    pub fn say(&self, synchronised: Option<bool>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = synchronised;
+    }
+}
+
+#[async_trait]
+impl KernelClock for HeldKernel {
+    async fn is_synchronised(&self) -> Option<bool> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -89,6 +89,25 @@ impl FrontDesk {
         assert_signed_by(signed, persona);
         card
     }
+
+    /// Waits for a card other than `before` that lies still long enough to sign; returns it. A card that left meanwhile
+    /// must have been seen to leave.
+    ///
+    /// # Panics
+    /// None does in time.
+    pub async fn serves_once_still(&self, reader: &str, before: &CardEvent, persona: &str) -> CardEvent {
+        let mut before = before.clone();
+        loop {
+            let card = self.card(reader, Some(&before)).await;
+            match self.sign(&card, "1234").await {
+                Err(CardError::Removed) => before = card,
+                signed => {
+                    assert_signed_by(signed, persona);
+                    return card;
+                }
+            }
+        }
+    }
 }
 
 /// The card on a reader.

@@ -79,6 +79,20 @@ pub fn log() -> String {
     fs::read_to_string(LOG).unwrap_or_default()
 }
 
+/// Lays a disk of `mib` MiB into memory, only inside a lane; returns where it is. It vanishes with the lane.
+pub fn small_disk(mib: u32) -> PathBuf {
+    assert!(inside().is_some(), "only inside a lane: this would change the machine's own /run");
+    run(Command::new("mount").args([
+        "-t",
+        "tmpfs",
+        "-o",
+        &format!("size={mib}m,mode=0700"),
+        "tmpfs",
+        "/run",
+    ]));
+    PathBuf::from("/run")
+}
+
 /// A running pcscd with one virtual reader of vpcd, [`READER`], or with readers of our own driver.
 pub struct Lane {
     pcscd: Option<Child>,

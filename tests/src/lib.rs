@@ -2,9 +2,12 @@
 //! links to real PC/SC, and the clinic that puts them around the daemon. Depends on the product, never the other way.
 
 pub mod ambient;
+pub mod c_library;
 pub mod card;
 pub mod clinic;
 pub mod contract;
+pub mod dice;
+pub mod durability;
 pub mod front_desk;
 pub mod fuzz_targets;
 pub mod ifd_driver;
@@ -14,5 +17,6 @@ pub mod personas;
 pub mod pki;
 pub mod process;
 pub mod raw_http;
+pub mod retention;
 pub mod schedules;
 pub mod upstream;

@@ -14,7 +14,7 @@ use daemon::app::inquiries::{Inquiries, InquiriesParts};
 use daemon::app::ports::{Clock as _, Inquiry, InquiryEnd, Role};
 use daemon::app::tasks::Tasks;
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
-use daemon::store::{Store, StoreConfig};
+use daemon::store::{Room, Store, StoreConfig};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
@@ -54,7 +54,8 @@ pub async fn eight_hours(an_hour: u32) -> Outage {
     let config = StoreConfig {
         data_dir: directory.path().join("data"),
         keyring: directory.path().join("data").join("keyring"),
-        master_key: directory.path().join("key").join("master.key"),
+        master_key: directory.path().join("key").join("master.key").into(),
+        room: Room { ballast: 0, low_water: 0 },
         readers: 2,
     };
     let store = Store::open(&config, clock.clone(), random.clone(), &tasks).await.expect("the store opens");

@@ -23,14 +23,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Panics
 /// It is not there; the message names the command that builds it.
 pub fn shikakud() -> PathBuf {
+    built("shikakud")
+}
+
+/// One of our programs as built beside this one.
+///
+/// # Panics
+/// It is not there; the message names the command that builds it.
+pub fn built(name: &str) -> PathBuf {
     let here = std::env::current_exe().expect("this program has a path");
-    let program = here
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|directory| directory.join("shikakud"))
-        .find(|path| path.exists());
-    program.expect("shikakud is not built: run `make test`, or `cargo build --workspace --bins` first")
+    let mut places = here.ancestors().skip(1).take(2).map(|directory| directory.join(name));
+    let program = places.find(|path| path.exists());
+    program.unwrap_or_else(|| {
+        panic!("{name} is not built: run `make test`, or `cargo build --workspace --bins` first")
+    })
 }
 
 /// A port that is free now.
@@ -65,6 +71,14 @@ impl Installation {
         let configuration = directory.join("shikakud.toml");
         fs::write(&configuration, text).expect("a configuration file");
         Self { api, configuration, institution_code }
+    }
+
+    /// The same configuration as another file, with data of its own beside it.
+    #[must_use]
+    pub fn copied_to(&self, configuration: &Path) -> Self {
+        fs::copy(&self.configuration, configuration).expect("a configuration file");
+        let institution_code = self.institution_code.clone();
+        Self { api: self.api, configuration: configuration.to_owned(), institution_code }
     }
 
     /// `shikakud` with arguments and this configuration.
@@ -148,6 +162,23 @@ impl Running {
         self.child.id()
     }
 
+    /// Its directory below `/proc`. In a lane that shows the processes of the machine, under other numbers.
+    ///
+    /// # Panics
+    /// It is not there.
+    pub fn proc_directory(&self) -> PathBuf {
+        let namespace = |process: &Path| fs::read_link(process.join("ns/pid")).ok();
+        let ours = namespace(Path::new("/proc/self")).expect("our own namespace");
+        let is_it = |process: &Path| {
+            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+            let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+            let id = ids.split_whitespace().last().and_then(|id| id.parse().ok());
+            id == Some(self.child.id()) && namespace(process).as_ref() == Some(&ours)
+        };
+        let mut processes = fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path());
+        processes.find(|process| is_it(process)).expect("the process runs")
+    }
+
     /// Waits until it answers; returns how long that took from now.
     ///
     /// # Panics
@@ -178,9 +209,18 @@ impl Running {
     }
 
     /// Asks it to stop (SIGTERM) and waits for its end.
-    pub fn stop(mut self) -> ExitStatus {
+    pub fn stop(self) -> ExitStatus {
+        self.end_by(Signal::TERM)
+    }
+
+    /// Makes it crash (SIGABRT, which writes a core dump where that is allowed) and waits for its end.
+    pub fn abort(self) -> ExitStatus {
+        self.end_by(Signal::ABORT)
+    }
+
+    fn end_by(mut self, signal: Signal) -> ExitStatus {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(id, Signal::TERM).expect("the process runs");
+        kill_process(id, signal).expect("the process runs");
         self.child.wait().expect("a child")
     }
 }

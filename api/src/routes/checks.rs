@@ -1,4 +1,4 @@
-//! Checks (資格確認): start, follow, enter the PIN, cancel.
+//! Checks (資格確認): start, follow, enter the PIN, register the card, cancel.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 
 use super::{Reply, TAG_CHECKS};
 use crate::extract::{Id, Json, Query, Session};
-use crate::responses::{CheckErrors, CheckStepErrors, NewCheckErrors, PinErrors};
+use crate::responses::{CardUseRegistrationErrors, CheckErrors, CheckStepErrors, NewCheckErrors, PinErrors};
 use crate::serve::Stopping;
 use crate::service::Service;
 use crate::wire;
@@ -56,7 +56,7 @@ pub(super) async fn get_check(
 
 /// 資格確認の中止
 ///
-/// オンライン資格確認等システムに問い合わせたあとは中止できません。
+/// オンライン資格確認等システムに問い合わせている間（asking_upstream、registering）は中止できません。
 #[utoipa::path(
     delete, path = "/v1/checks/{id}", operation_id = "cancel_check", tag = TAG_CHECKS,
     security(("bearer" = [])),
@@ -73,7 +73,8 @@ pub(super) async fn cancel_check(
 
 /// 暗証番号の入力
 ///
-/// 段階が waiting_for_pin のときに送ります。暗証番号は記録されず、次にかざされたカードへの1回の照合だけに使われます。
+/// 段階が waiting_for_pin か、その前の fetching_challenge のときに1回だけ送ります。暗証番号は記録されません。入力のときに
+/// カードリーダーにあるカード、なければ次にかざされたカードへの1回の照合だけに使われ、そのカードが離れると破棄されます。
 #[utoipa::path(
     put, path = "/v1/checks/{id}/pin", operation_id = "enter_pin", tag = TAG_CHECKS,
     security(("bearer" = [])),
@@ -104,4 +105,25 @@ pub(super) async fn confirm_last_try(
     Id(id): Id<String>,
 ) -> Reply<Json<wire::Check>> {
     Ok(Json(service.confirm_last_try(&caller, &id).await?))
+}
+
+/// 健康保険証利用登録の同意
+///
+/// 段階が offering_registration のときに、利用登録の申込みについて患者の意思を確認して送ります。同意は監査ログに記録されてから、
+/// 登録に進みます（registering）。登録が終わると、そのまま資格確認の結果になります。登録を自動でやり直すことはありません。
+#[utoipa::path(
+    post, path = "/v1/checks/{id}/card-use-registration", operation_id = "register_card_use", tag = TAG_CHECKS,
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "資格確認の番号。")), request_body = wire::CardUseRegistration,
+    responses(
+        (status = 200, description = "受け取りました。", body = wire::Check), CardUseRegistrationErrors
+    )
+)]
+pub(super) async fn register_card_use(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Id(id): Id<String>,
+    Json(request): Json<wire::CardUseRegistration>,
+) -> Reply<Json<wire::Check>> {
+    Ok(Json(service.register_card_use(&caller, &id, request).await?))
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 
 use super::{Reply, TAG_RESULTS};
 use crate::extract::{Id, Json, Query, Session};
-use crate::responses::{QueryErrors, ResultErrors};
+use crate::responses::{CollectErrors, QueryErrors, ResultErrors};
 use crate::service::Service;
 use crate::wire;
 
@@ -54,4 +54,20 @@ pub(super) async fn get_result(
     Id(id): Id<i64>,
 ) -> Reply<Json<wire::EligibilityResult>> {
     Ok(Json(service.result(&caller, id).await?))
+}
+
+/// ほかの端末の結果の取込
+///
+/// 施設のほかの端末やスマートフォンで行った資格確認の結果を、オンライン資格確認等システムから今すぐ取り込みます。
+/// 取込中に送ったときは、その終わりを待って答えます。同じ結果が2件になることはありません。
+#[utoipa::path(
+    post, path = "/v1/results/collect", operation_id = "collect_results", tag = TAG_RESULTS,
+    security(("bearer" = [])),
+    responses((status = 200, description = "取り込みました。または、続いています。", body = wire::Collected), CollectErrors)
+)]
+pub(super) async fn collect_results(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+) -> Reply<Json<wire::Collected>> {
+    Ok(Json(service.collect_results(&caller).await?))
 }

@@ -38,6 +38,21 @@ pub(super) async fn get_health(
     Ok(Json(service.health(&caller).await?))
 }
 
+/// 運営からのお知らせ
+///
+/// オンライン資格確認等システムの運営からのお知らせを新しい順に返します。接続できない間も、最後に届いたものを返します。
+#[utoipa::path(
+    get, path = "/v1/announcements", operation_id = "list_announcements", tag = TAG_SYSTEM,
+    security(("bearer" = [])),
+    responses((status = 200, description = "お知らせの一覧。", body = wire::AnnouncementList), PlainErrors)
+)]
+pub(super) async fn list_announcements(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+) -> Reply<Json<wire::AnnouncementList>> {
+    Ok(Json(service.announcements(&caller).await?))
+}
+
 /// プロセスの生存確認
 ///
 /// ログインなしで使えます。プロセスが要求に応えることだけを表します。

@@ -98,6 +98,28 @@ pub struct PinEntry {
     pub pin: SecretText,
 }
 
+words! {
+    /// 利用登録に同意した人。
+    ConsentedBy {
+        /// 患者本人（原則）。
+        Patient = "patient",
+        /// 法定代理人。乳幼児または成年被後見人の場合です。
+        LegalRepresentative = "legal_representative",
+    }
+}
+
+/// 健康保険証利用登録についての患者の意思。
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CardUseRegistration {
+    /// 実物のマイナンバーカードを健康保険証等として利用するための申込みに、患者が同意したか。true で登録に進み、false で終わります。
+    #[schema(example = true)]
+    pub consent: bool,
+    /// 同意した人。省略は患者本人を意味します。consent が true のときに監査ログに記録されます。
+    #[schema(nullable = false)]
+    pub consented_by: Option<ConsentedBy>,
+}
+
 /// 変化を待つ条件。
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +148,10 @@ words! {
         ConfirmingLastTry = "confirming_last_try",
         /// オンライン資格確認等システムに資格を確認しています。
         AskingUpstream = "asking_upstream",
+        /// 健康保険証としての利用登録がされていません。登録の申込みに患者が同意するか確認し、card-use-registration か中止を送ってください（5分以内）。
+        OfferingRegistration = "offering_registration",
+        /// 利用登録をしています（目安15秒、最長25秒）。中止できません。終わると結果に進みます。
+        Registering = "registering",
         /// 終わりました。result_id の結果を確認してください。
         Done = "done",
         /// できませんでした。failure に理由と対応があります。

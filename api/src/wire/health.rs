@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Method;
+use super::{CollectHealth, MaintenanceHealth, Method};
 use crate::codes::Code;
 use crate::words::words;
 
@@ -64,6 +64,12 @@ pub struct Health {
     pub upstream: HealthPart,
     /// 結果の保存。
     pub store: HealthPart,
+    /// ほかの端末やスマートフォンで行った資格確認の結果の取込。
+    pub collect: CollectHealth,
+    /// お知らせで予告された停止。
+    pub maintenance: MaintenanceHealth,
+    /// 保存期間の過ぎたデータの消去。
+    pub retention: RetentionPart,
     /// オンライン資格確認等システムとの接続の詳しい状態。
     pub link: UpstreamLink,
     /// 接続について知っておくべきこと、すべきこと。急ぐものから順に並びます。
@@ -155,6 +161,54 @@ pub struct QueueHealth {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 90, minimum = 0)]
     pub oldest_s: Option<u64>,
+}
+
+/// 保存期間の過ぎたデータの消去の状態。過ぎたデータは、消去の前でも表示されません。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RetentionPart {
+    /// 状態。
+    pub state: HealthState,
+    /// 問題のコード。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<Code>,
+    /// 何が起きているか。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "保存期間の過ぎたデータの消去が終わっていません。")]
+    pub title: Option<String>,
+    /// 今できること。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "管理者がディスクの空きを確認してください。")]
+    pub guidance: Option<String>,
+    /// 保存期間が過ぎてから消去を待っている秒数。待っているものがなければ0。
+    #[schema(minimum = 0, example = 0)]
+    pub lag_seconds: i64,
+    /// 日時が正しいと確認できているか。確認できるまで消去は行いません。
+    pub clock: ClockState,
+}
+
+impl RetentionPart {
+    /// The part with how long something waits and what is known of the clock.
+    pub fn new(part: HealthPart, lag_seconds: i64, clock: ClockState) -> Self {
+        let HealthPart { state, code, title, guidance } = part;
+        Self { state, code, title, guidance, lag_seconds, clock }
+    }
+}
+
+words! {
+    /// パソコンの日時の確認。
+    ClockState {
+        /// OSの時刻同期で確認しました。
+        Synchronised = "synchronised",
+        /// オンライン資格確認等システムの時刻と一致しています。
+        Confirmed = "confirmed",
+        /// まだ確認できていません。
+        Unknown = "unknown",
+        /// OSの時刻同期ができていません。
+        Unsynchronised = "unsynchronised",
+        /// オンライン資格確認等システムの時刻と30秒を超えて違います。
+        Wrong = "wrong",
+    }
 }
 
 /// 各部の状態。

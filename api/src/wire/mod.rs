@@ -4,7 +4,9 @@
 //! An absent optional field is left out of the JSON, never `null` and never an empty string of our own.
 
 mod account;
+mod announcement;
 mod check;
+mod collect;
 mod eligibility;
 mod health;
 mod inquiry;
@@ -19,14 +21,16 @@ pub use account::{
     Account, AccountReset, AccountStatus, Accounts, Enrolment, NewAccount, PasswordChange, PasswordProof,
     RecoveryCodes, TotpConfirmation, TotpOffer,
 };
+pub use announcement::{Announcement, AnnouncementKind, AnnouncementList, Closure, ClosureScope};
 pub use check::{
-    CardKind, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait, EnteredBy, Method,
-    NewCheck, PinEntry, Token,
+    CardKind, CardUseRegistration, Certificate, CertificateState, Check, CheckFailure, CheckPhase, CheckWait,
+    ConsentedBy, EnteredBy, Method, NewCheck, PinEntry, Token,
 };
+pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{
-    CircuitState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader, ReaderState,
-    Readers, UpstreamLink,
+    CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
+    ReaderState, Readers, RetentionPart, UpstreamLink,
 };
 pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
@@ -34,8 +38,8 @@ pub use inquiry::{
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
 pub use result::{
-    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, Validity, ValidityCode,
-    ValidityFilter, Withheld,
+    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, ResultSource, Validity,
+    ValidityCode, ValidityFilter, Withheld,
 };
 pub use secret::SecretText;
 pub use session::{

@@ -13,18 +13,23 @@ pub struct EligibilityResult {
     /// 結果の番号。
     #[schema(example = 42)]
     pub id: i64,
-    /// 資格確認の番号。
-    #[schema(example = "01J2ZK3M9Q4R8T6V7W5X1Y0ABC")]
-    pub check_id: String,
+    /// どこで行った資格確認か。
+    pub source: ResultSource,
+    /// 資格確認の番号。この資格ブリッジで行った資格確認にだけあります。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "01J2ZK3M9Q4R8T6V7W5X1Y0ABC")]
+    pub check_id: Option<String>,
     /// 資格確認を行った日時（処理実行日時。日本時間、RFC 3339）。
     #[schema(format = DateTime, example = "2026-07-08T12:00:00+09:00")]
     pub checked_at: String,
     /// 資格確認日。どの日の資格かを表し、資格確認を行った日と異なることがあります。
     #[schema(format = Date, example = "2026-07-08")]
     pub confirmed_for: String,
-    /// 本人確認の方法。
-    pub method: Method,
-    /// 資格確認を行った端末。
+    /// 本人確認の方法。ほかの端末やスマートフォンで行った資格確認では分かりません。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub method: Option<Method>,
+    /// 資格確認を行った端末。central: で始まるものは、オンライン資格確認等システムでの端末の名前です。
     #[schema(example = "uketsuke-1")]
     pub terminal: String,
     /// 資格有効性。
@@ -51,6 +56,16 @@ pub struct EligibilityResult {
     pub withheld: Withheld,
     /// 資格情報。通常は1件、複数該当では2件以上、該当資格なしでは0件です。
     pub eligibilities: Vec<Eligibility>,
+}
+
+words! {
+    /// どこで行った資格確認か。
+    ResultSource {
+        /// この資格ブリッジ。
+        Own = "own",
+        /// 施設のほかの端末またはスマートフォン。
+        Elsewhere = "elsewhere",
+    }
 }
 
 /// 資格有効性。
@@ -133,7 +148,7 @@ pub struct ResultQuery {
     #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-31")]
     pub to: Option<String>,
     /// この端末で行った資格確認だけ。
-    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 64)]
+    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
     pub terminal: Option<String>,
     /// この資格有効性の結果だけ。
     #[param(nullable = false, inline)]
@@ -158,7 +173,7 @@ pub struct CountQuery {
     #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-31")]
     pub to: Option<String>,
     /// この端末で行った資格確認だけ。
-    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 64)]
+    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
     pub terminal: Option<String>,
     /// この資格有効性の結果だけ。
     #[param(nullable = false, inline)]

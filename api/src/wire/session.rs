@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::words::words;
 
-use super::SecretText;
+use super::{AnnouncementList, SecretText};
 
 /// ログインの要求。すべてを1回で送るか、POST /v1/sessions/begin で受け取った ticket に続けて送ります。どれが誤っていても、応答は同じです。
 #[derive(Debug, Deserialize, ToSchema)]
@@ -87,6 +87,8 @@ pub struct Session {
     /// 操作がないときにセッションが終わるまでの秒数。
     #[schema(example = 1800, minimum = 0)]
     pub idle_timeout_s: i64,
+    /// 運営からのお知らせ。前回のログインの後に届いたものには new が付きます。
+    pub announcements: AnnouncementList,
     /// true のとき、先に PUT /v1/accounts/me/password でパスワードを変更してください。
     pub password_change_required: bool,
 }
@@ -99,6 +101,7 @@ impl std::fmt::Debug for Session {
             .field("role", &self.role)
             .field("expires_at", &self.expires_at)
             .field("idle_timeout_s", &self.idle_timeout_s)
+            .field("announcements", &self.announcements.announcements.len())
             .field("password_change_required", &self.password_change_required)
             .finish()
     }

@@ -18,10 +18,14 @@ pub enum Action {
     RunChecks,
     /// See results of checks.
     ReadResults,
+    /// Fetch results of other terminals now.
+    CollectResults,
     /// Set inquiry numbers.
     SetInquiryNumbers,
     /// See readers and health.
     SeeHealth,
+    /// See announcements.
+    SeeAnnouncements,
     /// See settings.
     SeeSettings,
     /// Change settings.
@@ -38,10 +42,10 @@ impl Actor {
     /// Whether the actor may do it. An administrator manages the installation and does not see patients.
     pub fn may(&self, action: Action) -> Result<(), Forbidden> {
         let allowed = match action {
-            Action::RunChecks | Action::ReadResults | Action::SetInquiryNumbers => {
+            Action::RunChecks | Action::ReadResults | Action::CollectResults | Action::SetInquiryNumbers => {
                 self.role != Role::Administrator
             }
-            Action::SeeHealth | Action::SeeSettings => true,
+            Action::SeeHealth | Action::SeeSettings | Action::SeeAnnouncements => true,
             Action::ChangeSettings | Action::Administer => self.role == Role::Administrator,
         };
         if allowed { Ok(()) } else { Err(Forbidden) }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::access::{Action, Actor, Forbidden};
+use super::collect::{Collect, CollectView};
 use super::inquiries::Inquiries;
 use super::ports::{
     CardDesk, Clock, DeskView, Renewal, ResultStore, StoreError, UpstreamStatus, UpstreamView,
 };
+use super::retention::{Retention, RetentionHealth};
 use crate::domain::breaker::Circuit;
 use crate::domain::check::ResultId;
 use crate::domain::queue::QueueView;
@@ -27,6 +29,10 @@ pub struct HealthView {
     pub notices: Vec<Notice>,
     /// Whether the store answers.
     pub store: Result<(), StoreError>,
+    /// The collection, and announced closures.
+    pub collect: CollectView,
+    /// Destroying what has expired.
+    pub retention: RetentionHealth,
     /// Inquiry numbers on their way.
     pub queue: QueueView,
 }
@@ -79,6 +85,10 @@ pub struct Health {
     pub upstream: Arc<dyn UpstreamStatus>,
     /// Stored results.
     pub store: Arc<dyn ResultStore>,
+    /// The collection.
+    pub collect: Collect,
+    /// Destroying what has expired.
+    pub retention: Arc<Retention>,
     /// Inquiry numbers.
     pub inquiries: Inquiries,
     /// The wall clock.
@@ -111,6 +121,8 @@ impl Health {
             upstream,
             store,
             queue: self.inquiries.view(),
+            collect: self.collect.view(),
+            retention: self.retention.health(),
         })
     }
 }

@@ -4,7 +4,9 @@
 
 pub mod access;
 pub mod accounts;
+pub mod announcements;
 pub mod checks;
+pub mod collect;
 pub mod credentials;
 pub mod health;
 pub mod inquiries;
@@ -13,6 +15,7 @@ pub mod maintenance;
 pub mod own_account;
 pub mod ports;
 pub mod results;
+pub mod retention;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in;

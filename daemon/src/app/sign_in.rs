@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::access::{Actor, audit};
+use super::announcements::{Shown, at_sign_in};
 use super::credentials::{Credentials, CredentialsError, code_step, normal_code, seconds_to_next_step};
 use super::machines::Machines;
 use super::ports::{
-    Account, Accounts, Attempt, AuditLog, Clock, Device, Machine, Random, Role, Settings, SignInProof,
-    StoreError,
+    Account, Accounts, Announcements, Attempt, AuditLog, Clock, Device, Machine, Random, Role, Settings,
+    SignInProof, StoreError,
 };
 use super::sessions::{Bound, Sessions, SignedIn};
 use super::strangers::Strangers;
@@ -91,6 +92,14 @@ pub enum SignInError {
     Credentials(#[from] CredentialsError),
 }
 
+/// What someone who has signed in is given.
+pub struct Welcome {
+    /// The session.
+    pub signed_in: SignedIn,
+    /// The operators' announcements, as the manual shows them at sign-in.
+    pub announcements: Vec<Shown>,
+}
+
 /// What sign-in is built from.
 pub struct SignInParts {
     /// The facility that this installation serves.
@@ -105,6 +114,8 @@ pub struct SignInParts {
     pub terminals: Arc<Terminals>,
     /// Receipt computers with a certificate.
     pub machines: Arc<Machines>,
+    /// Announcements shown at sign-in.
+    pub announcements: Arc<dyn Announcements>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
     /// Password hashing.
@@ -141,7 +152,7 @@ impl SignIn {
         claimed: Claimed,
         second: SecondFactor,
         along: Along,
-    ) -> Result<SignedIn, SignInError> {
+    ) -> Result<Welcome, SignInError> {
         let now = self.parts.clock.now();
         let claim = match claimed {
             Claimed::Now(claim) => Some(claim),
@@ -168,7 +179,9 @@ impl SignIn {
         {
             self.parts.sessions.end_by_token(older.expose()).await?;
         }
-        outcome
+        let signed_in = outcome?;
+        let announcements = at_sign_in(&*self.parts.announcements, &signed_in.session.actor.account).await;
+        Ok(Welcome { signed_in, announcements })
     }
 
     async fn evaluate(

@@ -18,6 +18,12 @@ impl Tasks {
         self.tracker.spawn(task);
     }
 
+    /// Tasks that end with these but are waited for on their own.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { tracker: TaskTracker::new(), stop: self.stop.clone() }
+    }
+
     /// Resolves when the process is to stop; every long task watches it.
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::retention::{RetentionRan, RetentionReport};
 use crate::app::ports::Role;
 use crate::domain::personal::Secret;
 
@@ -107,6 +108,13 @@ pub enum Command {
         name: String,
         /// What.
         act: AccountAct,
+    },
+    /// Tell what is kept, hidden and due.
+    RetentionStatus,
+    /// Destroy what has expired now.
+    RetentionRun {
+        /// An administrator vouches for the clock, this once.
+        clock_is_right: bool,
     },
     /// Make a code that enrols a terminal once.
     TerminalOffer {
@@ -236,6 +244,10 @@ pub enum Reply {
         /// Its SHA-256, hexadecimal.
         fingerprint: String,
     },
+    /// How retention is.
+    Retention(RetentionReport),
+    /// What was destroyed.
+    RetentionRan(RetentionRan),
 }
 
 /// A line of the answer. After the last one, [`Line::Done`] or [`Line::Failed`], the daemon closes the connection.

@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::command::{AccountAct, AccountLine, Command, Enrolment, Hidden, MachineLine, Reply, TerminalLine};
+use super::retention::clock_words;
 use crate::app::access::Authority;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
 use crate::app::machines::{Machines, MachinesError};
 use crate::app::ports::{Machine, StoreError};
+use crate::app::retention::{Retention, RunError};
 use crate::app::sessions::Sessions;
 use crate::app::terminals::{Terminals, TerminalsError};
+use crate::domain::clock::Doubt;
 use crate::domain::lockout::LOCK_AFTER;
 use crate::domain::personal::Secret;
 use crate::domain::retention::jst_datetime;
@@ -26,6 +29,8 @@ pub struct Office {
     pub machines: Arc<Machines>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
+    /// Destroying what has expired.
+    pub retention: Arc<Retention>,
 }
 
 /// Where a long command says how far it is.
@@ -60,7 +65,26 @@ pub enum CommandError {
     /// The store failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
+    /// The clock is not trusted.
+    #[error(
+        "消去していません。日時: {}。OSの時刻同期を有効にするか、日時が正しいことを確かめて \
+         `shikakud retention run --clock-is-right` を実行してください",
+        clock_words(Err(*.0))
+    )]
+    Clock(Doubt),
 }
+
+impl From<RunError> for CommandError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Clock(doubt) => Self::Clock(doubt),
+            RunError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// Whoever may log on to this machine as the daemon's user; in the audit log.
+const AT_THE_MACHINE: &str = "command-line";
 
 /// Runs one command to its end.
 pub async fn execute(office: &Office, command: Command, progress: &Progress) -> Result<Reply, CommandError> {
@@ -109,6 +133,11 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
             let authority = office.machines.authority().await?;
             let fingerprint = data_encoding::HEXLOWER.encode(&authority.fingerprint);
             Ok(Reply::Authority { certificate: authority.certificate, fingerprint })
+        }
+        Command::RetentionStatus => Ok(Reply::Retention((&office.retention.view().await?).into())),
+        Command::RetentionRun { clock_is_right } => {
+            progress.say("保存期間の過ぎたデータを消去しています").await;
+            Ok(Reply::RetentionRan(office.retention.run_now(AT_THE_MACHINE, clock_is_right).await?.into()))
         }
     }
 }

@@ -9,6 +9,7 @@
 pub mod client;
 mod command;
 mod execute;
+mod retention;
 mod server;
 pub mod show;
 pub mod transport;
@@ -17,4 +18,5 @@ pub use command::{
     AccountAct, AccountLine, Command, Enrolment, Hidden, MachineLine, Reply, RoleName, TerminalLine,
 };
 pub use execute::{CommandError, Office, Progress, execute};
+pub use retention::{Destroyed, Month, RetentionRan, RetentionReport};
 pub use server::serve;

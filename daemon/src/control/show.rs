@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::command::{AccountLine, Enrolment, MachineLine, Reply, RoleName};
+use super::retention;
 use crate::qr;
 
 /// Writes an answer. A QR code is drawn only where somebody can hold a phone in front of it.
@@ -30,7 +31,31 @@ pub fn reply(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Resul
         Reply::Authority { certificate, fingerprint } => {
             writeln!(out, "SHA-256 {fingerprint}\n{}", certificate.trim_end())
         }
+        Reply::Retention(report) => retention::show(report, out),
+        Reply::RetentionRan(ran) => retention::show_run(ran, out),
     }
+}
+
+/// Writes an answer for a program. Only for answers that hold no secret.
+pub fn json(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+    match reply {
+        Reply::Done => writeln!(out, "{{}}"),
+        Reply::Retention(report) => line(report, out),
+        Reply::RetentionRan(ran) => line(ran, out),
+        // For a person's eyes.
+        Reply::Enrolled(_)
+        | Reply::Accounts(_)
+        | Reply::RecoveryCodes(_)
+        | Reply::EnrolmentCode { .. }
+        | Reply::Terminals(_)
+        | Reply::Machines(_)
+        | Reply::Authority { .. } => self::reply(reply, is_terminal, out),
+    }
+}
+
+fn line(content: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, content)?;
+    writeln!(out)
 }
 
 fn enrolled(new: &Enrolment, is_terminal: bool, out: &mut dyn Write) -> io::Result<()> {

@@ -97,12 +97,6 @@ pub(super) fn has_driver(directories: &[&str]) -> bool {
     directories.iter().map(Path::new).any(|directory| below(directory) || below(&directory.join("serial")))
 }
 
-/// Whether systemd's time service has synchronised the clock since the start; `None` if it does not run here.
-pub(super) fn is_clock_synchronised() -> Option<bool> {
-    let state = Path::new("/run/systemd/timesync");
-    state.is_dir().then(|| state.join("synchronized").exists())
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;

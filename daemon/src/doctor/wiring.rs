@@ -8,11 +8,12 @@ use super::checks::{desk, link, store};
 use super::codes::Code;
 use super::machine::{self, SecretFile};
 use super::report::{Finding, Report};
-use crate::app::ports::Clock;
+use crate::app::ports::{Clock, KernelClock as _};
 use crate::card::survey::{SurveyError, SurveyedReader, survey_within};
 use crate::config::{Config, ConfigError};
 use crate::start::{Surroundings, marked_mode, store_paths};
 use crate::store::{self as storage, Inspection};
+use crate::system::SystemdClock;
 use crate::upstream::{self as central, Credentials, Probed};
 
 /// Longer than any reading of a card over a slow reader; a service that takes longer hangs.
@@ -70,7 +71,8 @@ fn secret_files(config: &Config) -> Vec<SecretFile> {
         ("upstream.client_key_file", Some(&upstream.client_key_file)),
         ("upstream.password_file", upstream.password_file.as_ref()),
     ];
-    let own = [("store.master_key_file", paths.master_key), ("keyring", paths.keyring)];
+    let master = paths.master_file().map(|path| ("store.master_key_file", path.to_owned()));
+    let own: Vec<_> = master.into_iter().chain([("keyring", paths.keyring)]).collect();
     let connection = connection.into_iter().filter_map(|(key, path)| Some(machine::secret_file(key, path?)));
     let own = own.iter().map(|(key, path)| machine::secret_file(key, path));
     connection.chain(own.filter(|file| file.seen != machine::SecretSeen::Missing)).collect()
@@ -103,7 +105,7 @@ async fn look_at_desk(around: Surroundings, touch: bool) -> Result<Vec<SurveyedR
 
 async fn look_at_line(config: &Config, clock: Arc<dyn Clock>) -> Vec<Finding> {
     let now = clock.now();
-    let synchronised = machine::is_clock_synchronised();
+    let synchronised = SystemdClock.is_synchronised().await;
     let invalid = |error: &central::ConfigError| Finding::with(Code::UpstreamFilesInvalid, error.to_string());
     let credentials = match Credentials::load(&config.upstream) {
         Ok(credentials) => credentials,

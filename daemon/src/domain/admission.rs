@@ -27,6 +27,24 @@ pub enum EnteredBy {
     Helper,
 }
 
+/// Who consented to card-use registration (健康保険証利用登録).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConsentedBy {
+    /// 患者本人, the rule.
+    Patient,
+    /// 法定代理人 of an infant or an adult ward (成年被後見人).
+    LegalRepresentative,
+}
+
+/// What was decided about card-use registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Consent {
+    /// The card is to be registered.
+    Given(ConsentedBy),
+    /// It is not.
+    Declined,
+}
+
 /// Security settings (セキュリティ設定) of the facility.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecuritySettings {

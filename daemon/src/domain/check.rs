@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! FetchingChallenge ─→ WaitingForPin ─→ WaitingForCard ─→ Reading ─→ AskingUpstream ─→ Done
-//!          └── without a PIN (iPhone) ──↗    ↑       ↑       │
-//!                    unsigned (visual) ──────┘       └ ConfirmingLastTry (one PIN try left)
+//!          └── without a PIN (iPhone) ──↗    ↑       ↑       │              │               ↑
+//!                    unsigned (visual) ──────┘       └ ConfirmingLastTry     └ OfferingRegistration ─→ Registering
+//!                                                      (one PIN try left)      (card use not registered)
 //! ```
+//! A PIN entered while the challenge is on its way leads straight to `WaitingForCard`.
 //! Every phase that is not an end can also become `Failed`, `Cancelled` or `TimedOut`; an end never changes again.
 
 /// How the patient's identity is confirmed (manual chapter 2, section 2).
@@ -92,6 +94,10 @@ pub enum Phase {
     ConfirmingLastTry,
     /// The central system is confirming the eligibility.
     AskingUpstream,
+    /// The card is not registered for use as a health insurance card (利用登録): the patient is asked for consent.
+    OfferingRegistration,
+    /// The consent is on record and the central system registers the card.
+    Registering,
     /// The result is stored.
     Done(ResultId),
     /// It failed; the reason says what to do.
@@ -107,7 +113,7 @@ pub enum Phase {
 pub enum Event {
     /// The challenge has arrived; whether a PIN comes next.
     ChallengeReady {
-        /// A PIN is needed before the card.
+        /// A PIN is needed before the card, and not entered yet.
         pin_needed: bool,
     },
     /// A PIN was entered.
@@ -120,6 +126,10 @@ pub enum Event {
     LastTryConfirmed,
     /// The card has answered.
     CardRead,
+    /// The card is not registered, and can be now.
+    RegistrationOffered,
+    /// The patient, or who stands for the patient, consented, and that is on record.
+    ConsentRecorded,
     /// The result is stored.
     Stored(ResultId),
     /// Something went wrong.
@@ -174,6 +184,10 @@ pub enum Failure {
     NotRegistered,
     /// The person of the phone's certificate is not registered (利用登録).
     PhoneNotRegistered,
+    /// The card is not registered, and registration is closed now (at night, in maintenance).
+    RegistrationClosed,
+    /// Registration was asked for, and took too long or its outcome is unknown: the next read shows it.
+    RegistrationPending,
     /// The certificate is past its grace period.
     CertificateExpired,
     /// The phone's certificate has ended; there is no grace for phones.
@@ -219,6 +233,8 @@ impl Failure {
             Self::VisualNeedsTerminalMaterial => "visual_needs_terminal_material",
             Self::NotRegistered => "card_use_not_registered",
             Self::PhoneNotRegistered => "card_use_not_registered_phone",
+            Self::RegistrationClosed => "card_use_registration_closed",
+            Self::RegistrationPending => "card_use_registration_pending",
             Self::CertificateExpired => "certificate_expired",
             Self::PhoneCertificateExpired => "certificate_expired_phone",
             Self::UpstreamUnreachable => "upstream_unreachable",
@@ -272,8 +288,9 @@ impl Phase {
         }
         match (self, event) {
             (_, Event::Fail(failure)) => Ok(Self::Failed(failure)),
-            // Once the central system is asked the answer decides: a cancelled question could still be a stored result.
-            (Self::AskingUpstream, Event::Cancel | Event::Expire) => Err(NotNow),
+            // Once the central system is asked the answer decides: a cancelled question could still be a stored result, and
+            // a cancelled registration a registered card.
+            (Self::AskingUpstream | Self::Registering, Event::Cancel | Event::Expire) => Err(NotNow),
             (_, Event::Cancel) => Ok(Self::Cancelled),
             (_, Event::Expire) => Ok(Self::TimedOut),
             (Self::FetchingChallenge, Event::ChallengeReady { pin_needed: true }) => Ok(Self::WaitingForPin),
@@ -283,7 +300,9 @@ impl Phase {
             | (Self::ConfirmingLastTry, Event::LastTryConfirmed) => Ok(Self::Reading),
             (Self::Reading, Event::OneTryLeft) => Ok(Self::ConfirmingLastTry),
             (Self::Reading, Event::CardRead) => Ok(Self::AskingUpstream),
-            (Self::AskingUpstream, Event::Stored(id)) => Ok(Self::Done(id)),
+            (Self::AskingUpstream, Event::RegistrationOffered) => Ok(Self::OfferingRegistration),
+            (Self::OfferingRegistration, Event::ConsentRecorded) => Ok(Self::Registering),
+            (Self::AskingUpstream | Self::Registering, Event::Stored(id)) => Ok(Self::Done(id)),
             (
                 Self::FetchingChallenge
                 | Self::WaitingForPin
@@ -291,6 +310,8 @@ impl Phase {
                 | Self::Reading
                 | Self::ConfirmingLastTry
                 | Self::AskingUpstream
+                | Self::OfferingRegistration
+                | Self::Registering
                 | Self::Done(_)
                 | Self::Failed(_)
                 | Self::Cancelled
@@ -392,5 +413,31 @@ mod tests {
         assert_eq!(Phase::AskingUpstream.after(Event::Cancel), Err(NotNow));
         assert_eq!(Phase::AskingUpstream.after(Event::Expire), Err(NotNow));
         assert_eq!(Phase::WaitingForPin.after(Event::Cancel), Ok(Phase::Cancelled));
+    }
+
+    #[test]
+    fn a_card_is_registered_only_after_consent_and_then_gives_its_result() {
+        let asked = [Event::CardPresented, Event::CardRead];
+        let offered =
+            || run(Method::Visual, asked.clone()).unwrap().after(Event::RegistrationOffered).unwrap();
+        assert_eq!(offered(), Phase::OfferingRegistration);
+        let registering = offered().after(Event::ConsentRecorded).unwrap();
+        assert_eq!(registering.after(Event::Stored(ResultId(3))), Ok(Phase::Done(ResultId(3))));
+        let pending = Failure::RegistrationPending;
+        assert_eq!(registering.after(Event::Fail(pending.clone())), Ok(Phase::Failed(pending)));
+        for (phase, event, next) in [
+            (offered(), Event::Cancel, Ok(Phase::Cancelled)),
+            (offered(), Event::Expire, Ok(Phase::TimedOut)),
+            (offered(), Event::Fail(Failure::NotRegistered), Ok(Phase::Failed(Failure::NotRegistered))),
+            (offered(), Event::Stored(ResultId(3)), Err(NotNow)),
+            (offered(), Event::RegistrationOffered, Err(NotNow)),
+            (registering.clone(), Event::Cancel, Err(NotNow)),
+            (registering.clone(), Event::Expire, Err(NotNow)),
+            (registering, Event::ConsentRecorded, Err(NotNow)),
+            (Phase::AskingUpstream, Event::ConsentRecorded, Err(NotNow)),
+            (Phase::Reading, Event::RegistrationOffered, Err(NotNow)),
+        ] {
+            assert_eq!(phase.after(event.clone()), next, "{phase:?} {event:?}");
+        }
     }
 }

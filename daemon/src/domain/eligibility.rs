@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::identifiers::UpstreamResultId;
 use super::personal::Personal;
 
 macro_rules! fields {
@@ -266,6 +267,8 @@ pub struct ProcessingNote {
 /// One answer of the central system: when it was processed, for which day, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
+    /// The central system's own id of this result, if it sent one.
+    pub upstream_id: Option<UpstreamResultId>,
     /// 処理実行日時: retention counts from its day in Japan time.
     pub processed_at: Timestamp,
     /// 資格確認日: the day the eligibility was confirmed for; can differ from the day of processing.

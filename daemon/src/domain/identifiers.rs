@@ -60,6 +60,29 @@ impl InquiryNumber {
     }
 }
 
+/// The central system's own id of a result (UpstreamResultId, an assumption): 1 to 64 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UpstreamResultId(String);
+
+impl UpstreamResultId {
+    /// Accepts 1 to 64 visible ASCII characters.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid {
+                field: "upstream_result_id",
+                rule: "結果の識別子は見える英数字と記号64文字以内です",
+            })
+        }
+    }
+
+    /// The id as received.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Insurance identifiers (保険者番号・記号・番号・枝番) of one person, as the central system keys inquiry numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InsuranceIdentifiers {

@@ -4,13 +4,17 @@
 //! fail for a reason outside its input.
 
 pub mod admission;
+pub mod announcement;
 pub mod breaker;
 pub mod certificate;
 pub mod check;
+pub mod clock;
+pub mod collection;
 pub mod eligibility;
 pub mod identifiers;
 pub mod lockout;
 pub mod maintenance;
+pub mod merge;
 pub mod password;
 pub mod personal;
 pub mod queue;

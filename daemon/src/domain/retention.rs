@@ -38,6 +38,11 @@ impl JstMonth {
         JST.to_timestamp(midnight).ok()
     }
 
+    /// First instant at which the results of checks carried out in this month must be gone; `None` beyond the calendar.
+    pub fn expiry(self) -> Option<Timestamp> {
+        self.next().next().start()
+    }
+
     /// `YYYYMM` as a number, for storage.
     pub fn number(self) -> i32 {
         i32::from(self.year) * 100 + i32::from(self.month)
@@ -75,7 +80,7 @@ pub fn from_jst(at: jiff::civil::DateTime) -> Option<Timestamp> {
 /// First instant at which a result of a check carried out at `checked_at` must be gone:
 /// 00:00 JST on the first of the month after next.
 pub fn expiry(checked_at: Timestamp) -> Timestamp {
-    JstMonth::of(checked_at).next().next().start().unwrap_or(Timestamp::MAX)
+    JstMonth::of(checked_at).expiry().unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use api::service::ServiceError;
 
 use crate::app::access::Forbidden;
 use crate::app::accounts::{AccountsError, fault_text};
+use crate::app::announcements::NewsError;
 use crate::app::checks::{CreateError, InputError};
+use crate::app::collect::{CollectError, RunError};
 use crate::app::credentials::CredentialsError;
 use crate::app::inquiries::InquiryError;
 use crate::app::machines::MachinesError;
@@ -146,10 +148,41 @@ pub(super) fn settings(error: SettingsError) -> ServiceError {
     }
 }
 
+pub(super) fn collect(error: CollectError) -> ServiceError {
+    match error {
+        CollectError::Forbidden => Code::ForbiddenRole.into(),
+        CollectError::Run(RunError::Upstream(error)) => upstream(error),
+        CollectError::Run(RunError::Store(error)) => store(error),
+    }
+}
+
+fn upstream(error: UpstreamError) -> ServiceError {
+    let problem = ServiceError::new(upstream_code(&error));
+    match error {
+        UpstreamError::Refused { code } | UpstreamError::SignInRefused { code } => {
+            problem.upstream_code(code)
+        }
+        UpstreamError::Unreachable
+        | UpstreamError::Timeout
+        | UpstreamError::ClientCertificate
+        | UpstreamError::Renegotiation
+        | UpstreamError::Malformed
+        | UpstreamError::Maintenance => problem,
+    }
+}
+
+pub(super) fn news(error: NewsError) -> ServiceError {
+    match error {
+        NewsError::Forbidden => Code::ForbiddenRole.into(),
+        NewsError::Store(error) => store(error),
+    }
+}
+
 pub(super) fn input(error: InputError) -> ServiceError {
     match error {
         InputError::NotFound => Code::CheckNotFound.into(),
         InputError::WrongPhase => Code::WrongPhase.into(),
+        InputError::Store(error) => store(error),
     }
 }
 
@@ -229,6 +262,8 @@ pub(super) fn failure(failure: &Failure) -> Code {
         Failure::VisualNeedsTerminalMaterial => Code::VisualNeedsTerminalMaterial,
         Failure::NotRegistered => Code::CardUseNotRegistered,
         Failure::PhoneNotRegistered => Code::CardUseNotRegisteredPhone,
+        Failure::RegistrationClosed => Code::CardUseRegistrationClosed,
+        Failure::RegistrationPending => Code::CardUseRegistrationPending,
         Failure::CertificateExpired => Code::CertificateExpired,
         Failure::PhoneCertificateExpired => Code::CertificateExpiredPhone,
         Failure::UpstreamUnreachable => Code::UpstreamUnreachable,
@@ -281,6 +316,8 @@ mod tests {
             Failure::PhoneCertificateExpired,
             Failure::VisualNeedsTerminalMaterial,
             Failure::NotRegistered,
+            Failure::RegistrationClosed,
+            Failure::RegistrationPending,
             Failure::CertificateExpired,
             Failure::UpstreamUnreachable,
             Failure::UpstreamTimeout,

@@ -1,15 +1,19 @@
 //! Readers and health: use cases → wire.
 
+use std::time::Duration;
+
 use api::codes::Code;
 use api::wire as w;
 use jiff::Timestamp;
 
-use super::errors;
 use super::wire::{jst, method};
+use super::{collect, errors};
 use crate::app::checks::Offer;
 use crate::app::health::{HealthView, Notice};
 use crate::app::ports::{CardService, DeskView, Origin, ReaderState, Renewal, StoreError};
+use crate::app::retention::RetentionHealth;
 use crate::domain::breaker::Circuit;
+use crate::domain::clock::{Doubt, Trust};
 use crate::domain::queue::QueueView;
 
 pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
@@ -37,22 +41,32 @@ pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
 pub(super) fn health(view: &HealthView, now: Timestamp, origin: Origin) -> w::Health {
     let card = card_health(&view.desk);
     let upstream = upstream_health(view);
-    let store = match &view.store {
+    let store = match view.store.as_ref().and(view.retention.room.as_ref()) {
         Ok(()) => w::HealthPart::well(w::HealthState::Ok),
+        // It still answers, but nothing new is begun.
+        Err(StoreError::DiskFull) if view.store.is_ok() => {
+            w::HealthPart::troubled(w::HealthState::Degraded, Code::StoreFull)
+        }
         Err(StoreError::DiskFull) => w::HealthPart::troubled(w::HealthState::Failed, Code::StoreFull),
         Err(StoreError::Failed(_) | StoreError::Corrupt { .. }) => {
             w::HealthPart::troubled(w::HealthState::Failed, Code::Internal)
         }
     };
     let queue = queue_health(&view.queue, now);
+    let collect = collect::health(&view.collect);
+    let retention = retention_health(&view.retention);
+    let others = [card.state, upstream.state, queue.part.state, collect.part.state, retention.state];
     w::Health {
-        state: overall([card.state, upstream.state, store.state], queue.part.state),
+        state: overall(store.state, others),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sandbox: origin == Origin::Sandbox,
         card,
         upstream,
         store,
+        retention,
         queue,
+        collect,
+        maintenance: collect::maintenance(&view.collect),
         link: link(view),
         notices: view.notices.iter().map(|notice| w::Notice::of(notice_code(*notice))).collect(),
     }
@@ -147,18 +161,42 @@ fn card_health(view: &DeskView) -> w::HealthPart {
     }
 }
 
-/// The store failing means that nothing works; another part failing leaves the rest usable.
-fn overall(parts: [w::HealthState; 3], queue: w::HealthState) -> w::HealthState {
-    let troubled = |state| matches!(state, w::HealthState::Failed | w::HealthState::Degraded);
-    let [card, upstream, store] = parts;
+/// A minute is what destroying may take after a boundary.
+const IN_TIME: Duration = Duration::from_mins(1);
+
+fn retention_health(health: &RetentionHealth) -> w::RetentionPart {
+    let clock = match health.clock {
+        None | Some(Err(Doubt::NoWitness | Doubt::JustSet)) => w::ClockState::Unknown,
+        Some(Ok(Trust::Kernel)) => w::ClockState::Synchronised,
+        Some(Ok(Trust::CentralSystem | Trust::Administrator)) => w::ClockState::Confirmed,
+        Some(Err(Doubt::Unsynchronised)) => w::ClockState::Unsynchronised,
+        Some(Err(Doubt::CentralDisagrees { .. })) => w::ClockState::Wrong,
+    };
+    let trusted = matches!(clock, w::ClockState::Synchronised | w::ClockState::Confirmed);
+    let troubled = |code| w::HealthPart::troubled(w::HealthState::Degraded, code);
+    let part = if health.failed.is_some() || (trusted && health.lag > IN_TIME) {
+        troubled(Code::RetentionUnfinished)
+    } else if clock == w::ClockState::Wrong {
+        troubled(Code::ClockWrong)
+    } else if !trusted && health.lag > Duration::ZERO {
+        troubled(Code::RetentionWaitsForClock)
+    } else if trusted {
+        w::HealthPart::well(w::HealthState::Ok)
+    } else {
+        w::HealthPart::well(w::HealthState::Unknown)
+    };
+    w::RetentionPart::new(part, i64::try_from(health.lag.as_secs()).unwrap_or(i64::MAX), clock)
+}
+
+/// The store failing means that nothing works; anything else failing leaves the rest usable.
+fn overall(store: w::HealthState, others: [w::HealthState; 5]) -> w::HealthState {
     match store {
         w::HealthState::Failed => w::HealthState::Failed,
-        w::HealthState::Ok | w::HealthState::Unknown | w::HealthState::Degraded => {
-            if [card, upstream, queue].into_iter().any(troubled) {
-                w::HealthState::Degraded
-            } else {
-                w::HealthState::Ok
-            }
+        w::HealthState::Degraded => w::HealthState::Degraded,
+        w::HealthState::Ok | w::HealthState::Unknown => {
+            let troubled =
+                |state: &w::HealthState| matches!(state, w::HealthState::Failed | w::HealthState::Degraded);
+            if others.iter().any(troubled) { w::HealthState::Degraded } else { w::HealthState::Ok }
         }
     }
 }

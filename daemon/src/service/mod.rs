@@ -3,6 +3,7 @@
 //! Decides nothing: reads a request, calls one use case, writes the answer.
 
 mod accounts;
+mod collect;
 mod errors;
 mod health;
 mod inquiry;
@@ -21,7 +22,9 @@ use async_trait::async_trait;
 
 use crate::app::access::Actor;
 use crate::app::accounts::ManageAccounts;
+use crate::app::announcements::News;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
+use crate::app::collect::Collect;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::machines::Machines;
@@ -55,6 +58,10 @@ pub struct UseCases {
     pub checks: Checks,
     /// Results.
     pub results: Results,
+    /// Collecting what others of the facility confirmed.
+    pub collect: Collect,
+    /// Announcements.
+    pub news: News,
     /// Inquiry numbers.
     pub inquiries: Inquiries,
     /// Settings.
@@ -69,15 +76,16 @@ pub struct UseCases {
 impl Service for UseCases {
     async fn sign_in(&self, request: w::SignIn, along: Along) -> Answer<w::Session> {
         let (claimed, second) = accounts::credentials(request)?;
-        let signed_in =
+        let welcome =
             self.sign_in.sign_in(claimed, second, accounts::along(&along)).await.map_err(errors::sign_in)?;
-        let session = signed_in.session;
+        let session = welcome.signed_in.session;
         Ok(w::Session {
-            token: signed_in.token.expose().to_owned(),
+            token: welcome.signed_in.token.expose().to_owned(),
             account: session.actor.account,
             role: wire::role(session.actor.role),
             expires_at: wire::jst(session.ends_at),
             idle_timeout_s: IDLE_LIMIT.as_secs(),
+            announcements: collect::announcements(&welcome.announcements),
             password_change_required: session.restricted,
         })
     }
@@ -154,6 +162,16 @@ impl Service for UseCases {
         answer_check(self.checks.confirm_last_try(&actor(caller), id).await)
     }
 
+    async fn register_card_use(
+        &self,
+        caller: &Caller,
+        id: &str,
+        request: w::CardUseRegistration,
+    ) -> Answer<w::Check> {
+        let consent = wire::consent_from(request);
+        answer_check(self.checks.decide_registration(&actor(caller), id, consent).await)
+    }
+
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<w::Check> {
         answer_check(self.checks.cancel(&actor(caller), id).await)
     }
@@ -177,6 +195,16 @@ impl Service for UseCases {
     async fn result(&self, caller: &Caller, id: i64) -> Answer<w::EligibilityResult> {
         let result = self.results.one(&actor(caller), ResultId(id)).await.map_err(errors::results)?;
         Ok(wire::result(&result))
+    }
+
+    async fn collect_results(&self, caller: &Caller) -> Answer<w::Collected> {
+        let report = self.collect.collect_now(&actor(caller)).await.map_err(errors::collect)?;
+        Ok(collect::collected(report))
+    }
+
+    async fn announcements(&self, caller: &Caller) -> Answer<w::AnnouncementList> {
+        let shown = self.news.list(&actor(caller)).await.map_err(errors::news)?;
+        Ok(collect::announcements(&shown))
     }
 
     async fn set_inquiry_number(

@@ -6,8 +6,8 @@ use jiff::civil::Date;
 
 use super::errors;
 use crate::app::checks::{CertificateView, CheckView};
-use crate::app::ports::{Origin, Role, StoredResult};
-use crate::domain::admission::{CardKind, EnteredBy};
+use crate::app::ports::{Origin, Role, Source, StoredResult};
+use crate::domain::admission::{CardKind, Consent, ConsentedBy, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
 use crate::domain::eligibility::{Eligibility, Field, Validity};
@@ -19,7 +19,7 @@ pub(super) fn jst(at: Timestamp) -> String {
     format!("{}+09:00", jst_datetime(at).strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
-fn iso_day(day: Date) -> String {
+pub(super) fn iso_day(day: Date) -> String {
     day.strftime("%Y-%m-%d").to_string()
 }
 
@@ -58,6 +58,14 @@ same_words!(method, method_from, Method { Visual, CardPin, Iphone, AndroidPin })
 same_words!(card_kind, card_kind_from, CardKind { WithPhoto, WithoutPhoto, FaceAuthentication });
 same_words!(entered_by, entered_by_from, EnteredBy { Patient, LegalRepresentative, Helper });
 
+pub(super) fn consent_from(request: w::CardUseRegistration) -> Consent {
+    match (request.consent, request.consented_by) {
+        (false, _) => Consent::Declined,
+        (true, Some(w::ConsentedBy::Patient) | None) => Consent::Given(ConsentedBy::Patient),
+        (true, Some(w::ConsentedBy::LegalRepresentative)) => Consent::Given(ConsentedBy::LegalRepresentative),
+    }
+}
+
 fn token(token: Token) -> w::Token {
     match token {
         Token::Plastic => w::Token::Plastic,
@@ -74,6 +82,8 @@ pub(super) fn check(view: CheckView) -> w::Check {
         Phase::Reading => (w::CheckPhase::Reading, None, None),
         Phase::ConfirmingLastTry => (w::CheckPhase::ConfirmingLastTry, None, None),
         Phase::AskingUpstream => (w::CheckPhase::AskingUpstream, None, None),
+        Phase::OfferingRegistration => (w::CheckPhase::OfferingRegistration, None, None),
+        Phase::Registering => (w::CheckPhase::Registering, None, None),
         Phase::Done(id) => (w::CheckPhase::Done, Some(id.0), None),
         Phase::Failed(reason) => (w::CheckPhase::Failed, None, Some(failure(reason))),
         Phase::Cancelled => (w::CheckPhase::Cancelled, None, None),
@@ -130,12 +140,19 @@ fn failure(failure: &Failure) -> w::CheckFailure {
 pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
     let content = &stored.content;
     let confirmation = &content.confirmation;
+    let (source, check_id, how) = match &content.source {
+        Source::Own { check_id, method: how } => {
+            (w::ResultSource::Own, Some(check_id.clone()), Some(method(*how)))
+        }
+        Source::Elsewhere => (w::ResultSource::Elsewhere, None, None),
+    };
     w::EligibilityResult {
         id: stored.id.0,
-        check_id: content.check_id.clone(),
+        source,
+        check_id,
         checked_at: jst(confirmation.processed_at),
         confirmed_for: iso_day(confirmation.confirmed_for),
-        method: method(content.method),
+        method: how,
         terminal: content.terminal.0.clone(),
         validity: validity(&confirmation.validity),
         searchable: confirmation.is_searchable(),

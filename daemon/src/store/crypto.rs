@@ -39,6 +39,25 @@ impl Key {
         Some(Self(key))
     }
 
+    /// A key from key material of any length, 256 bits of entropy or more.
+    pub(super) fn extract(material: &[u8]) -> Result<Self, CryptoError> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        Hkdf::<Sha256>::new(Some(b"shikaku external key"), material)
+            .expand(b"external master key", key.as_mut_slice())
+            .map_err(|_| CryptoError)?;
+        Ok(Self(key))
+    }
+
+    /// A key that only whoever has both keys can compute.
+    pub(super) fn combine(&self, other: &Self) -> Result<Self, CryptoError> {
+        Ok(Self(Zeroizing::new(self.derive("combine")?.hash(&[other.expose()])?)))
+    }
+
+    /// The same key again, for the one place that hands its key on.
+    pub(super) fn copy(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// The bytes, for storage under another key.
     pub(super) fn expose(&self) -> &[u8; KEY_BYTES] {
         &self.0

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Row};
 
@@ -46,6 +46,8 @@ fn common(path: &Path) -> SqliteConnectOptions {
 /// The one connection that writes; brings the schema up to date.
 pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, OpenError> {
     let options = common(path)
+        // Set before the first table: what a purge frees can then be given back to a full disk.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         // Only this connection writes, so only it checkpoints: no two can do it at the same instant.
@@ -128,5 +130,31 @@ mod tests {
         let version: String =
             sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut memory).await.unwrap();
         assert!(check_version(&version).is_ok(), "{version}");
+    }
+
+    /// A table that is made anew keeps its rows, and a number that was given is never given again.
+    #[tokio::test]
+    async fn results_of_an_older_version_are_kept_and_their_numbers_go_on() {
+        let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        for migration in MIGRATIONS.iter().filter(|migration| migration.version < 10) {
+            sqlx::raw_sql(migration.sql.clone()).execute(&mut db).await.unwrap();
+        }
+        let insert =
+            "INSERT INTO results VALUES (?1, ?1, 1, 9, 202607, 't', '1', 1, 'sandbox', 1, NULL, NULL, x'00')";
+        for id in [3, 7] {
+            sqlx::query(insert).bind(id).execute(&mut db).await.unwrap();
+        }
+        sqlx::query("DELETE FROM results WHERE id = 7").execute(&mut db).await.unwrap();
+        for migration in MIGRATIONS.iter().filter(|migration| migration.version >= 10) {
+            sqlx::raw_sql(migration.sql.clone()).execute(&mut db).await.unwrap();
+        }
+        let kept: Vec<(i64, String)> =
+            sqlx::query_as("SELECT id, source FROM live_results").fetch_all(&mut db).await.unwrap();
+        assert_eq!(kept, [(3, "own".to_owned())]);
+        let last: i64 = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'results'")
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
+        assert_eq!(last, 7);
     }
 }

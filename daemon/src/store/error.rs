@@ -17,51 +17,64 @@ pub enum OpenError {
     File(#[from] FileError),
     /// The master key lies in the same directory as what it protects.
     #[error(
-        "the master key must be kept apart: {0} lies in the directory of the database or of the keyring; \
-         configure another directory for it"
+        "マスターキー {0} が、データベースまたは鍵束と同じディレクトリにあります。store.master_key_file に別の\
+         ディレクトリ（できれば別の媒体）を設定してください"
     )]
     MasterKeyNotApart(PathBuf),
     /// There is data, but the master key is gone.
     #[error(
-        "the master key {0} is missing although a keyring or a database exists; put the file back from where you \
-         keep its copy, nothing can be read without it (never create a new one for old data)"
+        "データがあるのに、マスターキー {0} がありません。保管しているコピーをその場所に戻してください。\
+         新しい鍵を作っても、保存済みのデータは読めません"
     )]
     MasterKeyMissing(PathBuf),
+    /// The master key is kept outside (systemd credential), and was not handed over.
+    #[error(
+        "外部のマスターキー {name} を読めません: {problem}。サービスの LoadCredentialEncrypted= を確認してください"
+    )]
+    ExternalKey {
+        /// Its configured name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// There is a database, but its keyring is gone.
     #[error(
-        "the keyring {0} is missing although the database exists; put it back together with the database and the \
-         master key it belongs to"
+        "データベースがあるのに、鍵束 {0} がありません。データベース、鍵束、マスターキーの、同じ時点のものを\
+         そろえて戻してください"
     )]
     KeyringMissing(PathBuf),
     /// Keyring and master key do not belong together, or the keyring is damaged.
     #[error(
-        "the keyring {0} cannot be opened with this master key; restore keyring and master key from the same time"
+        "鍵束 {0} は、このマスターキーで開けません。鍵束とマスターキーの、同じ時点のものをそろえて戻してください"
     )]
     KeyringUnreadable(PathBuf),
     /// Another process has the store open.
-    #[error("another process is using the data directory {0}; stop it first")]
+    #[error("データのディレクトリ {0} は別のプロセスが使用中です。先にそれを止めてください")]
     InUse(PathBuf),
     /// SQLite before 3.51.3 can lose committed rows (sqlite.org/wal.html, section 11).
     #[error(
-        "SQLite {0} is too old: versions before 3.51.3 can lose stored results; use the packaged program"
+        "SQLite {0} は古すぎます。3.51.3より前の版は保存した結果を失うことがあります。配布されたプログラムを\
+         使ってください"
     )]
     SqliteTooOld(String),
     /// A newer program has changed the database.
     #[error(
-        "the database was changed by a newer version of this program (schema {0}); install that version again"
+        "データベースは、より新しい版のプログラムで使われています（スキーマ {0}）。その版をもう一度入れてください"
     )]
     NewerSchema(i64),
     /// A setting that the promises rest on did not take effect.
-    #[error("SQLite did not accept the setting {0}")]
+    #[error("SQLiteが設定 {0} を受け付けません。データのディレクトリが書き込めるか確認してください")]
     Setting(&'static str),
     /// The file is not a database, or a damaged one.
-    #[error("the database is damaged: {0}; keep a copy of the data directory and restore a backup")]
+    #[error(
+        "データベースが壊れています: {0}。データのディレクトリのコピーを取り、バックアップから復元してください"
+    )]
     Damaged(String),
     /// The disk is full.
-    #[error("the disk is full; free some space and start again")]
+    #[error("ディスクに空きがありません。不要なファイルを消してから、もう一度起動してください")]
     DiskFull,
     /// Anything else SQLite said.
-    #[error("the database did not open: {0}")]
+    #[error("データベースを開けません: {0}")]
     Database(String),
 }
 
@@ -116,8 +129,14 @@ impl From<MigrateError> for OpenError {
 impl From<KeyringError> for OpenError {
     fn from(error: KeyringError) -> Self {
         match error {
+            KeyringError::File(FileError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::StorageFull =>
+            {
+                Self::DiskFull
+            }
             KeyringError::File(file) => Self::File(file),
             KeyringError::MasterKeyMissing(path) => Self::MasterKeyMissing(path),
+            KeyringError::External { name, problem } => Self::ExternalKey { name, problem },
             KeyringError::KeyringMissing(path) => Self::KeyringMissing(path),
             KeyringError::Unreadable(path) => Self::KeyringUnreadable(path),
             KeyringError::Crypto(cause) => Self::Database(cause.to_string()),

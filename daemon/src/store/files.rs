@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Others could get at it, or it is not what it should be.
-    #[error("{path} is not safe to use: {problem}")]
+    #[error("{path} は安全に使えません: {problem}")]
     NotPrivate {
         /// The file or directory.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum FileError {
         problem: &'static str,
     },
     /// The operating system refused.
-    #[error("{path} cannot be used")]
+    #[error("{path} を読み書きできません: {source}")]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -32,12 +32,13 @@ pub enum FileError {
     },
 }
 
-const SYMLINK: &str = "it is a symbolic link; name the real place in the configuration";
-const WRONG_KIND: &str = "it is not a regular file (or has a second name); move it away";
-const NOT_A_DIRECTORY: &str = "it is not a directory; move it away";
-const WRONG_OWNER: &str = "it belongs to another user; change its owner to the user that runs shikakud";
-const OPEN_FILE: &str = "other users can access it; run chmod 600 on it";
-const OPEN_DIRECTORY: &str = "other users can access it; run chmod 700 on it";
+const SYMLINK: &str = "シンボリックリンクです。設定には実際の場所を書いてください";
+const WRONG_KIND: &str =
+    "通常のファイルでないか、別の名前（ハードリンク）があります。別の場所に移してください";
+const NOT_A_DIRECTORY: &str = "ディレクトリではありません。別の場所に移してください";
+const WRONG_OWNER: &str = "所有者が違います。chown で shikakud を動かすユーザーの所有にしてください";
+const OPEN_FILE: &str = "ほかのユーザーが読み書きできます。chmod 600 を実行してください";
+const OPEN_DIRECTORY: &str = "ほかのユーザーが入れます。chmod 700 を実行してください";
 
 const GROUP_AND_OTHERS: u32 = 0o077;
 const LARGEST_SECRET_FILE: u64 = 1 << 20;
@@ -53,7 +54,22 @@ fn refuse(path: &Path, problem: &'static str) -> FileError {
     FileError::NotPrivate { path: path.to_owned(), problem }
 }
 
-/// Makes sure of a directory with mode 0700 that belongs to us; creates the last part of the path if it is missing.
+/// Refuses a symbolic link anywhere in a path, however far up: whoever may change one decides where the data goes.
+pub(super) fn refuse_links(path: &Path) -> Result<(), FileError> {
+    let whole = std::path::absolute(path).map_err(|e| io_error(path, e))?;
+    for part in whole.ancestors() {
+        match fs::symlink_metadata(part) {
+            Ok(found) if found.is_symlink() => return Err(refuse(part, SYMLINK)),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io_error(part, error)),
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure of a directory with mode 0700 that belongs to us; creates the last part of the path if it is missing. Its
+/// name is durable afterwards, also if a process that died had created it.
 pub(super) fn private_directory(path: &Path) -> Result<(), FileError> {
     match DirBuilder::new().mode(0o700).create(path) {
         // The umask may have taken bits away from the new directory.
@@ -61,7 +77,17 @@ pub(super) fn private_directory(path: &Path) -> Result<(), FileError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io_error(path, error)),
     }
-    check_directory(path)
+    check_directory(path)?;
+    match sync_directory(&directory_of(path)) {
+        // A directory that we may not even list is not one in which we have just created something.
+        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes the names in a directory durable: new ones, changed ones and those that are gone.
+pub(super) fn sync_directory(path: &Path) -> Result<(), FileError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(|e| io_error(path, e))
 }
 
 /// Makes sure that an existing directory has mode 0700 and belongs to us.
@@ -147,7 +173,7 @@ pub(super) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fi
 }
 
 /// Replaces a file in one step: after a crash either the old or the new content is there, whole.
-pub(super) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);
@@ -161,8 +187,7 @@ pub(super) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileErr
 /// Renames within one directory and makes the new name durable.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).map_err(|e| io_error(to, e))?;
-    let directory = directory_of(to);
-    File::open(&directory).and_then(|file| file.sync_all()).map_err(|e| io_error(&directory, e))
+    sync_directory(&directory_of(to))
 }
 
 /// Overwrites a secret in place. File systems and drives that write elsewhere keep a copy of the old blocks: a limit

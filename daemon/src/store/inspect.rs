@@ -7,6 +7,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::files::{self, FileError};
+use super::master::Master;
 use super::{OpenError, StoreConfig, check_apart, check_sidecars, check_version, database, keyring};
 
 /// What was found; everything else is an [`OpenError`], the one that opening would end with.
@@ -40,6 +41,7 @@ pub async fn inspect(config: &StoreConfig) -> Result<Inspection, OpenError> {
     if !files::exists(&config.data_dir)? {
         return Ok(Inspection::New);
     }
+    files::refuse_links(&config.data_dir)?;
     files::check_directory(&config.data_dir)?;
     if is_in_use(&config.data_dir)? {
         return Ok(Inspection::InUse);
@@ -49,14 +51,17 @@ pub async fn inspect(config: &StoreConfig) -> Result<Inspection, OpenError> {
     if !has_database && !files::exists(&config.keyring)? {
         return Ok(Inspection::New);
     }
-    let master = files::directory_of(&config.master_key);
-    if !files::exists(&master)? {
-        return Err(OpenError::MasterKeyMissing(config.master_key.clone()));
+    if let Some(master) = config.master_file() {
+        let directory = files::directory_of(master);
+        if !files::exists(&directory)? {
+            return Err(OpenError::MasterKeyMissing(master.to_owned()));
+        }
+        files::refuse_links(&directory)?;
+        files::check_directory(&directory)?;
     }
-    files::check_directory(&master)?;
     check_apart(config)?;
     check_sidecars(&database)?;
-    keyring::check(&config.keyring, &config.master_key)?;
+    keyring::check(&config.keyring, &Master::of(&config.master_key, &config.keyring)?)?;
     if files::open_private(&database, false)?.is_none() {
         return Ok(Inspection::New);
     }

@@ -14,7 +14,8 @@
 //! 1. write `.next`; 2. write the keyring under it; 3. overwrite the old master key; 4. rename `.next` over it.
 //!
 //! A crash after 1 leaves keyring and old master key (`.next` opens nothing and is removed); after 2 or 3 `.next` opens
-//! the keyring and takes its place at the next start.
+//! the keyring and takes its place at the next start. What such a start finds may not have reached the disk yet, so the
+//! names in both directories are synced before anything is built on them or destroyed because of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use zeroize::Zeroizing;
 
 use super::crypto::{CryptoError, KEY_BYTES, Key};
 use super::files::{self, FileError};
+use super::master::Master;
 use crate::app::ports::Random;
 use crate::domain::retention::JstMonth;
 
@@ -36,6 +38,14 @@ pub(super) enum KeyringError {
     /// There is data but no master key.
     #[error("the master key {0} is missing")]
     MasterKeyMissing(PathBuf),
+    /// The key from outside was not handed over.
+    #[error("the external key {name} cannot be read: {problem}")]
+    External {
+        /// How the administrator knows it.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// There is a database but no keyring.
     #[error("the keyring {0} is missing")]
     KeyringMissing(PathBuf),
@@ -56,6 +66,8 @@ pub(super) struct MonthKeys {
     pub(super) person: Key,
     /// Blind index of inquiry numbers.
     pub(super) inquiry: Key,
+    /// Blind index of the central system's own ids of results.
+    pub(super) upstream: Key,
     /// Seals the queue's jobs.
     pub(super) queue: Key,
 }
@@ -66,6 +78,7 @@ impl MonthKeys {
             payload: root.derive("results payload")?,
             person: root.derive("results person index")?,
             inquiry: root.derive("results inquiry index")?,
+            upstream: root.derive("results upstream index")?,
             queue: root.derive("inquiry queue payload")?,
             root,
         })
@@ -105,7 +118,7 @@ const ENTRY_BYTES: usize = 4 + KEY_BYTES;
 /// are called by the writer alone.
 pub(super) struct Keyring {
     file: PathBuf,
-    master: PathBuf,
+    master: Master,
     random: Arc<dyn Random>,
     system: Arc<SystemKeys>,
     months: RwLock<BTreeMap<i32, Arc<MonthKeys>>>,
@@ -115,26 +128,30 @@ impl Keyring {
     /// Opens the keyring, or creates it and the master key if there is nothing yet.
     pub(super) fn open(
         file: &Path,
-        master: &Path,
+        master: Master,
         database_exists: bool,
         random: Arc<dyn Random>,
     ) -> Result<Self, KeyringError> {
         let keyring_exists = files::exists(file)?;
-        let master_exists = files::exists(master)? || files::exists(&next(master))?;
+        let rotating = &master.rotating;
+        let master_exists = files::exists(rotating)? || files::exists(&next(rotating))?;
         if !master_exists && (keyring_exists || database_exists) {
-            return Err(KeyringError::MasterKeyMissing(master.to_owned()));
+            return Err(KeyringError::MasterKeyMissing(rotating.clone()));
         }
         if database_exists && !keyring_exists {
             return Err(KeyringError::KeyringMissing(file.to_owned()));
         }
+        // A process that died right after a rename has not made it durable.
+        files::sync_directory(&files::directory_of(rotating))?;
+        files::sync_directory(&files::directory_of(file))?;
         let (system, months) = if keyring_exists {
-            load(file, master)?
+            load(file, &master)?
         } else {
-            (create(file, master, random.as_ref())?, BTreeMap::new())
+            (create(file, &master, random.as_ref())?, BTreeMap::new())
         };
         Ok(Self {
             file: file.to_owned(),
-            master: master.to_owned(),
+            master,
             random,
             system: Arc::new(system),
             months: RwLock::new(months),
@@ -145,8 +162,8 @@ impl Keyring {
     #[cfg(test)]
     pub(super) fn in_memory(random: Arc<dyn Random>) -> Result<Self, KeyringError> {
         let system = SystemKeys::new(Key::generate(random.as_ref()))?;
-        let (file, master) = (PathBuf::new(), PathBuf::new());
-        Ok(Self { file, master, random, system: Arc::new(system), months: RwLock::default() })
+        let master = Master::of(&PathBuf::new().into(), Path::new(""))?;
+        Ok(Self { file: PathBuf::new(), master, random, system: Arc::new(system), months: RwLock::default() })
     }
 
     /// The keys that outlive months.
@@ -172,8 +189,8 @@ impl Keyring {
         let mut months = self.snapshot();
         let keys = Arc::new(MonthKeys::new(Key::generate(self.random.as_ref()))?);
         months.insert(month.number(), Arc::clone(&keys));
-        let (master, _) = open_file(&self.file, &self.master)?;
-        self.write(&master, &months)?;
+        let (local, _) = open_file(&self.file, &self.master)?;
+        self.write(&local, &months)?;
         self.put(months);
         Ok(keys)
     }
@@ -188,14 +205,20 @@ impl Keyring {
         if dropped > 0 {
             // Leaves nothing half done behind before the next change begins.
             open_file(&self.file, &self.master)?;
-            let new_master = Key::generate(self.random.as_ref());
-            files::replace_private(&next(&self.master), new_master.expose())?;
-            self.write(&new_master, &months)?;
+            let new_key = Key::generate(self.random.as_ref());
+            files::replace_private(&next(&self.master.rotating), new_key.expose())?;
+            self.write(&new_key, &months)?;
             // From here on only the new master key opens the keyring, so the keys are gone for good.
             self.put(months);
-            promote_next(&self.master)?;
+            promote_next(&self.master.rotating)?;
         }
         Ok(u64::try_from(dropped).unwrap_or(u64::MAX))
+    }
+
+    /// First instant at which the keys of the oldest month must be gone, if there are any.
+    pub(super) fn first_expiry(&self) -> Option<jiff::Timestamp> {
+        let months = self.months.read().unwrap_or_else(PoisonError::into_inner);
+        months.keys().filter_map(|number| expiry_of(*number)).min()
     }
 
     fn snapshot(&self) -> BTreeMap<i32, Arc<MonthKeys>> {
@@ -206,16 +229,19 @@ impl Keyring {
         *self.months.write().unwrap_or_else(PoisonError::into_inner) = months;
     }
 
-    fn write(&self, master: &Key, months: &BTreeMap<i32, Arc<MonthKeys>>) -> Result<(), KeyringError> {
+    fn write(&self, local: &Key, months: &BTreeMap<i32, Arc<MonthKeys>>) -> Result<(), KeyringError> {
         let entries = months.iter().map(|(number, keys)| (*number, &keys.root));
-        write(&self.file, master, &self.system.root, entries, self.random.as_ref())
+        write(&self.file, &self.master.sealing(local)?, &self.system.root, entries, self.random.as_ref())
     }
 }
 
 /// Whether results of the month are past their retention; a number that is no month never is.
 fn is_expired(number: i32, now: jiff::Timestamp) -> bool {
-    let expiry = JstMonth::from_number(number).and_then(|month| month.next().next().start());
-    expiry.is_some_and(|expiry| now >= expiry)
+    expiry_of(number).is_some_and(|expiry| now >= expiry)
+}
+
+fn expiry_of(number: i32) -> Option<jiff::Timestamp> {
+    JstMonth::from_number(number).and_then(JstMonth::expiry)
 }
 
 /// Where the next master key lies while the keyring changes over to it.
@@ -235,18 +261,19 @@ fn read_key(path: &Path) -> Result<Option<Key>, FileError> {
 }
 
 /// First start: the master key comes first, because a keyring that nothing opens would have to be explained.
-fn create(file: &Path, master: &Path, random: &dyn Random) -> Result<SystemKeys, KeyringError> {
-    let key = match read_key(master)? {
+fn create(file: &Path, master: &Master, random: &dyn Random) -> Result<SystemKeys, KeyringError> {
+    let rotating = &master.rotating;
+    let local = match read_key(rotating)? {
         Some(key) => key,
-        None if files::exists(master)? => return Err(KeyringError::Unreadable(master.to_owned())),
+        None if files::exists(rotating)? => return Err(KeyringError::Unreadable(rotating.clone())),
         None => {
             let key = Key::generate(random);
-            files::replace_private(master, key.expose())?;
+            files::replace_private(rotating, key.expose())?;
             key
         }
     };
     let system = SystemKeys::new(Key::generate(random))?;
-    write(file, &key, &system.root, std::iter::empty(), random)?;
+    write(file, &master.sealing(&local)?, &system.root, std::iter::empty(), random)?;
     Ok(system)
 }
 
@@ -267,45 +294,49 @@ fn write<'k>(
     Ok(())
 }
 
-fn open_with(master: &Key, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn open_with(master: &Master, local: &Key, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let sealed = content.strip_prefix(HEADER)?;
-    master.derive("keyring").ok()?.open(HEADER, sealed).ok()
+    master.sealing(local).ok()?.derive("keyring").ok()?.open(HEADER, sealed).ok()
 }
 
-/// The master key that opens the keyring file as it is now, and the opened keyring. Finishes a change of the master key
-/// that a crash or an error interrupted.
-fn open_file(file: &Path, master: &Path) -> Result<(Key, Zeroizing<Vec<u8>>), KeyringError> {
+/// The rotating key that opens the keyring file as it is now, and the opened keyring. Finishes a change of the key that a
+/// crash or an error interrupted.
+fn open_file(file: &Path, master: &Master) -> Result<(Key, Zeroizing<Vec<u8>>), KeyringError> {
     let content = files::read_private(file)?.ok_or_else(|| KeyringError::KeyringMissing(file.to_owned()))?;
-    if let Some(key) = read_key(master)?
-        && let Some(plain) = open_with(&key, &content)
+    let rotating = &master.rotating;
+    if let Some(key) = read_key(rotating)?
+        && let Some(plain) = open_with(master, &key, &content)
     {
-        files::overwrite(&next(master))?;
-        files::remove(&next(master))?;
+        files::overwrite(&next(rotating))?;
+        files::remove(&next(rotating))?;
         return Ok((key, plain));
     }
-    if let Some(key) = read_key(&next(master))?
-        && let Some(plain) = open_with(&key, &content)
+    if let Some(key) = read_key(&next(rotating))?
+        && let Some(plain) = open_with(master, &key, &content)
     {
-        promote_next(master)?;
+        // The old master key is destroyed next: the keyring that it opens must not come back with a loss of power.
+        files::sync_directory(&files::directory_of(file))?;
+        promote_next(rotating)?;
         return Ok((key, plain));
     }
     Err(KeyringError::Unreadable(file.to_owned()))
 }
 
 /// Whether the master key opens the keyring as both lie there; changes nothing, not even what a crash left half done.
-pub(super) fn check(file: &Path, master: &Path) -> Result<(), KeyringError> {
+pub(super) fn check(file: &Path, master: &Master) -> Result<(), KeyringError> {
     let content = files::read_private(file)?.ok_or_else(|| KeyringError::KeyringMissing(file.to_owned()))?;
-    let keys = [read_key(master)?, read_key(&next(master))?];
-    if !files::exists(master)? && !files::exists(&next(master))? {
-        return Err(KeyringError::MasterKeyMissing(master.to_owned()));
+    let rotating = &master.rotating;
+    let keys = [read_key(rotating)?, read_key(&next(rotating))?];
+    if !files::exists(rotating)? && !files::exists(&next(rotating))? {
+        return Err(KeyringError::MasterKeyMissing(rotating.clone()));
     }
-    match keys.iter().flatten().find_map(|key| open_with(key, &content)) {
+    match keys.iter().flatten().find_map(|key| open_with(master, key, &content)) {
         Some(_) => Ok(()),
         None => Err(KeyringError::Unreadable(file.to_owned())),
     }
 }
 
-fn load(file: &Path, master: &Path) -> Result<(SystemKeys, BTreeMap<i32, Arc<MonthKeys>>), KeyringError> {
+fn load(file: &Path, master: &Master) -> Result<(SystemKeys, BTreeMap<i32, Arc<MonthKeys>>), KeyringError> {
     let (_, plain) = open_file(file, master)?;
     parse(&plain)?.ok_or_else(|| KeyringError::Unreadable(file.to_owned()))
 }

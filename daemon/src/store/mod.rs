@@ -5,11 +5,15 @@
 //! a patient is ever written in clear. Writes go through one task (`writer`), reads through a pool of read-only
 //! connections and the view `live_results`, which hides what has expired. One process at a time.
 //!
-//! A clock that is set back brings nothing back (the high-water mark is persisted with every commit). The price: after a
-//! clock that ran far ahead, what it hid stays hidden.
+//! A clock that is set back brings nothing back (the high-water mark is persisted with every commit). After a clock that
+//! ran ahead, what it hid shows again once a plausible clock says so; nothing is destroyed before.
 
 mod accounts;
+mod announcements;
 mod audit;
+mod ballast;
+mod clock;
+mod collection;
 mod crypto;
 mod database;
 mod error;
@@ -18,6 +22,8 @@ mod inspect;
 mod job;
 mod keyring;
 mod machines;
+mod master;
+mod merge;
 mod queue;
 mod results;
 mod retention;
@@ -30,21 +36,28 @@ mod writer;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
 pub use audit::{ChainError, ChainHead};
+pub use ballast::Room;
 pub use database::check_version;
 pub use error::OpenError;
 pub use files::FileError;
+pub(crate) use files::replace_private;
 pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
-pub use retention::Purged;
+pub use master::{Credential, ExternalKey, MasterKeySource};
 
+pub use crate::app::ports::Purged;
 use crate::app::ports::{Clock, Random};
 use crate::app::tasks::Tasks;
+use ballast::Ballast;
+use clock::StoreClock;
 use keyring::Keyring;
-use writer::{Command, StoreClock, Tx};
+use master::Master;
+use writer::{Command, Tx};
 
 /// Where the store lies.
 #[derive(Debug, Clone)]
@@ -53,27 +66,39 @@ pub struct StoreConfig {
     pub data_dir: PathBuf,
     /// The keyring file, outside the database. Its directory is created with mode 0700.
     pub keyring: PathBuf,
-    /// The master key file, in a directory of its own (created with mode 0700): whoever copies the data directory must
-    /// not get it along.
-    pub master_key: PathBuf,
+    /// Where the master key comes from. A file lies in a directory of its own (created with mode 0700): whoever copies
+    /// the data directory must not get it along.
+    pub master_key: MasterKeySource,
     /// Connections that read at the same time, at least one.
     pub readers: u32,
+    /// How much room on the disk is kept.
+    pub room: Room,
 }
 
 impl StoreConfig {
+    /// The master key's file, if it is one of ours.
+    pub fn master_file(&self) -> Option<&Path> {
+        match &self.master_key {
+            MasterKeySource::File(file) => Some(file),
+            MasterKeySource::External(_) => None,
+        }
+    }
+
     /// The database file.
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("shikaku.db")
     }
 }
 
-/// The open store; implements `ResultStore`, `InquiryQueue`, `AuditLog`, `Accounts`, `SessionStore`, `TerminalStore`,
-/// `MachineStore` and `Settings`.
+/// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
+/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RetentionStore` and `StoreRoom`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,
     keyring: Arc<Keyring>,
     clock: Arc<StoreClock>,
+    ballast: Arc<Ballast>,
+    unfinished: AtomicBool,
 }
 
 impl Store {
@@ -93,20 +118,28 @@ impl Store {
         let database = config.database();
         let database_exists = files::exists(&database)?;
         check_sidecars(&database)?;
-        let keyring =
-            Keyring::open(&config.keyring, &config.master_key, database_exists, Arc::clone(&random))?;
+        let master = Master::of(&config.master_key, &config.keyring)?;
+        let keyring = Keyring::open(&config.keyring, master, database_exists, Arc::clone(&random))?;
         drop(files::ensure_private(&database)?);
 
         let mut connection = database::open_writer(&database).await?;
-        let mark: i64 = sqlx::query_scalar("SELECT high_water_us FROM clock WHERE id = 1")
+        let (high_us, plausible_us): (i64, i64) =
+            sqlx::query_as("SELECT high_water_us, plausible_us FROM clock WHERE id = 1")
+                .fetch_one(&mut connection)
+                .await?;
+        let unfinished: bool = sqlx::query_scalar("SELECT unfinished FROM retention WHERE id = 1")
             .fetch_one(&mut connection)
             .await?;
-        let clock = Arc::new(StoreClock::new(clock, mark));
+        let clock = Arc::new(StoreClock::new(clock, high_us, plausible_us));
         let now_us = clock.now_us();
+        let ballast = Arc::new(Ballast::new(&config.data_dir, config.room));
+        make_room(&ballast);
         sqlx::query("UPDATE clock SET high_water_us = ?1 WHERE id = 1")
             .bind(now_us)
             .execute(&mut connection)
             .await?;
+        // SQLite syncs the WAL's name only if it has just created it, and tells nobody if that fails.
+        files::sync_directory(&config.data_dir)?;
         let readers = database::open_readers(&database, config.readers).await?;
 
         let keyring = Arc::new(keyring);
@@ -114,7 +147,8 @@ impl Store {
         let context =
             Tx { db: connection, keyring: Arc::clone(&keyring), random, clock: Arc::clone(&clock), now_us };
         tasks.start(writer::run(context, commands, lock));
-        Ok(Self { writer, readers, keyring, clock })
+        let unfinished = AtomicBool::new(unfinished);
+        Ok(Self { writer, readers, keyring, clock, ballast, unfinished })
     }
 
     /// Commits what was asked so far, empties the WAL and closes the files. Whatever is asked afterwards fails.
@@ -128,21 +162,32 @@ impl Store {
     }
 }
 
+/// A disk too full for the ballast is no reason not to open: what is due can still be destroyed with what there is.
+fn make_room(ballast: &Ballast) {
+    match ballast.restore() {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("too little space for the ballast that purging on a full disk needs"),
+        Err(error) => tracing::warn!(%error, "no ballast"),
+    }
+}
+
 fn prepare_directories(config: &StoreConfig) -> Result<(), OpenError> {
-    let (keyring, master) = (files::directory_of(&config.keyring), files::directory_of(&config.master_key));
-    for directory in [&config.data_dir, &keyring, &master] {
+    let keyring = files::directory_of(&config.keyring);
+    let master = config.master_file().map(files::directory_of);
+    for directory in [Some(&config.data_dir), Some(&keyring), master.as_ref()].into_iter().flatten() {
+        files::refuse_links(directory)?;
         files::private_directory(directory)?;
     }
     check_apart(config)
 }
 
 fn check_apart(config: &StoreConfig) -> Result<(), OpenError> {
-    let (keyring, master) = (files::directory_of(&config.keyring), files::directory_of(&config.master_key));
+    let Some(master) = config.master_file() else { return Ok(()) };
     let real =
         |path: &Path| path.canonicalize().map_err(|source| FileError::Io { path: path.to_owned(), source });
-    let apart = real(&master)?;
-    if apart == real(&config.data_dir)? || apart == real(&keyring)? {
-        return Err(OpenError::MasterKeyNotApart(config.master_key.clone()));
+    let apart = real(&files::directory_of(master))?;
+    if apart == real(&config.data_dir)? || apart == real(&files::directory_of(&config.keyring))? {
+        return Err(OpenError::MasterKeyNotApart(master.to_owned()));
     }
     Ok(())
 }

@@ -10,9 +10,9 @@ use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
 use super::row::{self, Place};
 use super::writer::{Tx, write};
-use super::{Store, audit};
+use super::{Store, audit, merge};
 use crate::app::ports::{
-    AuditEntry, NewResult, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
+    AuditEntry, NewResult, PageAfter, ResultQuery, ResultStore, Source, StoreError, StoredResult,
 };
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Validity;
@@ -20,24 +20,24 @@ use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::retention::{JstMonth, expiry};
 
 /// Bytes of a blind index: enough that two people never meet, short enough to index.
-const INDEX_BYTES: usize = 16;
+pub(super) const INDEX_BYTES: usize = 16;
 
 /// The columns that cross sqlx's channel: as few as possible, because every value of every row does.
 #[derive(FromRow)]
-struct Sealed {
-    id: i64,
+pub(super) struct Sealed {
+    pub(super) id: i64,
     month: i32,
     version: i64,
     payload: Vec<u8>,
 }
 
 impl Sealed {
-    fn place(&self) -> Result<Place, StoreError> {
+    pub(super) fn place(&self) -> Result<Place, StoreError> {
         let month = JstMonth::from_number(self.month).ok_or_else(|| self.corrupt("its month is no month"))?;
         Ok(Place { id: self.id, month, version: self.version })
     }
 
-    fn open(&self, keyring: &Keyring) -> Result<StoredResult, StoreError> {
+    pub(super) fn open(&self, keyring: &Keyring) -> Result<StoredResult, StoreError> {
         let place = self.place()?;
         let keys = keyring.month(place.month).ok_or_else(|| self.corrupt("its month has no key"))?;
         row::open(&keys, place, &self.payload)
@@ -52,26 +52,44 @@ fn person_index(keys: &MonthKeys, fingerprint: &[u8]) -> Result<Vec<u8>, StoreEr
     Ok(keys.person.hash(&[fingerprint])?[..INDEX_BYTES].to_vec())
 }
 
-fn inquiry_index(keys: &MonthKeys, number: &InquiryNumber) -> Result<Vec<u8>, StoreError> {
+pub(super) fn inquiry_index(keys: &MonthKeys, number: &InquiryNumber) -> Result<Vec<u8>, StoreError> {
     Ok(keys.inquiry.hash(&[number.expose().as_bytes()])?[..INDEX_BYTES].to_vec())
 }
 
-/// Inserts a result and its audit row, unless the check has a result already.
+/// Stores a result and its audit row, unless the check has a result already. A result that was collected before its
+/// check came to its end becomes the check's.
 async fn insert(tx: &mut Tx, new: &NewResult, entry: &AuditEntry) -> Result<ResultId, StoreError> {
-    let known: Option<i64> = sqlx::query_scalar("SELECT id FROM results WHERE check_id = ?1")
-        .bind(&new.check_id)
-        .fetch_optional(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
-    if let Some(id) = known {
-        return Ok(ResultId(id));
+    if let Source::Own { check_id, .. } = &new.source {
+        let known: Option<i64> = sqlx::query_scalar("SELECT id FROM results WHERE check_id = ?1")
+            .bind(check_id)
+            .fetch_optional(&mut tx.db)
+            .await
+            .map_err(|e| failed(&e))?;
+        if let Some(id) = known {
+            return Ok(ResultId(id));
+        }
     }
+    let id = match merge::claim(tx, new).await? {
+        Some(id) => id,
+        None => add(tx, new).await?,
+    };
+    audit::append(tx, entry, &[id]).await?;
+    Ok(id)
+}
+
+/// Adds a row.
+pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreError> {
     let confirmation = &new.confirmation;
     let expires_at_us = expiry(confirmation.processed_at).as_microsecond();
-    if expires_at_us <= tx.now_us {
-        // Its month's key may be destroyed already and must not come back.
+    if expires_at_us <= tx.clock.plausible_us() {
+        // Its month's key may be destroyed already and must not come back. A clock that nobody vouches for and that runs
+        // ahead refuses nothing: the result is kept, hidden until the clock is right again.
         return Err(StoreError::Failed("the result is past its retention".to_owned()));
     }
+    let check_id = match &new.source {
+        Source::Own { check_id, .. } => Some(check_id),
+        Source::Elsewhere => None,
+    };
     let month = JstMonth::of(confirmation.processed_at);
     let keys = tx.month_keys(month).await?;
     let place = Place { id: tx.next_id("results").await?, month, version: 1 };
@@ -79,12 +97,13 @@ async fn insert(tx: &mut Tx, new: &NewResult, entry: &AuditEntry) -> Result<Resu
     let person =
         row::person(confirmation).map(|person| person_index(&keys, &person.fingerprint())).transpose()?;
     sqlx::query(
-        "INSERT INTO results (id, check_id, checked_at_us, expires_at_us, month, terminal, validity, searchable, \
-         origin, version, person_index, inquiry_index, payload) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO results (id, source, check_id, checked_at_us, expires_at_us, month, terminal, validity, \
+         searchable, origin, version, person_index, inquiry_index, upstream_key, payload) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )
     .bind(place.id)
-    .bind(&new.check_id)
+    .bind(row::source_word(&new.source))
+    .bind(check_id)
     .bind(confirmation.processed_at.as_microsecond())
     .bind(expires_at_us)
     .bind(month.number())
@@ -95,11 +114,11 @@ async fn insert(tx: &mut Tx, new: &NewResult, entry: &AuditEntry) -> Result<Resu
     .bind(place.version)
     .bind(person)
     .bind(number.as_ref().map(|number| inquiry_index(&keys, number)).transpose()?)
+    .bind(merge::free_key(tx, &keys, month, confirmation).await?)
     .bind(row::seal(&keys, tx.random.as_ref(), place, new, number.as_ref())?)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    audit::append(tx, entry, &[ResultId(place.id)]).await?;
     Ok(ResultId(place.id))
 }
 
@@ -148,14 +167,17 @@ pub(super) async fn set_number(
         let keys: Arc<MonthKeys> =
             tx.keyring.month(place.month).ok_or_else(|| sealed.corrupt("its month has no key"))?;
         place.version += 1;
-        sqlx::query("UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3 WHERE id = ?4")
-            .bind(place.version)
-            .bind(inquiry_index(&keys, number)?)
-            .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, Some(number))?)
-            .bind(place.id)
-            .execute(&mut tx.db)
-            .await
-            .map_err(|e| failed(&e))?;
+        sqlx::query(
+            "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, numbered_at_us = ?4 WHERE id = ?5",
+        )
+        .bind(place.version)
+        .bind(inquiry_index(&keys, number)?)
+        .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, Some(number))?)
+        .bind(tx.now_us)
+        .bind(place.id)
+        .execute(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
     }
     Ok(ids)
 }

@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 
 use super::crypto::CryptoError;
 use super::keyring::MonthKeys;
-use crate::app::ports::{NewResult, Origin, Random, StoreError, StoredResult, TerminalId};
+use crate::app::ports::{NewResult, Origin, Random, Source, StoreError, StoredResult, TerminalId};
 use crate::domain::check::{Method, ResultId};
 use crate::domain::eligibility::{Confirmation, Eligibility, Field, ProcessingNote, Validity};
-use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::identifiers::{InquiryNumber, UpstreamResultId};
+pub(super) use crate::domain::merge::{person, received_inquiry_number};
 use crate::domain::personal::Personal;
 use crate::domain::retention::{JstMonth, expiry};
 
@@ -24,9 +25,14 @@ use crate::domain::retention::{JstMonth, expiry};
 /// with `#[serde(default)]`, never renamed.
 #[derive(Serialize, Deserialize)]
 struct Row<'r> {
-    check_id: Cow<'r, str>,
+    /// Absent, like the method, where another terminal carried out the check.
+    #[serde(default)]
+    check_id: Option<Cow<'r, str>>,
     terminal: Cow<'r, str>,
-    method: MethodCode,
+    #[serde(default)]
+    method: Option<MethodCode>,
+    #[serde(default)]
+    upstream_id: Option<Cow<'r, str>>,
     origin: OriginCode,
     processed_at: String,
     confirmed_for: String,
@@ -51,6 +57,26 @@ enum MethodCode {
     AndroidPin,
 }
 
+impl MethodCode {
+    fn of(method: Method) -> Self {
+        match method {
+            Method::Visual => Self::Visual,
+            Method::CardPin => Self::CardPin,
+            Method::Iphone => Self::Iphone,
+            Method::AndroidPin => Self::AndroidPin,
+        }
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Self::Visual => Method::Visual,
+            Self::CardPin => Method::CardPin,
+            Self::Iphone => Method::Iphone,
+            Self::AndroidPin => Method::AndroidPin,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum OriginCode {
@@ -63,6 +89,14 @@ pub(super) fn origin_word(origin: Origin) -> &'static str {
     match origin {
         Origin::Production => "production",
         Origin::Sandbox => "sandbox",
+    }
+}
+
+/// The word for a source in the database's column.
+pub(super) fn source_word(source: &Source) -> &'static str {
+    match source {
+        Source::Own { .. } => "own",
+        Source::Elsewhere => "elsewhere",
     }
 }
 
@@ -96,15 +130,17 @@ pub(super) fn seal(
     inquiry_number: Option<&InquiryNumber>,
 ) -> Result<Vec<u8>, StoreError> {
     let confirmation = &content.confirmation;
+    let (check_id, method) = match &content.source {
+        Source::Own { check_id, method } => {
+            (Some(Cow::Borrowed(check_id.as_str())), Some(MethodCode::of(*method)))
+        }
+        Source::Elsewhere => (None, None),
+    };
     let row = Row {
-        check_id: Cow::Borrowed(&content.check_id),
+        check_id,
         terminal: Cow::Borrowed(&content.terminal.0),
-        method: match content.method {
-            Method::Visual => MethodCode::Visual,
-            Method::CardPin => MethodCode::CardPin,
-            Method::Iphone => MethodCode::Iphone,
-            Method::AndroidPin => MethodCode::AndroidPin,
-        },
+        method,
+        upstream_id: confirmation.upstream_id.as_ref().map(|id| Cow::Borrowed(id.as_str())),
         origin: match content.origin {
             Origin::Production => OriginCode::Production,
             Origin::Sandbox => OriginCode::Sandbox,
@@ -149,25 +185,32 @@ pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<Stor
         .inquiry_number
         .map(|number| InquiryNumber::parse(&number).map_err(|_| corrupt("the inquiry number is unreadable")))
         .transpose()?;
+    let upstream_id = row
+        .upstream_id
+        .map(|id| {
+            UpstreamResultId::parse(&id).map_err(|_| corrupt("the id of the central system is unreadable"))
+        })
+        .transpose()?;
     let eligibilities = row
         .eligibilities
         .iter()
         .map(|fields| read_fields(fields).ok_or_else(|| corrupt("the payload has an unknown field")))
         .collect::<Result<_, _>>()?;
     let content = NewResult {
-        check_id: row.check_id.into_owned(),
-        terminal: TerminalId(row.terminal.into_owned()),
-        method: match row.method {
-            MethodCode::Visual => Method::Visual,
-            MethodCode::CardPin => Method::CardPin,
-            MethodCode::Iphone => Method::Iphone,
-            MethodCode::AndroidPin => Method::AndroidPin,
+        source: match (row.check_id, row.method) {
+            (Some(check_id), Some(method)) => {
+                Source::Own { check_id: check_id.into_owned(), method: method.method() }
+            }
+            (None, None) => Source::Elsewhere,
+            (Some(_), None) | (None, Some(_)) => return Err(corrupt("half a check")),
         },
+        terminal: TerminalId(row.terminal.into_owned()),
         origin: match row.origin {
             OriginCode::Production => Origin::Production,
             OriginCode::Sandbox => Origin::Sandbox,
         },
         confirmation: Confirmation {
+            upstream_id,
             processed_at,
             confirmed_for,
             validity: Validity::from_code(&row.validity),
@@ -193,21 +236,4 @@ fn read_fields(fields: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Option<Eligibil
         .map(|(tag, value)| Some((Field::from_tag(tag)?, Personal::new(value.as_ref()))))
         .collect::<Option<Vec<_>>>()?;
     Some(Eligibility::from_fields(fields))
-}
-
-/// The one person a result is about, as the central system identifies people; `None` if that is not certain: nobody or
-/// several are shown, or the identifiers are withheld. Blank identifiers identify nobody.
-pub(super) fn person(confirmation: &Confirmation) -> Option<InsuranceIdentifiers> {
-    let [only] = confirmation.eligibilities.as_slice() else { return None };
-    let blank = |value: &Personal| value.expose().trim().is_empty();
-    InsuranceIdentifiers::of(only).filter(|person| !blank(&person.insurer_number) && !blank(&person.number))
-}
-
-/// The inquiry number the central system sent with a result: the only one among its eligibilities.
-pub(super) fn received_inquiry_number(confirmation: &Confirmation) -> Option<InquiryNumber> {
-    let mut numbers = confirmation.eligibilities.iter().filter_map(|eligibility| {
-        InquiryNumber::parse(eligibility.get(Field::ReferenceNumber)?.expose()).ok()
-    });
-    let first = numbers.next()?;
-    numbers.all(|number| number == first).then_some(first)
 }

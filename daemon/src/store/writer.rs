@@ -6,45 +6,22 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock::StoreClock;
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
-use crate::app::ports::{Clock, Random, StoreError};
+use crate::app::ports::{Random, StoreError};
 use crate::domain::retention::JstMonth;
 
 /// Jobs of one transaction at most; the hundredth caller should not wait for ninety-nine others' work.
 const LARGEST_BATCH: usize = 64;
 /// Jobs that may wait; further callers wait to hand theirs over.
 pub(super) const QUEUE: usize = 256;
-
-/// The store's instant: never earlier than the latest one seen, so that a clock set back brings nothing back.
-pub(super) struct StoreClock {
-    clock: Arc<dyn Clock>,
-    high_water_us: AtomicI64,
-}
-
-impl StoreClock {
-    /// Starts at the mark that was persisted.
-    pub(super) fn new(clock: Arc<dyn Clock>, high_water_us: i64) -> Self {
-        Self { clock, high_water_us: AtomicI64::new(high_water_us) }
-    }
-
-    /// Now in microseconds, or the high-water mark if that is later.
-    pub(super) fn now_us(&self) -> i64 {
-        self.raise(self.clock.now().as_microsecond())
-    }
-
-    /// Raises the mark and returns where it stands.
-    pub(super) fn raise(&self, to_us: i64) -> i64 {
-        self.high_water_us.fetch_max(to_us, Ordering::AcqRel).max(to_us)
-    }
-}
 
 /// What a job works with: the open transaction and the keys.
 pub(super) struct Tx {
@@ -128,6 +105,8 @@ pub(super) enum Command {
     Write(Box<dyn Job>),
     /// Move the WAL into the database and empty it; answers whether that was complete.
     Checkpoint(oneshot::Sender<Result<bool, StoreError>>),
+    /// Give free pages at the end of the database back to the file system, some at a time; answers how many are left.
+    GiveBack(oneshot::Sender<Result<i64, StoreError>>),
     /// End after everything that was asked before.
     Close(oneshot::Sender<()>),
 }
@@ -186,12 +165,19 @@ pub(super) async fn run(mut tx: Tx, mut commands: mpsc::Receiver<Command>, lock:
             Some(Command::Checkpoint(reply)) => {
                 reply.send(checkpoint(&mut tx.db).await).ok();
             }
+            Some(Command::GiveBack(reply)) => {
+                reply.send(give_back(&mut tx.db).await).ok();
+            }
             Some(Command::Close(done)) => {
                 closing = Some(done);
                 break;
             }
             None => break,
         }
+    }
+    // The clock may have gone on since the last commit; after a restart it must not stand behind that.
+    if let Err(error) = keep_mark(&mut tx.db, tx.clock.now_us()).await {
+        tracing::warn!(%error, "the clock's mark was not kept");
     }
     if let Err(error) = tx.db.close().await {
         tracing::warn!(error = %failed(&error), "the database did not close cleanly");
@@ -217,11 +203,7 @@ async fn commit(tx: &mut Tx, mut batch: Vec<Box<dyn Job>>) {
 async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     tx.now_us = tx.clock.now_us();
     execute(&mut tx.db, "BEGIN IMMEDIATE").await?;
-    sqlx::query("UPDATE clock SET high_water_us = max(high_water_us, ?1) WHERE id = 1")
-        .bind(tx.now_us)
-        .execute(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
+    keep_mark(&mut tx.db, tx.now_us).await?;
     let alone = batch.len() == 1;
     for job in batch {
         if !alone {
@@ -243,6 +225,12 @@ async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), Stor
     execute(&mut tx.db, "COMMIT").await
 }
 
+/// Persists the store's instant. The mark in memory began with the persisted one and alone knows whether it may come down.
+async fn keep_mark(db: &mut SqliteConnection, now_us: i64) -> Result<(), StoreError> {
+    let update = sqlx::query("UPDATE clock SET high_water_us = ?1 WHERE id = 1").bind(now_us);
+    update.execute(db).await.map(drop).map_err(|e| failed(&e))
+}
+
 async fn execute(db: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
     db.execute(sql).await.map(drop).map_err(|e| failed(&e))
 }
@@ -254,6 +242,15 @@ async fn checkpoint(db: &mut SqliteConnection) -> Result<bool, StoreError> {
     Ok(busy == 0)
 }
 
+/// Pages given back at once: a few milliseconds' work.
+const PAGES_AT_A_TIME: &str = "PRAGMA incremental_vacuum(1000)";
+
+async fn give_back(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    // Every row of the answer frees one page, so all must be fetched.
+    sqlx::raw_sql(PAGES_AT_A_TIME).fetch_all(&mut *db).await.map_err(|e| failed(&e))?;
+    sqlx::query_scalar("PRAGMA freelist_count").fetch_one(db).await.map_err(|e| failed(&e))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -262,6 +259,7 @@ mod tests {
 
     use super::super::database::MIGRATIONS;
     use super::*;
+    use crate::app::ports::Clock;
 
     struct Fixed;
 
@@ -281,7 +279,7 @@ mod tests {
         let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
         MIGRATIONS.run(&mut db).await.unwrap();
         let keyring = Arc::new(Keyring::in_memory(Arc::new(Fixed)).unwrap());
-        let clock = Arc::new(StoreClock::new(Arc::new(Fixed), 0));
+        let clock = Arc::new(StoreClock::new(Arc::new(Fixed), 0, 0));
         Tx { db, keyring, random: Arc::new(Fixed), clock, now_us: 0 }
     }
 
@@ -362,7 +360,7 @@ mod tests {
         commit(&mut tx, vec![job]).await;
         let now: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();
         assert_eq!(now, Fixed.now().as_microsecond());
-        tx.clock.raise(now + 5);
+        tx.clock.settle(now + 5);
         let (job, _answer) = save(2, 10, Ok(()));
         commit(&mut tx, vec![job]).await;
         let raised: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();

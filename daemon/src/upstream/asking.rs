@@ -146,7 +146,8 @@ impl Upstream {
         // A trial of the breaker is one try: others wait for its outcome.
         let repeats = if repeat == Repeat::Safe && self.watch.is_closed() { MOST_REPEATS } else { 0 };
         for left in (0..=repeats).rev() {
-            let tried = self.once(repeat, url, correlation, self.limit(deadline, left), body).await;
+            let limit = self.limit(repeat, deadline, left);
+            let tried = self.once(repeat, url, correlation, limit, body).await;
             let again = match &tried {
                 Ok((reply, _)) => reply.is_trouble(correlation),
                 Err(failed) => failed.may_pass(),
@@ -167,12 +168,16 @@ impl Upstream {
         Err(UpstreamError::Unreachable)
     }
 
-    /// No exchange takes longer than an ordinary operation may; one that may be repeated leaves time for that.
-    fn limit(&self, deadline: Instant, repeats_left: u32) -> Instant {
+    /// No exchange takes longer than an ordinary operation may, except one that is only waited for; one that may be repeated
+    /// leaves time for that.
+    fn limit(&self, repeat: Repeat, deadline: Instant, repeats_left: u32) -> Instant {
         let now = Instant::now();
         let rest = deadline.saturating_duration_since(now);
         let share = if repeats_left > 0 { rest * 2 / 3 } else { rest };
-        now + share.min(self.timeouts.total())
+        match repeat {
+            Repeat::Never => deadline,
+            Repeat::AfterRefusedToken | Repeat::Safe => now + share.min(self.timeouts.total()),
+        }
     }
 
     /// Between half and one and a half of it.

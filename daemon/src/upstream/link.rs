@@ -1,5 +1,7 @@
 //! [`ReceiptLink`]: the receipt computer link (レセコン連携機能, manual chapter 2).
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use jiff::civil::Date;
 use tokio::time::Instant;
@@ -7,6 +9,7 @@ use tokio::time::Instant;
 use super::wire::{self, Correlation};
 use super::{Repeat, Upstream};
 use crate::app::ports::{BulkItem, BulkOutcome, LinkedResult, ReceiptLink, RequestId, UpstreamError};
+use crate::domain::announcement::Announcement;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::queue::Receipt;
 
@@ -24,6 +27,17 @@ impl ReceiptLink for Upstream {
         let correlation = self.correlation(request);
         self.within("results", request, self.timeouts.results(), async |deadline| {
             self.all_pages(correlation, deadline, from, to).await
+        })
+        .await
+    }
+
+    async fn announcements(&self, request: &RequestId) -> Result<Vec<Announcement>, UpstreamError> {
+        let correlation = self.correlation(request);
+        self.within("announcements", request, self.timeouts.total(), async |deadline| {
+            let url = &self.endpoints.announcements;
+            let body = wire::announcements(correlation);
+            let read = |bytes: &[u8]| wire::read_announcements(bytes, correlation);
+            self.ask_with(Repeat::Safe, url, correlation, deadline, body, read).await
         })
         .await
     }
@@ -86,6 +100,7 @@ impl Upstream {
         let url = &self.endpoints.results;
         let mut results = Vec::new();
         let mut cursor: Option<String> = None;
+        let mut passed = HashSet::new();
         for _ in 0..MOST_PAGES {
             let body = wire::results(correlation, from, to, cursor.as_deref());
             let read = |bytes: &[u8]| wire::read_results(bytes, correlation);
@@ -93,7 +108,9 @@ impl Upstream {
             results.extend(page.results);
             match page.next {
                 None => return Ok(results),
-                Some(next) => cursor = Some(next),
+                // A cursor that was there before would lead round in a circle.
+                Some(next) if passed.insert(next.clone()) => cursor = Some(next),
+                Some(_) => break,
             }
         }
         tracing::warn!(request = %correlation.request.0, "the results of the period have no end");

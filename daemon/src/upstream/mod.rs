@@ -39,7 +39,9 @@ pub use probe::{Probed, probe};
 pub use proxy::ProxyConfig;
 pub use review::{Reviewed, review};
 
-use crate::app::ports::{Clock, Random, RequestId, UpstreamStatus, UpstreamView};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::app::ports::{Clock, ClockWitness, Random, RequestId, UpstreamStatus, UpstreamView};
 use crate::app::tasks::Tasks;
 use crate::domain::identifiers::InstitutionCode;
 use asking::Repeat;
@@ -131,6 +133,12 @@ impl Upstream {
                 }
             }
         });
+    }
+}
+
+impl ClockWitness for Upstream {
+    fn offset(&self) -> Option<(Timestamp, SignedDuration)> {
+        self.watch.offset()
     }
 }
 

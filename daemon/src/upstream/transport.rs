@@ -24,8 +24,10 @@ pub(super) struct Endpoints {
     pub auth: Url,
     pub challenge: Url,
     pub confirm: Url,
+    pub card_use_registration: Url,
     pub results: Url,
     pub inquiry_number: Url,
+    pub announcements: Url,
     pub inquiry_bulk: Url,
     pub inquiry_bulk_outcome: Url,
 }
@@ -44,8 +46,10 @@ impl Endpoints {
             auth: at(&paths.auth)?,
             challenge: at(&paths.challenge)?,
             confirm: at(&paths.confirm)?,
+            card_use_registration: at(&paths.card_use_registration)?,
             results: at(&paths.results)?,
             inquiry_number: at(&paths.inquiry_number)?,
+            announcements: at(&paths.announcements)?,
             inquiry_bulk: at(&paths.inquiry_bulk)?,
             inquiry_bulk_outcome: at(&paths.inquiry_bulk_outcome)?,
         })

@@ -17,7 +17,8 @@ struct State {
     last_success: Option<Timestamp>,
     last_failure: Option<LastFailure>,
     answering: Option<bool>,
-    offset: Option<SignedDuration>,
+    /// When the server's clock was last seen, by ours, and how far it was ahead.
+    offset: Option<(Timestamp, SignedDuration)>,
     /// The warning about the certificate's end that was logged last.
     warned: Option<Nearness>,
 }
@@ -110,13 +111,14 @@ impl Watch {
 
     /// The server's clock was seen.
     pub(super) fn date(&self, theirs: Timestamp) {
-        let offset = theirs.duration_since(self.clock.now());
+        let now = self.clock.now();
+        let offset = theirs.duration_since(now);
         let mut state = self.state();
-        if upkeep::is_clock_off(offset) && !state.offset.is_some_and(upkeep::is_clock_off) {
+        if upkeep::is_clock_off(offset) && !state.offset.is_some_and(|(_, last)| upkeep::is_clock_off(last)) {
             let seconds = offset.as_secs();
             tracing::warn!(seconds, "the clock differs from the central system's by more than 30 seconds");
         }
-        state.offset = Some(offset);
+        state.offset = Some((now, offset));
     }
 
     /// The server asked for time.
@@ -158,6 +160,11 @@ impl Watch {
         }
     }
 
+    /// When the server's clock was last seen, by ours, and how far it was ahead.
+    pub(super) fn offset(&self) -> Option<(Timestamp, SignedDuration)> {
+        self.state().offset
+    }
+
     pub(super) fn seen(&self) -> Seen {
         let state = self.state();
         Seen {
@@ -165,7 +172,7 @@ impl Watch {
             last_success: state.last_success,
             last_failure: state.last_failure.clone(),
             answering: state.answering,
-            offset: state.offset,
+            offset: state.offset.map(|(_, offset)| offset),
         }
     }
 

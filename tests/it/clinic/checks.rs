@@ -1,7 +1,10 @@
 //! Checks: from the tap to the stored result, and what staff and patient do on the way.
 
+use std::time::Duration;
+
 use harness::card::readers::SharedCard;
 use harness::clinic::{OpenClinic, READER, TERMINAL};
+use harness::upstream::{Endpoint, Fault};
 use serde_json::json;
 
 /// A check that waits for staff to confirm the last PIN try of the card on the reader.
@@ -45,6 +48,59 @@ async fn the_card_may_come_after_the_pin() {
     open.clinic.tap("taro");
     let done = open.visitor.wait_for(&check, &["done", "failed"]).await;
     assert_eq!(done["phase"], "done");
+}
+
+/// A check whose challenge is on its way for a while.
+async fn at_a_slow_network(open: &OpenClinic) -> String {
+    open.clinic.upstream.script(Endpoint::Challenge, Fault::Slow(Duration::from_millis(700)));
+    open.visitor.start_check("card_pin").await
+}
+
+/// Was refused: whoever typed while the network was slow had to type again.
+#[tokio::test]
+async fn a_pin_entered_while_the_challenge_is_on_its_way_is_kept_and_used_once() {
+    for card_first in [true, false] {
+        let open = OpenClinic::at_noon().await;
+        let card = open.clinic.card("taro");
+        if card_first {
+            open.clinic.readers.insert(READER, &card);
+        }
+        let check = at_a_slow_network(&open).await;
+        let taken = open.visitor.enter_pin(&check, "1234").await;
+        assert_eq!((taken.status, taken.json()["phase"].as_str()), (200, Some("fetching_challenge")));
+        let again = open.visitor.enter_pin(&check, "9999").await;
+        assert_eq!((again.status, again.code().as_str()), (409, "wrong_phase"));
+        if !card_first {
+            let stand = open.visitor.wait_for(&check, &["waiting_for_card", "waiting_for_pin"]).await;
+            assert_eq!(stand["phase"], "waiting_for_card", "nobody is asked for a PIN that is there");
+            open.clinic.readers.insert(READER, &card);
+        }
+        assert_eq!(open.visitor.wait_for(&check, &["done", "failed"]).await["phase"], "done");
+        assert_eq!(card.lock().expect("the card").verify_count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_pin_entered_early_is_for_the_card_that_lay_there() {
+    let open = OpenClinic::at_noon().await;
+    let first = open.clinic.tap("taro");
+    let check = at_a_slow_network(&open).await;
+    assert_eq!(open.visitor.enter_pin(&check, "1234").await.status, 200);
+    let second = open.clinic.tap("hanako");
+    let failed = open.visitor.wait_for(&check, &["done", "failed"]).await;
+    assert_eq!(failed["failure"]["code"], "card_removed");
+    for card in [first, second] {
+        assert_eq!(card.lock().expect("the card").verify_count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_method_without_a_pin_takes_none_early() {
+    let open = OpenClinic::at_noon().await;
+    open.clinic.upstream.script(Endpoint::Challenge, Fault::Slow(Duration::from_millis(700)));
+    let check = open.visitor.start_check("iphone").await;
+    let refused = open.visitor.enter_pin(&check, "1234").await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "wrong_phase"));
 }
 
 #[tokio::test]

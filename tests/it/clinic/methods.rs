@@ -48,7 +48,7 @@ async fn run_with_pin(visitor: &Visitor, request: Value, pin: &str) -> Value {
     visitor.wait_for(&check, &["done", "failed"]).await
 }
 
-async fn audited(open: &OpenClinic) -> Vec<(String, String)> {
+pub(super) async fn audited(open: &OpenClinic) -> Vec<(String, String)> {
     use sqlx::Row as _;
     let path = open.clinic.config.store.directory.join("shikaku.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
@@ -143,7 +143,7 @@ async fn the_certificate_is_shown_while_the_check_lives_and_the_central_system_d
         ("past-grace", "card_pin", "past_grace", "certificate_expired"),
         ("android-expired", "android_pin", "past_grace", "certificate_expired_phone"),
     ] {
-        open.clinic.tap(persona);
+        open.clinic.next_patient(&open.visitor, persona).await;
         let check = run_with_pin(&open.visitor, json!({ "method": method }), "1234").await;
         let ended = check["failure"]["code"].as_str().or(check["phase"].as_str());
         assert_eq!(ended, Some(end), "{persona}: {check}");

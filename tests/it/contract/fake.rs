@@ -131,6 +131,15 @@ impl Service for Scripted {
         self.play(sample::check()).await
     }
 
+    async fn register_card_use(
+        &self,
+        _: &Caller,
+        _: &str,
+        _: wire::CardUseRegistration,
+    ) -> Answer<wire::Check> {
+        self.play(sample::check()).await
+    }
+
     async fn cancel_check(&self, _: &Caller, _: &str) -> Answer<wire::Check> {
         self.play(sample::failed_check()).await
     }
@@ -181,6 +190,14 @@ impl Service for Scripted {
 
     async fn inquiry_bulk(&self, _: &Caller, id: i64, _: wire::BulkQuery) -> Answer<wire::BulkStand> {
         self.play(wire::BulkStand { receipt: id, ..sample::bulk_stand() }).await
+    }
+
+    async fn collect_results(&self, _: &Caller) -> Answer<wire::Collected> {
+        self.play(sample::collected()).await
+    }
+
+    async fn announcements(&self, _: &Caller) -> Answer<wire::AnnouncementList> {
+        self.play(sample::announcements()).await
     }
 
     async fn readers(&self, _: &Caller) -> Answer<wire::Readers> {

@@ -29,6 +29,7 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
     let numbers = "/v1/inquiry-numbers";
     let bulk = "/v1/inquiry-numbers/bulk";
     let insurance = r#"{"insurer_number":"1","insured_identification_number":"1"}"#;
+    let consent = "/v1/checks/c1/card-use-registration";
     for (method, target, body, field) in [
         ("POST", sessions, format!("{{\"password\":\"{CANARY}\""), None),
         ("POST", sessions, String::new(), None),
@@ -84,6 +85,16 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
         ("PUT", pin, "{\"pin\":4711}".to_owned(), Some("pin")),
         ("PUT", pin, "{\"pin\":null}".to_owned(), Some("pin")),
         ("PUT", pin, format!("{{\"pin\":\"0123\",\"pim\":\"{CANARY}\"}}"), Some("pim")),
+        ("POST", consent, "{}".to_owned(), Some("consent")),
+        ("POST", consent, "{\"consent\":4711}".to_owned(), Some("consent")),
+        ("POST", consent, "{\"consent\":null}".to_owned(), Some("consent")),
+        (
+            "POST",
+            consent,
+            format!("{{\"consent\":true,\"consented_by\":\"{CANARY}\"}}"),
+            Some("consented_by"),
+        ),
+        ("POST", consent, format!("{{\"consent\":true,\"by\":\"{CANARY}\"}}"), Some("by")),
         ("PUT", number, "{\"inquiry_number\":4711}".to_owned(), Some("inquiry_number")),
         ("PUT", number, "{\"inquiry_number\":\"\u{0}\"}".to_owned(), None),
         ("PUT", numbers, "{\"inquiry_number\":\"K\"}".to_owned(), Some("insurance")),

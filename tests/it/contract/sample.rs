@@ -13,8 +13,42 @@ pub fn session() -> wire::Session {
         role: wire::Role::ReceiptComputer,
         expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
         idle_timeout_s: 1800,
+        announcements: announcements(),
         password_change_required: false,
     }
+}
+
+pub fn collected() -> wire::Collected {
+    wire::Collected {
+        complete: true,
+        from: Some("2026-07-06".to_owned()),
+        to: Some("2026-07-08".to_owned()),
+        added: Some(3),
+        updated: Some(1),
+        known: Some(14),
+    }
+}
+
+fn closure() -> wire::Closure {
+    wire::Closure {
+        from: "2026-07-09T01:00:00+09:00".to_owned(),
+        until: "2026-07-09T05:00:00+09:00".to_owned(),
+        scope: wire::ClosureScope::Everything,
+    }
+}
+
+pub fn announcements() -> wire::AnnouncementList {
+    let announcement = wire::Announcement {
+        id: "N1".to_owned(),
+        published_at: "2026-07-08T09:00:00+09:00".to_owned(),
+        kind: wire::AnnouncementKind::Maintenance,
+        title: "システムメンテナンスのお知らせ".to_owned(),
+        body: Some("一行目\n二行目".to_owned()),
+        url: Some("https://portal.example/n1".to_owned()),
+        closure: Some(closure()),
+        new: true,
+    };
+    wire::AnnouncementList { new_count: 1, announcements: vec![announcement] }
 }
 
 pub fn session_info(caller: &Caller) -> wire::SessionInfo {
@@ -59,10 +93,11 @@ pub fn failed_check() -> wire::Check {
 pub fn full_result() -> wire::EligibilityResult {
     wire::EligibilityResult {
         id: 42,
-        check_id: "c1".to_owned(),
+        source: wire::ResultSource::Own,
+        check_id: Some("c1".to_owned()),
         checked_at: "2026-07-08T12:00:00+09:00".to_owned(),
         confirmed_for: "2026-07-08".to_owned(),
-        method: wire::Method::CardPin,
+        method: Some(wire::Method::CardPin),
         terminal: "uketsuke-1".to_owned(),
         validity: wire::Validity {
             code: wire::ValidityCode::Valid,
@@ -124,6 +159,9 @@ fn full_eligibility() -> wire::Eligibility {
 /// Nothing disclosed.
 pub fn withheld_result() -> wire::EligibilityResult {
     wire::EligibilityResult {
+        source: wire::ResultSource::Elsewhere,
+        check_id: None,
+        method: None,
         inquiry_number: None,
         note: None,
         withheld: wire::Withheld::All,
@@ -154,6 +192,19 @@ pub fn health() -> wire::Health {
         card: wire::HealthPart::troubled(wire::HealthState::Degraded, Code::NoReader),
         upstream: wire::HealthPart::well(wire::HealthState::Unknown),
         store: wire::HealthPart::well(wire::HealthState::Ok),
+        collect: wire::CollectHealth {
+            part: wire::HealthPart::troubled(wire::HealthState::Degraded, Code::UpstreamMaintenance),
+            scheduled: true,
+            last_complete_at: Some("2026-07-08T12:00:00+09:00".to_owned()),
+            added: Some(3),
+            paused_until: Some("2026-07-09T05:00:00+09:00".to_owned()),
+        },
+        maintenance: wire::MaintenanceHealth { now: Some(closure()), next: Some(closure()) },
+        retention: wire::RetentionPart::new(
+            wire::HealthPart::troubled(wire::HealthState::Degraded, Code::RetentionWaitsForClock),
+            3_600,
+            wire::ClockState::Unsynchronised,
+        ),
         link: wire::UpstreamLink {
             circuit: wire::CircuitState::Closed,
             circuit_open_until: None,

@@ -2,10 +2,10 @@
 
 use std::task::{Context, Waker};
 
-use daemon::app::ports::{NewResult, PageAfter, ResultQuery, ResultStore, StoreError, TerminalId};
+use daemon::app::ports::{NewResult, PageAfter, ResultQuery, ResultStore, Source, StoreError, TerminalId};
 use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Eligibility, Field, ProcessingNote, Validity};
-use daemon::domain::identifiers::InquiryNumber;
+use daemon::domain::identifiers::{InquiryNumber, UpstreamResultId};
 use daemon::store::Store;
 
 use super::support::{Machine, at, audit, get, insert, person, result, with};
@@ -45,7 +45,8 @@ async fn everything_received_comes_back_as_it_was() {
     new.confirmation.validity = Validity::Unknown("8".to_owned());
     new.confirmation.note =
         Some(ProcessingNote { code: "OQ0001".to_owned(), message: "期限が近い".to_owned() });
-    new.method = Method::Visual;
+    new.source = Source::Own { check_id: "c1".to_owned(), method: Method::Visual };
+    new.confirmation.upstream_id = UpstreamResultId::parse("SIM0001").ok();
     let id = running.store.insert(&new, &audit("check.done")).await.unwrap();
     let stored = get(&running.store, id).await.unwrap();
     assert_eq!(stored.content, new);

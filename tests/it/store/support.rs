@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use daemon::app::ports::{
-    AuditEntry, Clock, NewResult, Origin, Random, ResultStore, StoredResult, TerminalId,
+    AuditEntry, Clock, NewResult, Origin, Random, ResultStore, Source, StoredResult, TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
 use daemon::domain::personal::Personal;
 use daemon::domain::retention::jst_day;
-use daemon::store::{OpenError, Store, StoreConfig};
+use daemon::store::{OpenError, Room, Store, StoreConfig};
 use jiff::Timestamp;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -83,8 +83,9 @@ impl Machine {
         StoreConfig {
             data_dir: self.path("data"),
             keyring: self.path("keys/keyring"),
-            master_key: self.path("master/master.key"),
+            master_key: self.path("master/master.key").into(),
             readers: 2,
+            room: Room { ballast: 0, low_water: 0 },
         }
     }
 
@@ -158,11 +159,11 @@ pub fn with(eligibility: &Eligibility, field: Field, value: &str) -> Eligibility
 
 pub fn result(check: &str, processed_at: Timestamp, eligibilities: Vec<Eligibility>) -> NewResult {
     NewResult {
-        check_id: check.to_owned(),
+        source: Source::Own { check_id: check.to_owned(), method: Method::CardPin },
         terminal: TerminalId("uketsuke-1".to_owned()),
-        method: Method::CardPin,
         origin: Origin::Sandbox,
         confirmation: Confirmation {
+            upstream_id: None,
             processed_at,
             confirmed_for: jst_day(processed_at),
             validity: if eligibilities.is_empty() { Validity::NotFound } else { Validity::Valid },

@@ -1,8 +1,8 @@
 //! What the central system answers, as it arrives at the ports.
 
 use daemon::app::ports::{
-    Answer, CardCertificate, CardCheck as _, Proof, ReceiptLink as _, SignedChallenge, UpstreamError,
-    UpstreamStatus as _,
+    Answer, CardCertificate, CardCheck as _, LinkedResult, Proof, ReceiptLink as _, SignedChallenge,
+    UpstreamError, UpstreamStatus as _,
 };
 use daemon::domain::eligibility::{Classification, Eligibility, Field, Validity};
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -54,7 +54,9 @@ async fn every_persona_gets_the_answer_of_the_data_file() {
     for persona in Personas::builtin() {
         let answer = world.check(&upstream, &persona.name).await;
         match (persona.name.as_str(), answer) {
-            ("unregistered", answer) => assert_eq!(answer, Ok(Answer::NotRegistered)),
+            ("unregistered", answer) => {
+                assert!(matches!(answer, Ok(Answer::NotRegistered { ticket: Some(_) })), "{answer:?}");
+            }
             ("past-grace" | "android-expired", answer) => assert_eq!(answer, Ok(Answer::CertificateExpired)),
             ("refused", answer) => assert_eq!(answer, Err(refused("SIM-E901"))),
             (name, Ok(Answer::Confirmed(confirmation))) => {
@@ -105,7 +107,8 @@ async fn odd_outcomes_arrive_as_what_they_are() {
 async fn a_card_registered_meanwhile_simply_works_the_next_time() {
     let world = World::new().await;
     let upstream = world.upstream();
-    assert_eq!(world.check(&upstream, "unregistered").await, Ok(Answer::NotRegistered));
+    let unregistered = world.check(&upstream, "unregistered").await;
+    assert!(matches!(unregistered, Ok(Answer::NotRegistered { ticket: Some(_) })), "{unregistered:?}");
     world.sim.set_registered("unregistered", true);
     assert_eq!(world.confirmed(&upstream, "unregistered").await.validity, Validity::Valid);
 }
@@ -200,11 +203,12 @@ async fn results_of_a_period_come_from_all_terminals_over_all_pages() {
 
     let day = upstream.results(&request(), date(2026, 10, 8), date(2026, 10, 8)).await.unwrap();
 
-    let listed: Vec<_> =
-        day.iter().map(|result| (result.upstream_id.as_str(), result.terminal.as_str())).collect();
+    let id = |result: &LinkedResult| result.confirmation.upstream_id.as_ref().unwrap().as_str().to_owned();
+    let listed: Vec<_> = day.iter().map(|result| (id(result), result.terminal.as_str())).collect();
     assert_eq!(
         listed,
         [("SIM00000001", "SIM-TERMINAL-01"), ("SIM00000003", "PHONE-1"), ("SIM00000004", "PHONE-2")]
+            .map(|(id, terminal)| (id.to_owned(), terminal))
     );
     assert_eq!(day[0].confirmation, own, "the same result, field for field");
     assert_eq!(day[2].confirmation.eligibilities.len(), 2);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::Role;
 use daemon::system::{OsRandom, SystemClock, quiet_panics};
 use harness::clinic::{Clinic, Credentials, Plan, READER, Visitor};
@@ -100,6 +101,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn plan(directory: &Path, listen: SocketAddr) -> Plan {
     Plan {
         clock: Arc::new(SystemClock),
+        kernel: Arc::default(),
         random: Arc::new(OsRandom),
         directory: directory.to_owned(),
         listen,
@@ -108,6 +110,10 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         accepts_unsigned_visual: true,
         terminal_authentication: None,
         upstream_total_ms: 15_000,
+        registration_ms: 25_000,
+        maintenance: MaintenanceCalendar::default(),
+        collect_every_minutes: 5,
+        upstream_page_size: 100,
         limits: api::limits::Limits::default(),
         accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
     }

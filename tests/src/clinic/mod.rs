@@ -7,6 +7,7 @@
 )]
 
 mod machine;
+pub mod personas;
 mod visitor;
 
 use std::collections::HashMap;
@@ -15,8 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
+use daemon::app::collect::{Report, RunError};
+use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
-use daemon::config::{ApiConfig, Config, LogSection, Mode, StoreSection, TerminalSection};
+use daemon::app::retention::Retention;
+use daemon::config::{ApiConfig, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection};
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
 use daemon::start::{Daemon, StartError, Surroundings};
@@ -28,7 +32,7 @@ pub use machine::{MachineKey, client_tls};
 use rustls::ClientConfig;
 pub use visitor::{Credentials, Visitor};
 
-use crate::ambient::{HeldClock, SeededRandom};
+use crate::ambient::{HeldClock, HeldKernel, SeededRandom};
 use crate::card::SimCard;
 use crate::card::readers::{SharedCard, SimReaders, SimReadersHandle};
 use crate::contract::Contract;
@@ -51,6 +55,8 @@ pub const CHOSEN: &str = "midori-no-kasa-42";
 pub struct Plan {
     /// Everybody's wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What the kernel says of it; nothing at first.
+    pub kernel: Arc<HeldKernel>,
     /// Everybody's randomness.
     pub random: Arc<dyn Random>,
     /// Where everything is written.
@@ -65,8 +71,16 @@ pub struct Plan {
     pub accepts_unsigned_visual: bool,
     /// Whole-operation deadline towards the central system, in milliseconds.
     pub upstream_total_ms: u64,
+    /// Limit of a card-use registration, in milliseconds.
+    pub registration_ms: u64,
+    /// The closures that the daemon knows of when it starts, and learns of by this.
+    pub maintenance: MaintenanceCalendar,
     /// Opens cards without their PIN.
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
+    /// Minutes from one collection of results to the next; 0: only on demand.
+    pub collect_every_minutes: u32,
+    /// Most results in one answer of the central system.
+    pub upstream_page_size: usize,
     /// The limits of the API's listener.
     pub limits: Limits,
     /// Accounts that exist from the start.
@@ -78,6 +92,7 @@ impl Plan {
     pub fn held(directory: &Path, clock: Arc<HeldClock>) -> Self {
         Self {
             clock,
+            kernel: Arc::default(),
             random: Arc::new(SeededRandom::new(1)),
             directory: directory.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -85,7 +100,12 @@ impl Plan {
             readers: vec![READER],
             accepts_unsigned_visual: true,
             upstream_total_ms: 10_000,
+            registration_ms: 10_000,
+            maintenance: MaintenanceCalendar::default(),
             terminal_authentication: None,
+            // Most scenarios count what the central system was asked.
+            collect_every_minutes: 0,
+            upstream_page_size: 100,
             limits: Limits::default(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
@@ -103,8 +123,11 @@ pub struct Clinic {
     /// The daemon's configuration.
     pub config: Config,
     readers_plugged: Vec<&'static str>,
+    maintenance: MaintenanceCalendar,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
+    /// What the kernel says of everybody's clock.
+    pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     pki: CardPki,
@@ -120,6 +143,7 @@ impl Clinic {
     pub async fn open(plan: Plan) -> Self {
         let mut options = UpstreamOptions::new(plan.clock.clone(), plan.random.clone());
         options.accepts_unsigned_visual = plan.accepts_unsigned_visual;
+        options.page_size = plan.upstream_page_size;
         let upstream = SimUpstream::start(options).await.expect("the simulated central system starts");
         let config = configuration(&plan, &upstream);
         let mut clinic = Self {
@@ -129,8 +153,10 @@ impl Clinic {
             readers: SimReaders::new(&[]).1,
             config,
             readers_plugged: plan.readers,
+            maintenance: plan.maintenance,
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
+            kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
             pki: CardPki::new(),
@@ -156,9 +182,11 @@ impl Clinic {
         let (readers, hand) = SimReaders::new(&self.readers_plugged);
         let around = Surroundings {
             clock: self.clock.clone(),
+            kernel: self.kernel.clone(),
             random: self.random.clone(),
             readers: Box::new(readers),
             terminal_authentication: self.terminal_authentication.clone(),
+            maintenance: self.maintenance.clone(),
             limits: self.limits,
         };
         let daemon = Daemon::start(&self.config, around).await?;
@@ -173,6 +201,13 @@ impl Clinic {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop().await;
         }
+    }
+
+    /// Lets the daemon's schedule look at the clock, as it does by itself from time to time, and waits for the run that
+    /// is due; `None` if none was.
+    pub async fn collect_if_due(&self) -> Option<Result<Report, RunError>> {
+        let daemon = self.daemon.as_ref().expect("the daemon runs");
+        daemon.collect.collect_if_due(self.clock.now()).await
     }
 
     /// Creates an account, as an administrator does on the machine while the daemon runs; people choose a password of their
@@ -228,6 +263,11 @@ impl Clinic {
         self.credentials.get(name).cloned().expect("an account of this clinic")
     }
 
+    /// The daemon's retention; its task sleeps by the machine's clock, so scenarios call it themselves.
+    pub fn retention(&self) -> &Retention {
+        &self.daemon.as_ref().expect("the daemon runs").retention
+    }
+
     /// Someone who comes to the API; every answer is held against the contract.
     pub fn visitor(&self) -> Visitor {
         let mut visitor = Visitor::new(self.api, self.clock.clone(), self.contract.clone());
@@ -256,6 +296,16 @@ impl Clinic {
         card
     }
 
+    /// The next patient holds a card on the front desk's reader, after the daemon has seen the one before taken away: only
+    /// then is a PIN typed at once certainly meant for the new card.
+    pub async fn next_patient(&self, visitor: &Visitor, persona: &str) -> SharedCard {
+        self.readers.take(READER);
+        while visitor.get("/v1/readers").await.json()["readers"][0]["state"] != "empty" {
+            tokio::task::yield_now().await;
+        }
+        self.tap(persona)
+    }
+
     /// The instant everybody's clock shows.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -274,16 +324,19 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
     let files = upstream.write_files(&secrets).expect("the central system's files");
     let mut section = files.config().expect("its configuration");
     section.timeouts.total_ms = plan.upstream_total_ms;
+    section.timeouts.registration_ms = plan.registration_ms;
     Config {
         institution_code: upstream.facility().institution_code.clone(),
         mode: Mode::Sandbox,
         api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new(), tls: plan.tls },
         store: StoreSection {
-            directory: plan.directory.join("data"),
-            master_key_file: plan.directory.join("key").join("master.key"),
+            ballast_mib: 1,
+            low_water_mib: 1,
+            ..StoreSection::new(plan.directory.join("data"), plan.directory.join("key").join("master.key"))
         },
         terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
         upstream: section,
+        collect: CollectSection { every_minutes: plan.collect_every_minutes },
         log: LogSection::default(),
     }
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use daemon::app::ports::{
     BulkItem, BulkOutcome, Clock as _, LinkedResult, ReceiptLink, RequestId, UpstreamError,
 };
+use daemon::domain::announcement::Announcement;
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::domain::queue::Receipt;
 use jiff::civil::Date;
@@ -75,6 +76,10 @@ impl VirtualLink {
 #[async_trait]
 impl ReceiptLink for VirtualLink {
     async fn results(&self, _: &RequestId, _: Date, _: Date) -> Result<Vec<LinkedResult>, UpstreamError> {
+        self.exchange(Vec::new).await
+    }
+
+    async fn announcements(&self, _: &RequestId) -> Result<Vec<Announcement>, UpstreamError> {
         self.exchange(Vec::new).await
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use daemon::app::access::Actor;
 use daemon::app::checks::{Checks, ChecksParts, NewCheck, Terminal};
+use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Origin, ReaderName, Role, TerminalId};
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, Phase};
@@ -11,10 +12,10 @@ use daemon::domain::personal::Pin;
 use jiff::Timestamp;
 
 use super::desk::{Bench, action, script};
-use super::dice::Dice;
 use super::floor::{Action, Entry, Floor, READERS};
 use super::ports::{Central, Store};
 use crate::ambient::{HeldClock, SeededRandom};
+use crate::dice::Dice;
 
 /// Moves after which staff cancel, and after which a check that has not ended never will.
 const PATIENCE: (usize, usize) = (40, 120);
@@ -67,9 +68,11 @@ impl Facility {
             desk: bench.desk.clone(),
             central: central.clone(),
             store: store.clone(),
+            room: store.clone(),
             audit: store.clone(),
             settings: store,
             terminal_authentication: None,
+            maintenance: MaintenanceCalendar::default(),
             clock: Arc::new(HeldClock::at(Timestamp::UNIX_EPOCH)),
             random: Arc::new(SeededRandom::new(dice.below(1 << 30) as u64)),
             tasks: tasks.clone(),

@@ -7,10 +7,10 @@ use daemon::card::desk::Desk;
 use daemon::card::readers::{Readers as _, Wake};
 use daemon::domain::personal::Pin;
 
-use super::dice::Dice;
 use super::floor::{Action, Entry, Floor, READERS, behaviour, faults};
 use super::steps::{SteppedReaders, Steps};
 use crate::card::readers::{SimReaders, Trouble};
+use crate::dice::Dice;
 
 /// The cards of the floor.
 const CARDS: usize = 3;

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use rsa::Pkcs1v15Sign;
 
 use super::Tally;
-use super::dice::Dice;
 use crate::card::readers::{SharedCard, SimReadersHandle, Trouble};
 use crate::card::{Behaviour, Faults, SimCard};
+use crate::dice::Dice;
 use crate::personas::Personas;
 use crate::pki::{CardPki, digest_info};
 

@@ -10,7 +10,6 @@
 
 mod checks;
 mod desk;
-mod dice;
 mod floor;
 mod ports;
 mod steps;
@@ -22,8 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::dice::Dice;
 use self::floor::Floor;
+use crate::dice::Dice;
 
 /// What a schedule drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -94,9 +94,9 @@ fn person(fields: Vec<(Field, &str)>, inquiry_number: Option<&str>) -> Value {
     Value::Object(person)
 }
 
-/// One entry of the results of a period.
-pub(super) fn given(given: &Given) -> Value {
-    let mut entry = given.body.clone();
+/// One entry of the results of a period, with the inquiry number the person has now.
+pub(super) fn given(given: &Given, inquiry_number: Option<&str>) -> Value {
+    let mut entry = eligibility(&given.persona.answer, inquiry_number);
     entry["UpstreamResultId"] = json!(given.id);
     entry["Terminal"] = json!(given.terminal);
     entry["ProcessExecutionTime"] = json!(date_time(given.at));

@@ -15,10 +15,14 @@ pub enum Endpoint {
     Challenge,
     /// Ask for the eligibility.
     Confirm,
+    /// Register a card for use as a health insurance card.
+    CardUseRegistration,
     /// Results of a period.
     Results,
     /// Set an inquiry number.
     InquiryNumber,
+    /// Announcements of the operators.
+    Announcements,
     /// Set inquiry numbers in bulk.
     InquiryBulk,
     /// Ask what became of a bulk.
@@ -27,14 +31,16 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint with its path: the daemon's defaults.
-    pub fn paths() -> [(Self, String); 7] {
+    pub fn paths() -> [(Self, String); 9] {
         let paths = Paths::default();
         [
             (Self::Auth, paths.auth),
             (Self::Challenge, paths.challenge),
             (Self::Confirm, paths.confirm),
+            (Self::CardUseRegistration, paths.card_use_registration),
             (Self::Results, paths.results),
             (Self::InquiryNumber, paths.inquiry_number),
+            (Self::Announcements, paths.announcements),
             (Self::InquiryBulk, paths.inquiry_bulk),
             (Self::InquiryBulkOutcome, paths.inquiry_bulk_outcome),
         ]

@@ -6,7 +6,11 @@
 //!
 //! Faults are scripted per endpoint with [`SimUpstream::script`]; each is used up by one request. Codes it invents:
 //! `CARD_NOT_REGISTERED`, `CERTIFICATE_EXPIRED`, `CHALLENGE_UNKNOWN`, `CERTIFICATE_UNTRUSTED`, `SIGNATURE_INVALID`,
-//! `PERSON_UNKNOWN`, `NUMBER_IN_USE`, `RECEPTION_UNKNOWN`, `REQUEST_INVALID`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`, `MAINTENANCE`.
+//! `PERSON_UNKNOWN`, `NUMBER_IN_USE`, `RECEPTION_UNKNOWN`, `REQUEST_INVALID`, `TICKET_UNKNOWN`, `TOKEN_INVALID`, `CODE_WRONG`, `CODE_USED`, `ACCOUNT_WRONG`,
+//! `MAINTENANCE`.
+//!
+//! Card-use registration goes on in the background when nobody waits for it any more, as the manual says of the real one;
+//! it is closed from 03:00 to 06:00 JST by the simulator's clock and in the closures it was told of.
 
 mod answers;
 mod console;
@@ -14,8 +18,10 @@ mod fault;
 mod files;
 mod inquiries;
 mod line;
+mod news;
 pub mod pki;
 pub mod proxy;
+mod registration;
 mod routes;
 mod state;
 
@@ -23,15 +29,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use daemon::app::ports::{Clock, Random, random_bytes};
 use daemon::app::tasks::Tasks;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
+use crate::personas::Personas;
+
 pub use fault::{Endpoint, Fault, NotUnderstood};
 pub use files::{Files, FilesError};
 use line::TlsListener;
+pub use news::Announced;
 use pki::{ServerCertificate, TestPki, TlsVersions};
 use routes::Shared;
 use state::State;
@@ -54,6 +64,8 @@ pub struct Options {
     pub accepts_unsigned_visual: bool,
     /// Most results in one answer.
     pub page_size: usize,
+    /// How long a card-use registration takes; the real one about 15 seconds.
+    pub registration_time: Duration,
 }
 
 impl Options {
@@ -68,6 +80,7 @@ impl Options {
             tls_versions: TlsVersions::Both,
             accepts_unsigned_visual: true,
             page_size: 100,
+            registration_time: Duration::ZERO,
         }
     }
 }
@@ -118,6 +131,8 @@ impl SimUpstream {
             accepts_unsigned_visual: options.accepts_unsigned_visual,
             page_size: options.page_size,
             state: State::new(options.clock, options.random),
+            registry: registration::Registry::new(options.registration_time),
+            tasks: tasks.clone(),
             script: fault::Script::default(),
             traffic: Arc::default(),
             clock_ahead: AtomicI64::default(),
@@ -214,6 +229,32 @@ impl SimUpstream {
         self.shared.state.set_registered(persona, registered);
     }
 
+    /// From now on no card-use registration comes to its end, until [`SimUpstream::finish_registrations`].
+    pub fn hold_registrations(&self) {
+        self.shared.registry.hold(true);
+    }
+
+    /// Lets card-use registrations come to their end, and returns when those begun have.
+    pub async fn finish_registrations(&self) {
+        self.shared.registry.hold(false);
+        self.shared.registry.settled().await;
+    }
+
+    /// Waits until this many requests to register a persona's card have been taken up.
+    pub async fn registration_begun(&self, persona: &str, requests: usize) {
+        self.shared.registry.begun(persona, requests).await;
+    }
+
+    /// Requests to register a persona's card that came in whole, with a good token and ticket.
+    pub fn registrations(&self, persona: &str) -> usize {
+        self.shared.registry.requests(persona)
+    }
+
+    /// Closes card-use registration from an instant until another, as announced maintenance does.
+    pub fn close_registration(&self, from: Timestamp, until: Timestamp) {
+        self.shared.registry.close(from, until);
+    }
+
     /// The inquiry number a person has; see `Persona::person`.
     pub fn inquiry_number(&self, person: &str) -> Option<String> {
         self.shared.state.inquiry_number(person)
@@ -233,6 +274,29 @@ impl SimUpstream {
     /// would get no result.
     pub fn add_result(&self, persona: &str, terminal: &str, at: Timestamp) -> bool {
         self.shared.state.add_result(persona, terminal, at)
+    }
+
+    /// Adds such a result as soon as a page of results with a next one was answered: while somebody is turning pages.
+    pub fn add_result_while_paging(&self, persona: &str, terminal: &str, at: Timestamp) -> bool {
+        let Some(persona) = Personas::builtin().by_name(persona) else { return false };
+        self.shared.state.add_while_paging(persona, terminal, at);
+        true
+    }
+
+    /// Whether confirmations leave out the id of the result that they make.
+    pub fn hide_result_ids(&self, hide: bool) {
+        self.shared.state.hide_ids(hide);
+    }
+
+    /// Announces something, in place of what has the same id. Inside a window that closes everything every endpoint
+    /// answers `MAINTENANCE`.
+    pub fn announce(&self, announced: Announced) {
+        self.shared.state.announce(announced);
+    }
+
+    /// Takes an announcement back, and its closure with it.
+    pub fn withdraw(&self, id: &str) {
+        self.shared.state.withdraw(id);
     }
 
     /// Writes certificates, secrets and a ready-made `upstream.toml` into a directory.

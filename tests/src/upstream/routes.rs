@@ -11,6 +11,7 @@ use axum::middleware::{Next, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use daemon::app::tasks::Tasks;
 use daemon::domain::eligibility::parse_date;
 use daemon::domain::retention::JstMonth;
 use data_encoding::BASE64;
@@ -24,6 +25,8 @@ use super::answers::{self, Addressee};
 use super::fault::{Endpoint, Fault, Script};
 use super::inquiries;
 use super::line::{Peer, Traffic};
+use super::news::Announced;
+use super::registration::{self, Registry, card_use_registration};
 use super::state::{State, TOKEN_LIFE_SECONDS};
 use crate::personas::{Personas, Token};
 use crate::pki::{CardPki, CardholderCertificate, VerifyError};
@@ -31,7 +34,7 @@ use crate::pki::{CardPki, CardholderCertificate, VerifyError};
 /// Largest request read.
 const LARGEST_REQUEST: usize = 256 * 1024;
 /// The terminal that checks by card are attributed to.
-const TERMINAL: &str = "SIM-TERMINAL-01";
+pub(super) const TERMINAL: &str = "SIM-TERMINAL-01";
 
 /// What all requests share.
 pub(super) struct Shared {
@@ -39,6 +42,8 @@ pub(super) struct Shared {
     pub accepts_unsigned_visual: bool,
     pub page_size: usize,
     pub state: State,
+    pub registry: Registry,
+    pub tasks: Tasks,
     pub script: Script,
     pub traffic: Arc<Traffic>,
     /// How many seconds its `Date` is ahead of its clock.
@@ -57,7 +62,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             Endpoint::Auth => post(auth),
             Endpoint::Challenge => post(challenge),
             Endpoint::Confirm => post(confirm),
+            Endpoint::CardUseRegistration => post(card_use_registration),
             Endpoint::Results => post(results),
+            Endpoint::Announcements => post(announcements),
             Endpoint::InquiryNumber => post(inquiries::single),
             Endpoint::InquiryBulk => post(inquiries::bulk),
             Endpoint::InquiryBulkOutcome => post(inquiries::bulk_outcome),
@@ -94,7 +101,8 @@ async fn disturb(
     sim.traffic.note_certificate(&peer.certificate);
     let to = addressee(&serde_json::from_slice(&bytes).unwrap_or_default());
     let request = Request::from_parts(parts, Body::from(bytes));
-    let closed = sim.maintenance.load(Ordering::SeqCst).then_some(Fault::Maintenance);
+    let closed = sim.maintenance.load(Ordering::SeqCst) || sim.state.is_closed();
+    let closed = closed.then_some(Fault::Maintenance);
     match sim.script.request(endpoint).or(closed) {
         None => next.run(request).await,
         Some(Fault::Hang) => {
@@ -268,8 +276,7 @@ async fn confirm(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
             .success(&to, &answers::outcome("CERTIFICATE_EXPIRED", "電子証明書の有効期限が切れています。"));
     }
     if !sim.state.is_registered(persona) {
-        let message = "健康保険証としての利用登録がされていません。";
-        return sim.success(&to, &answers::outcome("CARD_NOT_REGISTERED", message));
+        return sim.success(&to, &registration::not_registered(&sim, persona));
     }
     match &persona.answer.refusal {
         Some(code) => sim.error(&to, code),
@@ -316,13 +323,29 @@ async fn results(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Respons
     let (Some(from), Some(until)) = (day("From"), day("To")) else {
         return sim.error(&to, "REQUEST_INVALID");
     };
-    let begin: usize = text(&body, "Cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
+    // The cursor is the last result of the page before, not a position: results that come in, or run out, while pages
+    // are fetched shift nothing. Ids are given in the order in which results come in.
+    let after = text(&body, "Cursor").unwrap_or_default();
     let all = sim.state.results(from, until);
-    let page: Vec<_> = all.iter().skip(begin).take(sim.page_size).map(answers::given).collect();
-    let end = begin + page.len();
-    let mut answer = json!({ "Count": all.len().to_string(), "Results": page });
-    if end < all.len() {
-        answer["NextCursor"] = json!(end.to_string());
+    let rest: Vec<_> = all.iter().filter(|given| given.id.as_str() > after).collect();
+    let page = rest.get(..sim.page_size).unwrap_or(&rest);
+    let entries: Vec<_> = page
+        .iter()
+        .map(|given| answers::given(given, sim.state.inquiry_number(given.persona.person()).as_deref()))
+        .collect();
+    let mut answer = json!({ "Count": all.len().to_string(), "Results": entries });
+    if let Some(last) = page.last().filter(|_| page.len() < rest.len()) {
+        answer["NextCursor"] = json!(last.id);
+        sim.state.page_turned();
     }
     sim.success(&to, &answer)
+}
+
+async fn announcements(Extract(sim): Sim, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (to, _) = match sim.open(&headers, &bytes) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
+    };
+    let all: Vec<_> = sim.state.announced().iter().map(Announced::message).collect();
+    sim.success(&to, &json!({ "Announcements": all }))
 }

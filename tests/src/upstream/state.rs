@@ -9,10 +9,11 @@ use daemon::domain::retention::{expiry, jst_day};
 use data_encoding::HEXLOWER;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answers;
 use super::inquiries::Asked;
+use super::news::Announced;
 use crate::personas::{Persona, Personas};
 
 /// How long a token is good for.
@@ -25,8 +26,7 @@ pub(super) struct Given {
     pub id: String,
     pub terminal: String,
     pub at: Timestamp,
-    /// The eligibility message's body as it was given.
-    pub body: Value,
+    pub persona: &'static Persona,
 }
 
 #[derive(Default)]
@@ -37,6 +37,11 @@ struct Inner {
     registered: HashMap<String, bool>,
     inquiry_numbers: HashMap<String, String>,
     results: Vec<Given>,
+    /// Results that come in after the next page that is not the last.
+    while_paging: Vec<(&'static Persona, String, Timestamp)>,
+    announced: Vec<Announced>,
+    /// Whether a confirmation leaves its result's id out.
+    hide_ids: bool,
     bulks: HashMap<String, Bulk>,
     bulk_polls: usize,
 }
@@ -77,11 +82,11 @@ impl State {
         self.clock.now()
     }
 
-    fn in_seconds(&self, seconds: i64) -> Timestamp {
+    pub(super) fn in_seconds(&self, seconds: i64) -> Timestamp {
         self.now().checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
     }
 
-    fn unguessable<const N: usize>(&self) -> [u8; N] {
+    pub(super) fn unguessable<const N: usize>(&self) -> [u8; N] {
         random_bytes(self.random.as_ref())
     }
 
@@ -196,13 +201,53 @@ impl State {
     }
 
     /// Makes the body of a persona's result and remembers it as given out.
-    pub(super) fn give(&self, persona: &Persona, terminal: &str, at: Timestamp) -> Value {
+    pub(super) fn give(&self, persona: &'static Persona, terminal: &str, at: Timestamp) -> Value {
         let number = self.inquiry_number(persona.person());
-        let body = answers::eligibility(&persona.answer, number.as_deref());
+        let mut body = answers::eligibility(&persona.answer, number.as_deref());
         let mut inner = self.inner();
         let id = format!("SIM{:08}", inner.results.len() + 1);
-        inner.results.push(Given { id, terminal: terminal.to_owned(), at, body: body.clone() });
+        if !inner.hide_ids {
+            body["UpstreamResultId"] = json!(id);
+        }
+        inner.results.push(Given { id, terminal: terminal.to_owned(), at, persona });
         body
+    }
+
+    pub(super) fn hide_ids(&self, hide: bool) {
+        self.inner().hide_ids = hide;
+    }
+
+    pub(super) fn add_while_paging(&self, persona: &'static Persona, terminal: &str, at: Timestamp) {
+        self.inner().while_paging.push((persona, terminal.to_owned(), at));
+    }
+
+    /// Lets the results in that wait for a page to be turned.
+    pub(super) fn page_turned(&self) {
+        let waiting = std::mem::take(&mut self.inner().while_paging);
+        for (persona, terminal, at) in waiting {
+            self.give(persona, &terminal, at);
+        }
+    }
+
+    /// Replaces an announcement with the same id, or adds one.
+    pub(super) fn announce(&self, announced: Announced) {
+        let mut inner = self.inner();
+        inner.announced.retain(|old| old.id != announced.id);
+        inner.announced.push(announced);
+    }
+
+    pub(super) fn withdraw(&self, id: &str) {
+        self.inner().announced.retain(|announced| announced.id != id);
+    }
+
+    pub(super) fn announced(&self) -> Vec<Announced> {
+        self.inner().announced.clone()
+    }
+
+    /// Whether announced maintenance closes everything now.
+    pub(super) fn is_closed(&self) -> bool {
+        let now = self.now();
+        self.inner().announced.iter().any(|announced| announced.closes_everything(now))
     }
 
     pub(super) fn add_result(&self, persona: &str, terminal: &str, at: Timestamp) -> bool {

@@ -3,33 +3,30 @@
 //! All of a check's secrets live in this task: the PIN comes in by a channel, moves into the one card session that
 //! presents it, and is wiped on every other way out.
 
+mod registration;
+mod waiting;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::waiting::Entered;
 use super::registry::Reservation;
-use super::{CertificateView, ChecksParts, Facts, Input, Reply, Stand};
+use super::{CertificateView, ChecksParts, Facts, Input, InputError, Reply, Stand};
 use crate::app::ports::{
-    Answer, AuditEntry, CardError, CardEvent, Challenge, NewResult, Opening, Proof, ReaderState,
-    SignedChallenge, Signing, UpstreamError,
+    Answer, AuditEntry, CardError, CardEvent, Challenge, NewResult, Opening, Proof, SignedChallenge, Signing,
+    Source, UpstreamError,
 };
 use crate::app::results::request_id;
 use crate::domain::certificate::CertificateFacts;
-use crate::domain::check::{Course, Event, Failure, Method, NotNow, ResultId, Token};
+use crate::domain::check::{Course, Event, Failure, Method, ResultId, Token};
 use crate::domain::eligibility::Confirmation;
-use crate::domain::personal::Pin;
 
-/// How long a check waits for the PIN or for the card.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// How long staff may take to confirm the last PIN try; the card lies on the reader meanwhile.
-const LAST_TRY_PATIENCE: Duration = Duration::from_mins(1);
-
-/// How a check ends, other than with a result. Whoever cancelled is answered once the end is visible.
+/// How a check ends, other than with a result. Whoever ended it by an input is answered once the end is visible.
 enum End {
     Failed(Failure),
+    FailedBy(Failure, Reply),
     Cancelled(Option<Reply>),
     TimedOut,
 }
@@ -52,19 +49,25 @@ impl From<CardError> for End {
     }
 }
 
+impl From<UpstreamError> for Failure {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Unreachable => Self::UpstreamUnreachable,
+            UpstreamError::Timeout => Self::UpstreamTimeout,
+            UpstreamError::Refused { code } | UpstreamError::SignInRefused { code } => {
+                Self::UpstreamRefused { code }
+            }
+            UpstreamError::ClientCertificate => Self::ClientCertificate,
+            UpstreamError::Renegotiation => Self::UpstreamRenegotiation,
+            UpstreamError::Malformed => Self::UpstreamMalformed,
+            UpstreamError::Maintenance => Self::UpstreamMaintenance,
+        }
+    }
+}
+
 impl From<UpstreamError> for End {
     fn from(error: UpstreamError) -> Self {
-        Self::Failed(match error {
-            UpstreamError::Unreachable => Failure::UpstreamUnreachable,
-            UpstreamError::Timeout => Failure::UpstreamTimeout,
-            UpstreamError::Refused { code } | UpstreamError::SignInRefused { code } => {
-                Failure::UpstreamRefused { code }
-            }
-            UpstreamError::ClientCertificate => Failure::ClientCertificate,
-            UpstreamError::Renegotiation => Failure::UpstreamRenegotiation,
-            UpstreamError::Malformed => Failure::UpstreamMalformed,
-            UpstreamError::Maintenance => Failure::UpstreamMaintenance,
-        })
+        Self::Failed(error.into())
     }
 }
 
@@ -114,7 +117,7 @@ impl Drive {
                 (card, Proof::Visual(certificate), facts)
             }
             Course::WithoutPin => {
-                let challenge = self.fetch_challenge().await?;
+                let (challenge, _) = self.fetch_challenge().await?;
                 self.step(Event::ChallengeReady { pin_needed: false });
                 let card = self.wait_for_card(None).await?;
                 self.step(Event::CardPresented);
@@ -123,9 +126,9 @@ impl Drive {
                 (card, Proof::Signed { challenge_id: challenge.id, signed }, facts)
             }
             Course::WithPin => {
-                let challenge = self.fetch_challenge().await?;
-                self.step(Event::ChallengeReady { pin_needed: true });
-                let (card, signed) = self.sign_with_pin(&challenge).await?;
+                let (challenge, entered) = self.fetch_challenge().await?;
+                self.step(Event::ChallengeReady { pin_needed: entered.is_none() });
+                let (card, signed) = self.sign_with_pin(&challenge, entered).await?;
                 let facts = signed.facts;
                 (card, Proof::Signed { challenge_id: challenge.id, signed }, facts)
             }
@@ -158,12 +161,16 @@ impl Drive {
         }
     }
 
-    async fn sign_with_pin(&mut self, challenge: &Challenge) -> Result<(CardEvent, SignedChallenge), End> {
-        let (mut pin, entered) = self.wait_for_pin().await?;
-        let lying = self.lying_card();
-        self.step(Event::PinEntered);
-        accept(entered);
-        let card = self.wait_for_card(lying).await?;
+    async fn sign_with_pin(
+        &mut self,
+        challenge: &Challenge,
+        entered: Option<Entered>,
+    ) -> Result<(CardEvent, SignedChallenge), End> {
+        let Entered { mut pin, card } = match entered {
+            Some(entered) => entered,
+            None => self.wait_for_pin().await?,
+        };
+        let card = self.wait_for_card(card).await?;
         self.step(Event::CardPresented);
         let mut last_try_confirmed = false;
         loop {
@@ -197,92 +204,6 @@ impl Drive {
         publish(&self.facts, &self.stand, Event::CardRead, |stand| stand.certificate = Some(view));
     }
 
-    async fn fetch_challenge(&mut self) -> Result<Challenge, End> {
-        let request = request_id(&*self.parts.random);
-        let central = self.parts.central.clone();
-        let fetch = central.challenge(&request);
-        tokio::pin!(fetch);
-        loop {
-            tokio::select! {
-                answer = &mut fetch => return Ok(answer?),
-                input = self.inputs.recv() => refuse_or_cancel(input)?,
-                () = self.stopping.cancelled() => return Err(End::Cancelled(None)),
-            }
-        }
-    }
-
-    async fn wait_for_pin(&mut self) -> Result<(Pin, Reply), End> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            tokio::select! {
-                input = self.inputs.recv() => match input {
-                    Some(Input::Pin(pin, reply)) => return Ok((pin, reply)),
-                    other => refuse_or_cancel(other)?,
-                },
-                () = tokio::time::sleep_until(deadline) => return Err(End::TimedOut),
-                () = self.stopping.cancelled() => return Err(End::Cancelled(None)),
-            }
-        }
-    }
-
-    /// The card that lies on the reader now, unless it already gave a result.
-    fn lying_card(&self) -> Option<CardEvent> {
-        let view = self.parts.desk.watch();
-        let state = view.borrow().state(&self.facts.reader).cloned();
-        match state {
-            Some(ReaderState::Card(card)) if !self.reservation.was_served(&card) => Some(card),
-            Some(
-                ReaderState::Card(_) | ReaderState::Empty | ReaderState::Mute | ReaderState::Unavailable,
-            )
-            | None => None,
-        }
-    }
-
-    /// The card this check works with. Once a PIN is entered, `bound` is the card that lay there: it and no other.
-    async fn wait_for_card(&mut self, bound: Option<CardEvent>) -> Result<CardEvent, End> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut desk = self.parts.desk.watch();
-        loop {
-            desk.borrow_and_update();
-            match (self.lying_card(), &bound) {
-                (Some(card), None) => return Ok(card),
-                (Some(card), Some(bound)) if card == *bound => return Ok(card),
-                (_, Some(_)) => return Err(End::Failed(Failure::CardRemoved)),
-                (None, None) => {}
-            }
-            tokio::select! {
-                changed = desk.changed() => {
-                    changed.map_err(|_| End::Failed(Failure::CardServiceUnavailable))?;
-                }
-                input = self.inputs.recv() => refuse_or_cancel(input)?,
-                () = tokio::time::sleep_until(deadline) => return Err(End::TimedOut),
-                () = self.stopping.cancelled() => return Err(End::Cancelled(None)),
-            }
-        }
-    }
-
-    async fn wait_for_last_try(&mut self, card: &CardEvent) -> Result<Reply, End> {
-        let deadline = Instant::now() + LAST_TRY_PATIENCE;
-        let mut desk = self.parts.desk.watch();
-        loop {
-            desk.borrow_and_update();
-            if self.lying_card().as_ref() != Some(card) {
-                return Err(End::Failed(Failure::CardRemoved));
-            }
-            tokio::select! {
-                changed = desk.changed() => {
-                    changed.map_err(|_| End::Failed(Failure::CardServiceUnavailable))?;
-                }
-                input = self.inputs.recv() => match input {
-                    Some(Input::ConfirmLastTry(reply)) => return Ok(reply),
-                    other => refuse_or_cancel(other)?,
-                },
-                () = tokio::time::sleep_until(deadline) => return Err(End::TimedOut),
-                () = self.stopping.cancelled() => return Err(End::Cancelled(None)),
-            }
-        }
-    }
-
     fn take_cancel(&mut self) -> Result<(), End> {
         while let Ok(input) = self.inputs.try_recv() {
             refuse_or_cancel(Some(input))?;
@@ -295,46 +216,47 @@ impl Drive {
         let request = request_id(&*self.parts.random);
         match self.parts.central.confirm(&request, proof).await? {
             Answer::Confirmed(confirmation) => Ok(confirmation),
-            Answer::NotRegistered => Err(End::Failed(Failure::NotRegistered)),
+            Answer::NotRegistered { ticket } => self.offer_registration(ticket).await,
             Answer::CertificateExpired => Err(End::Failed(Failure::CertificateExpired)),
         }
     }
 
     async fn store(&self, confirmation: Confirmation) -> Result<ResultId, End> {
         let result = NewResult {
-            check_id: self.facts.id.clone(),
+            source: Source::Own { check_id: self.facts.id.clone(), method: self.facts.method },
             terminal: self.facts.terminal.clone(),
-            method: self.facts.method,
             origin: self.parts.origin,
             confirmation,
         };
-        self.parts.store.insert(&result, &self.audit("ok")).await.map_err(|error| {
+        self.parts.store.insert(&result, &self.audit("check.end", "ok")).await.map_err(|error| {
             tracing::error!(check = %self.facts.id, %error, "a result could not be stored");
             End::Failed(Failure::NotStored)
         })
     }
 
     async fn end(&self, end: End) -> (Event, Option<Reply>) {
+        let failed = |failure: Failure, reply| {
+            let failure = failure.on(self.facts.method.token());
+            let code = failure.code();
+            (Event::Fail(failure), code, reply)
+        };
         let (event, outcome, reply) = match end {
-            End::Failed(failure) => {
-                let failure = failure.on(self.facts.method.token());
-                let code = failure.code();
-                (Event::Fail(failure), code, None)
-            }
+            End::Failed(failure) => failed(failure, None),
+            End::FailedBy(failure, reply) => failed(failure, Some(reply)),
             End::Cancelled(reply) => (Event::Cancel, "cancelled", reply),
             End::TimedOut => (Event::Expire, "timed_out", None),
         };
         tracing::info!(check = %self.facts.id, outcome, "check ended without a result");
-        if let Err(error) = self.parts.audit.append(&self.audit(outcome)).await {
+        if let Err(error) = self.parts.audit.append(&self.audit("check.end", outcome)).await {
             tracing::error!(check = %self.facts.id, %error, "a check's end could not be recorded");
         }
         (event, reply)
     }
 
-    fn audit(&self, outcome: &str) -> AuditEntry {
+    fn audit(&self, action: &'static str, outcome: &str) -> AuditEntry {
         AuditEntry {
             actor: self.facts.owner.clone(),
-            action: "check.end",
+            action,
             terminal: Some(self.facts.terminal.clone()),
             results: Vec::new(),
             outcome: outcome.to_owned(),
@@ -370,8 +292,8 @@ fn accept(reply: Reply) {
 fn refuse_or_cancel(input: Option<Input>) -> Result<(), End> {
     match input {
         Some(Input::Cancel(reply)) => Err(End::Cancelled(Some(reply))),
-        Some(Input::Pin(_, reply) | Input::ConfirmLastTry(reply)) => {
-            let _ = reply.send(Err(NotNow));
+        Some(Input::Pin(_, reply) | Input::ConfirmLastTry(reply) | Input::Consent(_, reply)) => {
+            let _ = reply.send(Err(InputError::WrongPhase));
             Ok(())
         }
         None => Err(End::Cancelled(None)),

@@ -16,16 +16,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use self::reader_choice::find_named;
 use self::registry::{Full, Registry};
 use super::access::{Action, Actor, Forbidden};
+use super::maintenance::MaintenanceCalendar;
 use super::ports::{
     AuditEntry, AuditLog, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore, Settings,
-    StoreError, TerminalAuthentication, TerminalId, random_bytes,
+    StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
 use crate::domain::admission::{
-    CardKind, EnteredBy, Refusal, Request, SecuritySettings, admit, allows_switch, offered,
+    CardKind, Consent, EnteredBy, Refusal, Request, SecuritySettings, admit, allows_switch, offered,
 };
 use crate::domain::certificate::{Generation, Standing};
-use crate::domain::check::{Method, NotNow, Phase, Token};
+use crate::domain::check::{Method, Phase, Token};
 use crate::domain::personal::Pin;
 
 /// A terminal of the facility and the reader that stands beside it.
@@ -99,7 +100,7 @@ impl From<Forbidden> for CreateError {
 }
 
 /// Why an input to a check was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
     /// No such check of this account.
     #[error("no such check")]
@@ -107,6 +108,9 @@ pub enum InputError {
     /// The check is not waiting for it.
     #[error("not now")]
     WrongPhase,
+    /// It could not be recorded, which must come first; it can be given again.
+    #[error(transparent)]
+    Store(StoreError),
 }
 
 /// A check as it stands.
@@ -153,11 +157,12 @@ pub struct CertificateView {
 enum Input {
     Pin(Pin, Reply),
     ConfirmLastTry(Reply),
+    Consent(Consent, Reply),
     Cancel(Reply),
 }
 
 /// Tells whoever gave an input whether it was taken.
-type Reply = oneshot::Sender<Result<(), NotNow>>;
+type Reply = oneshot::Sender<Result<(), InputError>>;
 
 /// What does not change in the life of a check.
 struct Facts {
@@ -216,10 +221,14 @@ pub struct ChecksParts {
     pub central: Arc<dyn CardCheck>,
     /// Where results go.
     pub store: Arc<dyn ResultStore>,
+    /// Whether there is space for a result: asked before a card is.
+    pub room: Arc<dyn StoreRoom>,
     /// Where failures are recorded.
     pub audit: Arc<dyn AuditLog>,
     /// The security settings.
     pub settings: Arc<dyn Settings>,
+    /// The announced closures of the central system.
+    pub maintenance: MaintenanceCalendar,
     /// Opens a card's key without its PIN, where this installation has the material for it.
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// The wall clock.
@@ -270,6 +279,7 @@ impl Checks {
     /// Starts a check and reserves its reader.
     pub async fn create(&self, actor: &Actor, new: &NewCheck) -> Result<CheckView, CreateError> {
         actor.may(Action::RunChecks)?;
+        self.parts.room.has_room()?;
         let terminal = self.terminal(new.terminal.as_ref())?;
         self.admit(new, &terminal.id, self.parts.settings.security().await?)?;
         let wanted = new.reader.as_ref().or(terminal.reader.as_ref());
@@ -402,7 +412,18 @@ impl Checks {
         self.put(actor, id, Input::ConfirmLastTry).await
     }
 
-    /// Cancels a check that has not asked the central system yet.
+    /// The patient, or who stands for the patient, decided about card-use registration. Answered once the decision is on
+    /// record; a registration goes on from there by itself.
+    pub async fn decide_registration(
+        &self,
+        actor: &Actor,
+        id: &str,
+        consent: Consent,
+    ) -> Result<CheckView, InputError> {
+        self.put(actor, id, |answer| Input::Consent(consent, answer)).await
+    }
+
+    /// Cancels a check that the central system is not working on.
     pub async fn cancel(&self, actor: &Actor, id: &str) -> Result<CheckView, InputError> {
         self.put(actor, id, Input::Cancel).await
     }
@@ -419,7 +440,8 @@ impl Checks {
         // A check that ends drops the answer: the input came too late.
         match answered.await {
             Ok(Ok(())) => Ok(entry.view()),
-            Ok(Err(NotNow)) | Err(_) => Err(InputError::WrongPhase),
+            Ok(Err(refused)) => Err(refused),
+            Err(_) => Err(InputError::WrongPhase),
         }
     }
 

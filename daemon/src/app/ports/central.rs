@@ -1,10 +1,14 @@
 //! The central system (資格確認限定型オンライン資格確認等システム): its card check and its receipt computer link.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
 
 use super::card::{CardCertificate, SignedChallenge};
+use crate::domain::announcement::Announcement;
 use crate::domain::breaker::Circuit;
 use crate::domain::eligibility::Confirmation;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -77,10 +81,56 @@ pub enum Proof {
 pub enum Answer {
     /// The eligibility.
     Confirmed(Confirmation),
-    /// The card is not registered as a health insurance card.
-    NotRegistered,
+    /// The card is not registered for use as a health insurance card (利用登録).
+    NotRegistered {
+        /// What it takes to register it; `None` where that cannot be done here (a phone, or a central system without it).
+        ticket: Option<RegistrationTicket>,
+    },
     /// The certificate is past its grace period.
     CertificateExpired,
+}
+
+/// What the central system wants to see again when the holder of the card it was asked about is registered. Opaque, wiped
+/// on drop, redacted in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RegistrationTicket(Zeroizing<String>);
+
+impl RegistrationTicket {
+    /// Takes the ticket over.
+    pub fn new(ticket: String) -> Self {
+        Self(Zeroizing::new(ticket))
+    }
+
+    /// The ticket itself; call it only where it is sent.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RegistrationTicket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A card-use registration (健康保険証利用登録) that is consented to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardUseRegistration {
+    /// From the answer that it was not registered.
+    pub ticket: RegistrationTicket,
+    /// When the consent was given.
+    pub consented_at: Timestamp,
+}
+
+/// What a caller can do about a registration without an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// Nothing was registered: nothing was sent, or the central system refused.
+    #[error("not registered: {0}")]
+    NotDone(UpstreamError),
+    /// Whether it was, or will be, processed is unknown; asking for the eligibility again shows it.
+    #[error("the outcome of the registration is unknown")]
+    Unknown,
 }
 
 /// The card-based part of the central system, as the official app uses it. Its message forms are an assumption.
@@ -94,16 +144,22 @@ pub trait CardCheck: Send + Sync + 'static {
 
     /// Asks for the eligibility of the person who proved to hold the card. Never repeated by the adapter.
     async fn confirm(&self, request: &RequestId, proof: &Proof) -> Result<Answer, UpstreamError>;
+
+    /// Registers the card for use as a health insurance card and answers with the eligibility. Sent at most once, whatever
+    /// happens; its limit is longer than that of other operations (manual chapter 2: 25 seconds).
+    async fn register_card_use(
+        &self,
+        request: &RequestId,
+        registration: &CardUseRegistration,
+    ) -> Result<Confirmation, RegistrationError>;
 }
 
 /// One result as the receipt computer link hands it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkedResult {
-    /// The central system's own id of the result, for merging without duplicates.
-    pub upstream_id: String,
-    /// The terminal that carried out the check, as the central system names it.
+    /// The terminal that carried out the check, as the central system names it; without control characters.
     pub terminal: String,
-    /// What was confirmed.
+    /// What was confirmed; with the central system's own id.
     pub confirmation: Confirmation,
 }
 
@@ -135,6 +191,9 @@ pub trait ReceiptLink: Send + Sync + 'static {
         from: Date,
         to: Date,
     ) -> Result<Vec<LinkedResult>, UpstreamError>;
+
+    /// What the operators of the central system announce now, cleaned and within its limits, the newest first.
+    async fn announcements(&self, request: &RequestId) -> Result<Vec<Announcement>, UpstreamError>;
 
     /// Sets a person's inquiry number; setting the same value again changes nothing.
     async fn set_inquiry_number(

@@ -6,8 +6,10 @@ mod accounts;
 mod ambient;
 mod card;
 mod central;
+mod collect;
 mod machines;
 mod queue;
+mod retention;
 mod sessions;
 mod settings;
 mod store;
@@ -16,15 +18,17 @@ pub use accounts::{
     Account, AccountChange, AccountSummary, Accounts, Attempt, Changed, CreateAccountError, Device,
     NewAccount, Role, SignInProof,
 };
-pub use ambient::{Clock, Random, random_bytes};
+pub use ambient::{Clock, ClockWitness, KernelClock, Random, random_bytes};
 pub use card::{
     CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,
 };
 pub use central::{
-    Answer, BulkItem, BulkOutcome, CardCheck, Challenge, LastFailure, LinkedResult, Proof, ReceiptLink,
-    Renewal, RequestId, UpstreamError, UpstreamStatus, UpstreamView,
+    Answer, BulkItem, BulkOutcome, CardCheck, CardUseRegistration, Challenge, LastFailure, LinkedResult,
+    Proof, ReceiptLink, RegistrationError, RegistrationTicket, Renewal, RequestId, UpstreamError,
+    UpstreamStatus, UpstreamView,
 };
+pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
 pub use machines::{
     CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Machine, MachineOffer,
     MachineStore,
@@ -32,9 +36,10 @@ pub use machines::{
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
 };
+pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreRoom};
 pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};
 pub use settings::Settings;
 pub use store::{
-    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, StoreError, StoredResult,
-    TerminalId,
+    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, Source, StoreError,
+    StoredResult, TerminalId,
 };

@@ -20,15 +20,35 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TerminalId(pub String);
 
+impl TerminalId {
+    /// A terminal or phone that this installation does not know, as the central system names it. Configured ids hold
+    /// no colon, so it is never taken for one of ours.
+    pub fn elsewhere(name: &str) -> Self {
+        Self(format!("central:{name}"))
+    }
+}
+
+/// Which check a result comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A check of this installation.
+    Own {
+        /// The check: the same check never stores twice.
+        check_id: String,
+        /// How the identity was confirmed.
+        method: Method,
+    },
+    /// Another terminal or a phone of the facility; how the identity was confirmed there is not known.
+    Elsewhere,
+}
+
 /// A result to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewResult {
-    /// The check it belongs to: the same check never stores twice.
-    pub check_id: String,
+    /// Which check it comes from.
+    pub source: Source,
     /// The terminal that carried it out.
     pub terminal: TerminalId,
-    /// How the identity was confirmed.
-    pub method: Method,
     /// Real or sandbox.
     pub origin: Origin,
     /// What was confirmed.

@@ -63,7 +63,9 @@ pub(in super::super) fn store(
     let code = match error {
         OpenError::File(_) => Code::StoreRefused,
         OpenError::MasterKeyNotApart(_) => Code::StoreKeyNotApart,
-        OpenError::MasterKeyMissing(_) | OpenError::KeyringMissing(_) => Code::StoreKeyMissing,
+        OpenError::MasterKeyMissing(_) | OpenError::ExternalKey { .. } | OpenError::KeyringMissing(_) => {
+            Code::StoreKeyMissing
+        }
         OpenError::KeyringUnreadable(_) => Code::StoreKeysMismatch,
         OpenError::InUse(_) => Code::StoreInUse,
         OpenError::NewerSchema(_) => Code::StoreNewer,
@@ -121,6 +123,7 @@ mod tests {
         let path = || "/x".into();
         for (error, expected) in [
             (OpenError::MasterKeyMissing(path()), Code::StoreKeyMissing),
+            (OpenError::ExternalKey { name: String::new(), problem: String::new() }, Code::StoreKeyMissing),
             (OpenError::KeyringMissing(path()), Code::StoreKeyMissing),
             (OpenError::KeyringUnreadable(path()), Code::StoreKeysMismatch),
             (OpenError::MasterKeyNotApart(path()), Code::StoreKeyNotApart),

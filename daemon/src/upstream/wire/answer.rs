@@ -8,11 +8,15 @@ use serde::{Deserialize, Deserializer};
 
 use super::person::Entries;
 use super::{CERTIFICATE_EXPIRED, CHALLENGE_BYTES, Correlation, NOT_REGISTERED, Page, Token, WireError};
-use crate::app::ports::{Answer, Challenge, LinkedResult};
+use crate::app::ports::{Answer, Challenge, LinkedResult, RegistrationTicket};
+use crate::domain::announcement::clean;
 use crate::domain::eligibility::{Confirmation, ProcessingNote, Validity, parse_date};
-use crate::domain::identifiers::InquiryNumber;
+use crate::domain::identifiers::{InquiryNumber, UpstreamResultId};
 use crate::domain::personal::Secret;
 use crate::domain::retention::from_jst;
+
+/// Most characters of a terminal's name.
+const LONGEST_TERMINAL: usize = 64;
 
 pub(super) type Read<T> = Result<T, WireError>;
 
@@ -146,6 +150,10 @@ struct Outcome {
     processing_result_message: Option<String>,
     #[serde(deserialize_with = "text")]
     qualification_validity: Option<String>,
+    #[serde(deserialize_with = "text")]
+    registration_ticket: Option<String>,
+    #[serde(deserialize_with = "text")]
+    upstream_result_id: Option<String>,
     result_list: Entries,
 }
 
@@ -159,7 +167,10 @@ impl Outcome {
                 Some(ProcessingNote { code: code.unwrap_or_default(), message: message.unwrap_or_default() })
             }
         };
+        // An id that cannot be used is none: a confirmation is not thrown away for it.
+        let upstream_id = self.upstream_result_id.and_then(|id| UpstreamResultId::parse(&id).ok());
         Ok(Confirmation {
+            upstream_id,
             processed_at: processed
                 .and_then(instant)
                 .ok_or(WireError::Malformed("no ProcessExecutionTime"))?,
@@ -174,7 +185,7 @@ impl Outcome {
 }
 
 /// Reads `YYYYMMDDhhmmss` in Japan time.
-fn instant(text: &str) -> Option<Timestamp> {
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let (day, time) = text.split_at_checked(8)?;
     if time.len() != 6 || !time.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -188,14 +199,38 @@ fn instant(text: &str) -> Option<Timestamp> {
 pub(in crate::upstream) fn read_confirmation(bytes: &[u8], correlation: Correlation<'_>) -> Read<Answer> {
     let (header, body) = open::<Outcome>(bytes, correlation)?;
     match (body.processing_result_status.as_deref(), body.processing_result_code.as_deref()) {
-        (Some("1"), _) => body
-            .into_confirmation(
-                header.process_execution_time.as_deref(),
-                header.qualification_confirmation_date.as_deref(),
-            )
-            .map(Answer::Confirmed),
-        (Some("2"), Some(NOT_REGISTERED)) => Ok(Answer::NotRegistered),
+        (Some("2"), Some(NOT_REGISTERED)) => Ok(Answer::NotRegistered { ticket: ticket(body)? }),
         (Some("2"), Some(CERTIFICATE_EXPIRED)) => Ok(Answer::CertificateExpired),
+        _ => eligibility(&header, body).map(Answer::Confirmed),
+    }
+}
+
+/// Reads the answer to a card-use registration.
+pub(in crate::upstream) fn read_card_use_registration(
+    bytes: &[u8],
+    correlation: Correlation<'_>,
+) -> Read<Confirmation> {
+    let (header, body) = open::<Outcome>(bytes, correlation)?;
+    eligibility(&header, body)
+}
+
+/// What it takes to register a card; it is sent back as it came.
+fn ticket(body: Outcome) -> Read<Option<RegistrationTicket>> {
+    const LONGEST: usize = 8 * 1024;
+    match body.registration_ticket.map(RegistrationTicket::new) {
+        Some(ticket) if ticket.expose().len() > LONGEST => {
+            Err(WireError::Malformed("unusable RegistrationTicket"))
+        }
+        ticket => Ok(ticket),
+    }
+}
+
+fn eligibility(header: &Header, body: Outcome) -> Read<Confirmation> {
+    match (body.processing_result_status.as_deref(), body.processing_result_code.as_deref()) {
+        (Some("1"), _) => body.into_confirmation(
+            header.process_execution_time.as_deref(),
+            header.qualification_confirmation_date.as_deref(),
+        ),
         (Some("2"), Some(code)) => Err(WireError::from_code(code)),
         _ => Err(WireError::Malformed("ProcessingResultStatus is neither 1 nor 2 with a code")),
     }
@@ -207,7 +242,7 @@ pub(in crate::upstream) fn read_results(bytes: &[u8], correlation: Correlation<'
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Item {
-        upstream_result_id: String,
+        #[serde(default)]
         terminal: String,
         #[serde(default, deserialize_with = "text")]
         process_execution_time: Option<String>,
@@ -229,14 +264,14 @@ pub(in crate::upstream) fn read_results(bytes: &[u8], correlation: Correlation<'
         .results
         .into_iter()
         .map(|item| {
-            if item.upstream_result_id.is_empty() {
-                return Err(WireError::Malformed("no UpstreamResultId"));
-            }
             let confirmation = item.outcome.into_confirmation(
                 item.process_execution_time.as_deref(),
                 item.qualification_confirmation_date.as_deref(),
             )?;
-            Ok(LinkedResult { upstream_id: item.upstream_result_id, terminal: item.terminal, confirmation })
+            if confirmation.upstream_id.is_none() {
+                return Err(WireError::Malformed("no usable UpstreamResultId"));
+            }
+            Ok(LinkedResult { terminal: clean(&item.terminal, LONGEST_TERMINAL, false), confirmation })
         })
         .collect::<Read<Vec<_>>>()?;
     Ok(Page { results, next: body.next_cursor })

@@ -9,8 +9,10 @@
 //! |---|---|---|
 //! | auth | plain object: `MedicalInstitutionCode`, `Account`, `Password`, `OneTimePassword`, `ArbitraryFileIdentifier` | plain object: `IdToken`, `ExpiresIn` (seconds) |
 //! | challenge | header only | `ChallengeId`, `Challenge` (Base64) |
-//! | confirm | `ChallengeId`, `Certificate`, `Signature` (Base64), or `Certificate` alone for 目視 | the eligibility message |
+//! | confirm | `ChallengeId`, `Certificate`, `Signature` (Base64), or `Certificate` alone for 目視 | the eligibility message, with an optional `UpstreamResultId`; with `CARD_NOT_REGISTERED`, a `RegistrationTicket` if the card can be registered here |
+//! | card-use registration | `RegistrationTicket`, `ConsentTime` (YYYYMMDDhhmmss in Japan time) | the eligibility message, so that nobody has to sign again |
 //! | results | `From`, `To` (YYYYMMDD), `Cursor` | `Results`: list of `UpstreamResultId`, `Terminal` and one eligibility each; `NextCursor` while there are more |
+//! | announcements | header only | `Announcements`: list of `Id`, `PublishedAt` (YYYYMMDDhhmmss), `Kind` (1 notice, 2 outage, 3 maintenance), `Title`, `Body`, `Url`; with `ClosedFrom`, `ClosedUntil` and `ClosedScope` (1 everything, 2 card-use registration) where something is closed |
 //! | inquiry number | `ReferenceNumberRegistrationInfo` | `ProcessingResultStatus`, `ReferenceNumber` |
 //! | inquiry numbers in bulk (OQSmuimm01) | list of `ReferenceNumberRegistrationInfo` | `ReceptionNumber`, `ReceptionDateTime` |
 //! | outcome of a bulk (OQSmuimm02) | `ReceptionNumber` | `SegmentOfResult` 2 while running; then `ReferenceNumberRegistrationResult`: for each item in its order `ProcessingResultStatus`, `ProcessingResultCode`, `ReferenceNumber` |
@@ -18,16 +20,19 @@
 //! Every answer in `XmlMsg` form carries our institution code and our request id; one that does not belongs to somebody
 //! else and is thrown away unread.
 
+mod announcement;
 mod answer;
 mod bulk;
 mod person;
 mod request;
 
+pub(super) use announcement::{announcements, read_announcements};
 pub(super) use answer::{
-    read_challenge, read_confirmation, read_error, read_registration, read_results, read_token,
+    read_card_use_registration, read_challenge, read_confirmation, read_error, read_registration,
+    read_results, read_token,
 };
 pub(super) use bulk::{bulk_outcome, inquiry_bulk, read_bulk_outcome, read_reception};
-pub(super) use request::{auth, challenge, confirm, inquiry_number, results};
+pub(super) use request::{auth, card_use_registration, challenge, confirm, inquiry_number, results};
 
 use crate::app::ports::{RequestId, UpstreamError};
 use crate::domain::identifiers::InstitutionCode;

@@ -5,10 +5,11 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::Correlation;
-use crate::app::ports::Proof;
+use crate::app::ports::{CardUseRegistration, Proof};
 use crate::domain::eligibility::format_date;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::personal::{Personal, Secret};
+use crate::domain::retention::jst_datetime;
 
 #[derive(Serialize)]
 struct Envelope<'a, B> {
@@ -91,6 +92,11 @@ pub(in crate::upstream) fn challenge(correlation: Correlation<'_>) -> Vec<u8> {
     message(Some(BY_CARD), correlation, Nothing {})
 }
 
+/// Asks for something that needs no more than who asks.
+pub(super) fn header_only(correlation: Correlation<'_>) -> Vec<u8> {
+    message(None, correlation, Nothing {})
+}
+
 /// Asks for the eligibility.
 pub(in crate::upstream) fn confirm(correlation: Correlation<'_>, proof: &Proof) -> Vec<u8> {
     #[derive(Serialize)]
@@ -111,6 +117,24 @@ pub(in crate::upstream) fn confirm(correlation: Correlation<'_>, proof: &Proof) 
         Proof::Visual(card) => {
             Confirm { challenge_id: None, certificate: BASE64.encode(&card.der), signature: None }
         }
+    };
+    message(Some(BY_CARD), correlation, body)
+}
+
+/// Registers a card for use as a health insurance card.
+pub(in crate::upstream) fn card_use_registration(
+    correlation: Correlation<'_>,
+    registration: &CardUseRegistration,
+) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Register<'a> {
+        registration_ticket: &'a str,
+        consent_time: String,
+    }
+    let body = Register {
+        registration_ticket: registration.ticket.expose(),
+        consent_time: jst_datetime(registration.consented_at).strftime("%Y%m%d%H%M%S").to_string(),
     };
     message(Some(BY_CARD), correlation, body)
 }

@@ -121,8 +121,13 @@ fn outcomes_and_refusals_are_told_apart() {
             &format!("\"ProcessingResultStatus\":\"2\",\"ProcessingResultCode\":\"{code}\""),
         ))
     };
-    assert_eq!(outcome("CARD_NOT_REGISTERED"), Ok(Answer::NotRegistered));
+    assert_eq!(outcome("CARD_NOT_REGISTERED"), Ok(Answer::NotRegistered { ticket: None }));
     assert_eq!(outcome("CERTIFICATE_EXPIRED"), Ok(Answer::CertificateExpired));
+    let with_ticket = outcome("CARD_NOT_REGISTERED\",\"RegistrationTicket\":\"t-1");
+    let Ok(Answer::NotRegistered { ticket: Some(ticket) }) = with_ticket else { panic!("no ticket") };
+    assert_eq!((ticket.expose(), format!("{ticket:?}").as_str()), ("t-1", "***"));
+    let endless = format!("CARD_NOT_REGISTERED\",\"RegistrationTicket\":\"{}", "t".repeat(9_000));
+    assert!(matches!(outcome(&endless), Err(WireError::Malformed(_))));
     assert_eq!(outcome("E-123"), Err(WireError::Refused("E-123".to_owned())));
     let error = |header: &str| {
         read(&format!("{{\"XmlMsg\":{{\"MessageHeader\":{{\"SegmentOfResult\":\"9\"{header}}}}}}}"))
@@ -253,4 +258,26 @@ fn fields_of_a_registration_echo_must_fit() {
     assert_eq!((read("A-1"), read("")), (Ok(()), Ok(())));
     assert!(matches!(read("A-2"), Err(WireError::Malformed(_))));
     assert_eq!(Field::ReferenceNumber.tag(), "ReferenceNumber");
+}
+
+#[test]
+fn a_registration_carries_ticket_and_time_of_consent_and_is_answered_like_a_confirmation() {
+    use crate::app::ports::{CardUseRegistration, RegistrationTicket};
+    let registration = CardUseRegistration {
+        ticket: RegistrationTicket::new("t-1".to_owned()),
+        consented_at: "2026-07-08T17:59:30Z".parse().unwrap(),
+    };
+    let ours = Ours::new();
+    let sent = card_use_registration(ours.correlation(), &registration);
+    let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+    let body = &sent["XmlMsg"]["MessageBody"];
+    assert_eq!(body["RegistrationTicket"], "t-1");
+    assert_eq!(body["ConsentTime"], "20260709025930");
+    let read = |text: &str| read_card_use_registration(text.as_bytes(), ours.correlation());
+    assert_eq!(read(SAMPLE), Ok(confirmed(SAMPLE)));
+    let refused = SAMPLE.replace(
+        "\"ProcessingResultStatus\":\"1\",\"ProcessingResultCode\":\"\"",
+        "\"ProcessingResultStatus\":\"2\",\"ProcessingResultCode\":\"CARD_NOT_REGISTERED\"",
+    );
+    assert_eq!(read(&refused), Err(WireError::Refused("CARD_NOT_REGISTERED".to_owned())));
 }

@@ -6,6 +6,7 @@
 
 mod card;
 mod core;
+mod retention;
 mod schedules;
 mod store;
 mod store_accounts;
@@ -34,9 +35,9 @@ enum Topic {
     /// Commands per check, OpenSC beside it, how soon a desk is ready after a tear, a flap, a restart of pcscd; random fault
     /// schedules; fuzzing
     Card,
-    /// Codes that are accepted twice, guesses that are evaluated
+    /// The store under kill -9, failing I/O calls and power loss; retention, purge, secrets, forged audit logs
     Store,
-    /// Outages of the central system
+    /// The connection to the central system: everyone from tap to download, outages
     Upstream,
 }
 
@@ -45,7 +46,10 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
-        Topic::Store => store::measure(),
+        Topic::Store => {
+            store::measure(arguments.long);
+            retention::measure(arguments.long);
+        }
         Topic::Upstream => upstream::measure(arguments.long),
     }
 }

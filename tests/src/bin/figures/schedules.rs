@@ -47,7 +47,8 @@ fn fuzz(seconds: u64) {
     figure("card.fuzz_panics", panics);
 }
 
-fn complain(findings: &[String]) {
+/// Prints findings to standard error.
+pub fn complain(findings: &[String]) {
     use std::io::Write as _;
     for finding in findings {
         writeln!(std::io::stderr(), "{finding}").expect("standard error");

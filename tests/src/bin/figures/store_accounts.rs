@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use daemon::app::ports::{Accounts as _, Clock as _, Device, NewAccount, Role, SignInProof};
 use daemon::app::tasks::Tasks;
-use daemon::store::{Store, StoreConfig};
+use daemon::store::{Room, Store, StoreConfig};
 use daemon::system::{OsRandom, SystemClock};
 use harness::clinic::{Clinic, Credentials, OpenClinic};
 use harness::process::Installation;
@@ -44,7 +44,8 @@ async fn raced() -> u64 {
     let config = StoreConfig {
         data_dir: directory.path().join("data"),
         keyring: directory.path().join("data/keyring"),
-        master_key: directory.path().join("key/master.key"),
+        master_key: directory.path().join("key/master.key").into(),
+        room: Room { ballast: 0, low_water: 0 },
         readers: 2,
     };
     let tasks = Tasks::default();

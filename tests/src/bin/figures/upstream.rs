@@ -1,13 +1,17 @@
 //! The connection to the central system: what is left of it when it is away, slow or wrong.
 
+use harness::clinic::personas::{Outcome, play_all};
 use harness::outage::{eight_hours, kills};
 
-use super::figure;
+use crate::figure;
 
 /// Prints every figure of the topic.
 pub fn measure(long: bool) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(outage(long));
+    runtime.block_on(async {
+        everyone().await;
+        outage(long).await;
+    });
 }
 
 /// Prints `upstream.outage_lost`, `upstream.outage_drain_virtual_min`, `upstream.outage_in_flight_max` and
@@ -26,4 +30,14 @@ async fn outage(long: bool) {
     figure("upstream.outage_in_flight_max", outage.in_flight_max);
     figure("upstream.outage_kills", killed.kills);
     figure("upstream.outage_kills_acknowledged", killed.acknowledged);
+}
+
+/// Every invented person from tap to download.
+async fn everyone() {
+    let outcomes = play_all().await;
+    figure("upstream.personas_ok", outcomes.iter().filter(|outcome| outcome.is_ok()).count());
+    figure("upstream.personas_all", outcomes.len());
+    for problem in outcomes.iter().flat_map(|Outcome { problems, .. }| problems) {
+        figure("upstream.personas_problem", problem);
+    }
 }

@@ -1,0 +1,140 @@
+//! Where the master key comes from: a file that is replaced whenever a month is destroyed, or a key that something else
+//! keeps and that cannot be replaced from here.
+//!
+//! ```text
+//! file:      master key = the file                                    (rotates)
+//! external:  master key = HMAC(external key, local key `keyring.wrap`) (the local key rotates)
+//! ```
+//! A key that cannot be replaced would open every old copy of the keyring for ever. So it never seals the keyring alone:
+//! a local key beside the keyring takes part, and that one is replaced and overwritten at every destruction, exactly as
+//! a master key file is. Whoever has the data directory lacks the external key; whoever has the external key and an old
+//! copy of the keyring lacks the local key of that time.
+
+use std::fmt::Debug;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::crypto::{CryptoError, Key};
+use super::files;
+use super::keyring::KeyringError;
+
+/// Where the master key comes from.
+#[derive(Debug, Clone)]
+pub enum MasterKeySource {
+    /// A file of its own, mode 0600, in a directory apart from the data; created at the first start, replaced when a
+    /// month is destroyed.
+    File(PathBuf),
+    /// Somebody else keeps it.
+    External(Arc<dyn ExternalKey>),
+}
+
+impl From<PathBuf> for MasterKeySource {
+    fn from(file: PathBuf) -> Self {
+        Self::File(file)
+    }
+}
+
+/// A key that something outside keeps and hands over at the start: a systemd credential ([`Credential`]), or the
+/// Windows data protection API. An adapter for the latter calls `CryptUnprotectData` on a blob file with the service
+/// account's scope (never `CRYPTPROTECT_LOCAL_MACHINE`, which any user of the machine could undo) and returns what it
+/// yields; nothing else changes, because the local key does the rotating.
+pub trait ExternalKey: Debug + Send + Sync + 'static {
+    /// How the administrator knows it; part of messages.
+    fn name(&self) -> String;
+
+    /// The key's bytes, at least 32, the same at every start.
+    ///
+    /// # Errors
+    /// What is wrong, in Japanese, without any part of the key.
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String>;
+}
+
+/// A systemd credential (`LoadCredentialEncrypted=NAME:FILE`): a read-only file that the service manager lays below
+/// `$CREDENTIALS_DIRECTORY` for this service alone.
+#[derive(Debug)]
+pub struct Credential {
+    /// The credential's name.
+    pub name: String,
+    /// `$CREDENTIALS_DIRECTORY`, if the service manager set it.
+    pub directory: Option<PathBuf>,
+}
+
+/// Shortest external key in bytes: 256 bits of key material.
+const SHORTEST: usize = 32;
+/// Longest file that is taken for a key.
+const LONGEST: u64 = 4096;
+/// systemd lets the service user in by an access list, which shows in the group's bits; others never have any.
+const OTHERS: u32 = 0o007;
+
+impl ExternalKey for Credential {
+    fn name(&self) -> String {
+        format!("credential:{}", self.name)
+    }
+
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        let Some(directory) = &self.directory else {
+            return Err("CREDENTIALS_DIRECTORY が設定されていません".to_owned());
+        };
+        let path = directory.join(&self.name);
+        files::refuse_links(&path).map_err(|error| error.to_string())?;
+        read_credential(&path)
+    }
+}
+
+fn read_credential(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let found = file.metadata().map_err(unreadable)?;
+    let ours = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
+    if !found.is_file() || !ours || found.mode() & OTHERS != 0 {
+        return Err(format!("{} をほかのユーザーが読めます", path.display()));
+    }
+    let mut content = Zeroizing::new(Vec::with_capacity(4096));
+    file.take(LONGEST).read_to_end(&mut content).map_err(unreadable)?;
+    if content.len() < SHORTEST {
+        return Err(format!("{} が短すぎます。32バイト以上の乱数にしてください", path.display()));
+    }
+    Ok(content)
+}
+
+/// The master key as the keyring uses it: a file that rotates, alone or under a key from outside.
+pub(super) struct Master {
+    /// The file that rotates.
+    pub(super) rotating: PathBuf,
+    external: Option<Key>,
+}
+
+impl Master {
+    /// Fetches the key from outside, if there is one; the local key lies beside the keyring then.
+    pub(super) fn of(source: &MasterKeySource, keyring: &Path) -> Result<Self, KeyringError> {
+        match source {
+            MasterKeySource::File(file) => Ok(Self { rotating: file.clone(), external: None }),
+            MasterKeySource::External(outside) => {
+                let bytes = outside
+                    .read()
+                    .map_err(|problem| KeyringError::External { name: outside.name(), problem })?;
+                let key = Key::extract(&bytes)?;
+                Ok(Self { rotating: local_key(keyring), external: Some(key) })
+            }
+        }
+    }
+
+    /// The key that seals the keyring while the rotating file holds `local`.
+    pub(super) fn sealing(&self, local: &Key) -> Result<Key, CryptoError> {
+        match &self.external {
+            None => Ok(local.copy()),
+            Some(external) => external.combine(local),
+        }
+    }
+}
+
+/// The local key beside the keyring.
+pub(super) fn local_key(keyring: &Path) -> PathBuf {
+    let mut name = keyring.as_os_str().to_owned();
+    name.push(".wrap");
+    PathBuf::from(name)
+}
