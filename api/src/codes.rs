@@ -331,6 +331,13 @@ codes! {
     EnrolmentCodeInvalid = "enrolment_code_invalid", UNPROCESSABLE_ENTITY, Administrator,
         "登録コードが違うか、使用済みか、期限が切れています。",
         "管理者が新しい登録コードを発行してください。登録コードは発行から1時間、1回だけ使えます。";
+    /// The certificate request is no PKCS#10 in PEM with a P-256 key that signed it.
+    CertificateRequestInvalid = "certificate_request_invalid", UNPROCESSABLE_ENTITY, Vendor,
+        "証明書署名要求（CSR）が使えません。",
+        "P-256 の鍵で作り、その鍵で署名した（ECDSA-SHA256）PKCS#10 を、PEM で送ってください。登録コードは使われていません。";
+    /// The session did not begin with a certificate, or the certificate is not near its end.
+    RenewalRefused = "renewal_refused", CONFLICT, Vendor, "証明書は、今は更新できません。",
+        "クライアント証明書でログインしたレセコンが、証明書の期限の60日前から更新できます。期限が切れたときは、管理者に新しい登録コードを発行してもらってください。";
 
     // --- Requests ---
     /// The request breaks the contract.

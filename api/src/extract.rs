@@ -24,7 +24,8 @@ use zeroize::Zeroizing;
 use crate::codes::Code;
 use crate::limits::Limits;
 use crate::problem::{Problem, Refusal};
-use crate::service::{Along, Caller, Service};
+use crate::serve::Peer;
+use crate::service::{Along, Caller, PeerCertificate, Service};
 use crate::wire::SecretText;
 
 /// A part of a request that has rules beyond its types (lengths, ranges, date syntax).
@@ -61,7 +62,8 @@ impl FromRequestParts<Arc<dyn Service>> for AnySession {
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, Refusal> {
         let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
-        let mut caller = service.authenticate(token, terminal_token(&parts.headers)).await?;
+        let (terminal, certificate) = (terminal_token(&parts.headers), peer_certificate(parts));
+        let mut caller = service.authenticate(token, terminal, certificate).await?;
         caller.peer = peer(parts);
         Ok(Self(caller))
     }
@@ -83,9 +85,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
         Ok(Self(Along {
             peer: peer(parts),
             terminal: terminal_token(&parts.headers).map(hidden),
+            certificate: peer_certificate(parts),
             session: bearer_token(&parts.headers).map(hidden),
         }))
     }
+}
+
+fn peer_certificate(parts: &Parts) -> Option<PeerCertificate> {
+    parts.extensions.get::<Peer>().and_then(|peer| peer.0)
 }
 
 fn terminal_token(headers: &HeaderMap) -> Option<&str> {

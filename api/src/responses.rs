@@ -72,6 +72,12 @@ errors! {
     BeginErrors = [ALWAYS, WORK, BODY];
     /// Of enrolling a device.
     EnrolErrors = [ALWAYS, WORK, BODY, &[Code::EnrolmentCodeInvalid, Code::StoreFull]];
+    /// Of enrolling a machine.
+    EnrolMachineErrors = [ALWAYS, WORK, BODY, &[
+        Code::EnrolmentCodeInvalid, Code::CertificateRequestInvalid, Code::StoreFull,
+    ]];
+    /// Of renewing a machine's certificate.
+    RenewMachineErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CertificateRequestInvalid, Code::RenewalRefused]];
     /// Of ending a session by its id.
     SessionErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::SessionNotFound]];
     /// Of changing one's own account.

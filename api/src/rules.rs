@@ -120,6 +120,18 @@ impl Rules for wire::TerminalEnrolment {
     }
 }
 
+impl Rules for wire::MachineEnrolment {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("code", length(self.code.expose(), 64)), ("csr", length(&self.csr, 4096))])
+    }
+}
+
+impl Rules for wire::MachineRenewal {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("csr", length(&self.csr, 4096))])
+    }
+}
+
 impl Rules for wire::NewCheck {
     fn broken(&self) -> Option<&'static str> {
         first_broken([

@@ -101,13 +101,20 @@ pub struct Caller {
     pub must_change_password: bool,
 }
 
-/// What came along with a sign-in; none of it says who someone is.
+/// SHA-256 of the client certificate (DER) that the connection itself proved. Only [`crate::serve`] makes one; nothing in a
+/// request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PeerCertificate(pub [u8; 32]);
+
+/// What came along with a sign-in; none of it alone says who someone is.
 #[derive(Debug, Default)]
 pub struct Along {
     /// Where it came from: for the log only, never for a decision.
     pub peer: Option<SocketAddr>,
     /// The token of an enrolled terminal.
     pub terminal: Option<wire::SecretText>,
+    /// The client certificate of the connection.
+    pub certificate: Option<PeerCertificate>,
     /// The token of an older session, which ends when the sign-in succeeds.
     pub session: Option<wire::SecretText>,
 }
@@ -132,8 +139,14 @@ pub trait Service: AccountService {
     async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;
 
     /// Finds the session of a bearer token; [`Code::SessionRequired`] if there is none, or if it is bound to another
-    /// terminal than the one whose token is presented. Called before every other call.
-    async fn authenticate(&self, token: &str, terminal: Option<&str>) -> Answer<Caller>;
+    /// terminal than the one whose token is presented, or to another certificate than that of the connection. Called before
+    /// every other call.
+    async fn authenticate(
+        &self,
+        token: &str,
+        terminal: Option<&str>,
+        certificate: Option<PeerCertificate>,
+    ) -> Answer<Caller>;
 
     /// The caller's session.
     async fn session(&self, caller: &Caller) -> Answer<wire::SessionInfo>;

@@ -56,6 +56,9 @@ enum Command {
     /// 端末の登録を管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Terminal(TerminalCommand),
+    /// 無人で動くレセコンの証明書を管理する（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Machine(MachineCommand),
     /// 保存期間の過ぎたデータの消去（デーモンが動いていてもよい）
     #[command(subcommand)]
     Retention(RetentionCommand),
@@ -155,6 +158,23 @@ enum TerminalCommand {
     Remove(Named),
 }
 
+#[derive(Debug, Subcommand)]
+enum MachineCommand {
+    /// レセコンのアカウントに、証明書の登録コードを発行する（1時間、1回だけ使える）
+    EnrolCode(Named),
+    /// 発行した証明書を表示する
+    List(ConfigFile),
+    /// 証明書を取り消し、そのセッションを終わらせる
+    Revoke {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// 一覧の番号
+        number: i64,
+    },
+    /// レセコンが信頼する認証局の証明書（PEM）を表示する
+    Ca(ConfigFile),
+}
+
 #[derive(Debug, clap::Args)]
 struct Named {
     #[command(flatten)]
@@ -238,6 +258,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Backup(asked) => backup::write(&asked),
         Command::Restore(asked) => backup::restore(&asked),
         Command::Terminal(asked) => terminal(asked),
+        Command::Machine(asked) => machine(asked),
         Command::Retention(RetentionCommand::Status { file, json }) => {
             control_as(&file, ControlCommand::RetentionStatus, form(json))
         }
@@ -279,6 +300,17 @@ fn terminal(asked: TerminalCommand) -> Result<(), Failure> {
         TerminalCommand::Remove(Named { file, name }) => {
             control(&file, ControlCommand::TerminalRemove { name })
         }
+    }
+}
+
+fn machine(asked: MachineCommand) -> Result<(), Failure> {
+    match asked {
+        MachineCommand::EnrolCode(Named { file, name }) => {
+            control(&file, ControlCommand::MachineOffer { name })
+        }
+        MachineCommand::List(file) => control(&file, ControlCommand::MachineList),
+        MachineCommand::Revoke { file, number } => control(&file, ControlCommand::MachineRevoke { number }),
+        MachineCommand::Ca(file) => control(&file, ControlCommand::MachineAuthority),
     }
 }
 

@@ -103,11 +103,13 @@ pub struct ApiConfig {
     pub listen: SocketAddr,
     /// Further `host:port` values that the Host header may carry.
     pub allowed_hosts: Vec<String>,
+    /// Whether it speaks HTTPS, with a certificate of the daemon's own authority, and knows client certificates.
+    pub tls: bool,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8787)), allowed_hosts: Vec::new() }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8787)), allowed_hosts: Vec::new(), tls: false }
     }
 }
 
@@ -346,7 +348,8 @@ mod tests {
     #[test]
     fn the_example_is_a_whole_configuration_with_the_defaults_it_names() {
         let config = parse(EXAMPLE).unwrap();
-        assert_eq!(config.api.listen, ApiConfig::default().listen);
+        let defaults = ApiConfig::default();
+        assert_eq!((config.api.listen, config.api.tls), (defaults.listen, defaults.tls));
         assert_eq!(config.collect.every_minutes, CollectSection::default().every_minutes);
         assert_eq!(config.log.filter, LogSection::default().filter);
         assert_eq!(config.store.ballast_mib, default_ballast_mib());

@@ -25,6 +25,7 @@ use crate::app::collect::{Collect, CollectParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
+use crate::app::machines::{Machines, MachinesError, MachinesParts};
 use crate::app::maintenance::MaintenanceCalendar;
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
@@ -41,6 +42,7 @@ use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
+use crate::pki::{self, Certificates, TlsError};
 use crate::service::UseCases;
 use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
@@ -100,6 +102,12 @@ pub enum StartError {
     /// The data directory belongs to the other mode.
     #[error("データの種類が違います: {0}")]
     Mode(#[from] ModeError),
+    /// The certificate authority cannot be had.
+    #[error("認証局が使えません: {0}")]
+    Authority(#[from] MachinesError),
+    /// The API's listener has no TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The control channel cannot be had.
     #[error(transparent)]
     Control(#[from] PipeError),
@@ -160,6 +168,12 @@ impl Daemon {
         let work = parts.tasks.clone();
         let people = People::open(config, &parts.clock, &parts.random, &store).await?;
         let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
+        let tls = if config.api.tls {
+            let authority = people.machines.authority().await?;
+            Some(pki::server_config(authority, parts.clock.clone(), parts.random.clone())?)
+        } else {
+            None
+        };
         let service = use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?;
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
@@ -169,14 +183,14 @@ impl Daemon {
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
-            if let Err(error) = serve::serve(listener, router, around.limits, stopping).await {
+            if let Err(error) = serve::serve(listener, router, around.limits, tls, stopping).await {
                 tracing::error!(%error, "the API's listener ended");
             }
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
         collect.start();
-        tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
+        tracing::info!(%api, tls = config.api.tls, sandbox = config.mode.is_sandbox(), "ready");
         Ok(Self { api, collect, retention, tasks, work, store, desk, ended, control_ended })
     }
 
@@ -226,6 +240,7 @@ struct People {
     clock: Arc<dyn Clock>,
     mode: &'static str,
     terminals: Arc<Terminals>,
+    machines: Arc<Machines>,
     sessions: Arc<Sessions>,
     accounts: Arc<ManageAccounts>,
     credentials: Arc<Credentials>,
@@ -239,10 +254,18 @@ impl People {
         store: &Arc<Store>,
     ) -> Result<Self, StartError> {
         let terminals = Arc::new(Terminals::open(store.clone(), clock.clone(), random.clone()).await?);
+        let machines = MachinesParts {
+            store: store.clone(),
+            issuer: Arc::new(Certificates::new(random.clone())),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        let machines = Arc::new(Machines::open(machines).await?);
         let sessions = SessionsParts {
             store: store.clone(),
             audit: store.clone(),
             terminals: terminals.clone(),
+            machines: machines.clone(),
             clock: clock.clone(),
             random: random.clone(),
         };
@@ -257,7 +280,7 @@ impl People {
             random: random.clone(),
         });
         let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
-        Ok(Self { store, clock, mode, terminals, sessions, accounts, credentials })
+        Ok(Self { store, clock, mode, terminals, machines, sessions, accounts, credentials })
     }
 
     fn office(&self, retention: Arc<Retention>) -> Office {
@@ -265,6 +288,7 @@ impl People {
             retention,
             accounts: self.accounts.clone(),
             terminals: self.terminals.clone(),
+            machines: self.machines.clone(),
             sessions: self.sessions.clone(),
             audit: review_audit(&self.store, &self.clock),
             backups: KeepBackups { store: self.store.clone(), log: self.store.clone(), mode: self.mode },
@@ -367,6 +391,7 @@ async fn use_cases(
             settings: store.clone(),
             sessions: people.sessions.clone(),
             terminals: people.terminals.clone(),
+            machines: people.machines.clone(),
             announcements: store.clone(),
             audit: store.clone(),
             credentials: people.credentials.clone(),
@@ -375,6 +400,7 @@ async fn use_cases(
         }),
         sessions: people.sessions.clone(),
         terminals: people.terminals.clone(),
+        machines: people.machines.clone(),
         accounts: people.accounts.clone(),
         own_account: OwnAccount {
             institution: config.institution()?,

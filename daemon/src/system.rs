@@ -2,12 +2,16 @@
 //!
 //! The only places where the bans of clippy.toml are lifted.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
 
 use crate::app::ports::{Clock, KernelClock, Random};
 
@@ -64,6 +68,22 @@ fn timedated() -> Option<bool> {
 fn timesyncd() -> Option<bool> {
     let state = Path::new("/run/systemd/timesync");
     state.is_dir().then(|| state.join("synchronized").exists())
+}
+
+/// Certificates are judged by the injected clock, like everything else that depends on time.
+pub struct TlsTime(pub Arc<dyn Clock>);
+
+impl fmt::Debug for TlsTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsTime")
+    }
+}
+
+impl TimeProvider for TlsTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
 }
 
 /// The operating system's random generator.

@@ -163,6 +163,17 @@ async fn every_account_and_terminal_command_works_through_the_daemon() {
     assert!(code.contains("登録コード: "), "{code}");
     assert!(machine.shown(&["terminal", "list"]).is_empty());
     assert_eq!(machine.command(&["terminal", "remove", "uketsuke-1"]).status.code(), Some(1));
+    machine.installation.add_account("receipt", "receipt-computer");
+    let enrolment = machine.shown(&["machine", "enrol-code", "receipt"]);
+    assert!(enrolment.contains("登録コード: "), "{enrolment}");
+    assert!(machine.shown(&["machine", "list"]).is_empty());
+    assert_eq!(machine.command(&["machine", "revoke", "1"]).status.code(), Some(1));
+    let refused = machine.command(&["machine", "enrol-code", "boss"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("receipt-computer"));
+    let authority = machine.shown(&["machine", "ca"]);
+    let (fingerprint, pem) = authority.split_once('\n').expect("two parts");
+    assert!(fingerprint.len() == 72 && pem.starts_with("-----BEGIN CERTIFICATE-----"), "{authority}");
+    assert_eq!(machine.shown(&["machine", "ca"]), authority, "made once");
     for secret in codes.lines().chain(password.lines()).chain(totp.lines()).filter(|line| line.contains('-'))
     {
         let secret = secret.split(": ").last().expect("a line");

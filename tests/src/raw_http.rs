@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 /// Longest wait for an answer; a test that gets here has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,21 +42,34 @@ impl Reply {
     }
 }
 
+/// Whatever bytes go over.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// One connection.
 pub struct Raw {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     received: Vec<u8>,
 }
 
 impl Raw {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { stream: TcpStream::connect(address).await?, received: Vec::new() })
+        Ok(Self { stream: Box::new(TcpStream::connect(address).await?), received: Vec::new() })
+    }
+
+    /// Connects over TLS; the server must be this address.
+    pub async fn connect_tls(address: SocketAddr, tls: Arc<ClientConfig>) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        let stream = TlsConnector::from(tls).connect(address.ip().into(), stream).await?;
+        Ok(Self { stream: Box::new(stream), received: Vec::new() })
     }
 
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref()).await
+        self.stream.write_all(bytes.as_ref()).await?;
+        self.stream.flush().await
     }
 
     /// Reads one answer; an error of kind `UnexpectedEof` if the connection ends before it is complete.

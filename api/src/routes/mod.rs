@@ -3,6 +3,7 @@
 mod accounts;
 mod checks;
 mod inquiries;
+mod machines;
 mod results;
 mod sessions;
 mod settings;
@@ -48,7 +49,8 @@ type Reply<T> = Result<T, Refusal>;
             エラーは RFC 9457 の application/problem+json です。定義されていないパスは404（not_found）、\
             メソッドは405（method_not_allowed）、大きすぎるヘッダーは本文のない431になります。\
             ヘッダーを5秒以内に送り終えない接続、使われないまま5秒たった接続は閉じます。\
-            終了処理中のロングポーリングは、そのときの状態をすぐに返します。",
+            終了処理中のロングポーリングは、そのときの状態をすぐに返します。\n\n\
+            設定の api.tls が true のとき、同じアドレスでHTTPSだけを受け付けます（サーバー証明書は資格ブリッジの認証局のもの）。",
     ),
     servers((url = "http://127.0.0.1:8787", description = "資格ブリッジを動かしているパソコン（既定のポート）")),
     tags(
@@ -83,6 +85,8 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(terminals::enrol_terminal))
         .routes(routes!(terminals::list_terminals))
         .routes(routes!(terminals::remove_terminal))
+        .routes(routes!(machines::enrol_machine))
+        .routes(routes!(machines::renew_machine))
         .routes(routes!(checks::create_check))
         .routes(routes!(checks::get_check, checks::cancel_check))
         .routes(routes!(checks::enter_pin))

@@ -74,4 +74,18 @@ pub trait AccountService: Send + Sync + 'static {
         enrolment: wire::TerminalEnrolment,
         along: Along,
     ) -> Answer<wire::TerminalToken>;
+
+    /// Issues a receipt computer's first certificate for a code; needs no session.
+    async fn enrol_machine(
+        &self,
+        enrolment: wire::MachineEnrolment,
+        along: Along,
+    ) -> Answer<wire::MachineCertificate>;
+
+    /// Issues the certificate that takes over from the one that the caller's session is bound to.
+    async fn renew_machine(
+        &self,
+        caller: &Caller,
+        renewal: wire::MachineRenewal,
+    ) -> Answer<wire::MachineCertificate>;
 }

@@ -10,6 +10,7 @@ mod collect;
 mod eligibility;
 mod health;
 mod inquiry;
+mod machine;
 mod result;
 mod secret;
 mod session;
@@ -35,6 +36,7 @@ pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
     InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
 };
+pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
 pub use result::{
     CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, ResultSource, Validity,
     ValidityCode, ValidityFilter, Withheld,

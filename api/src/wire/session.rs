@@ -23,7 +23,7 @@ pub struct SignIn {
     /// パスワード。
     #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, example = "correct-horse-battery", min_length = 1, max_length = 1024)]
     pub password: Option<SecretText>,
-    /// 認証アプリに表示される6桁の数字。一度受け付けた数字は再び使えません。設定により、資格確認担当者は省略できます。
+    /// 認証アプリに表示される6桁の数字。一度受け付けた数字は再び使えません。設定により資格確認担当者は、登録したクライアント証明書で接続したレセコンはいつでも、省略できます。
     #[schema(value_type = Option<String>, nullable = false, write_only, example = "492039", min_length = 1, max_length = 64)]
     pub code: Option<SecretText>,
     /// 6桁の数字の代わりに使う回復コード。1つにつき1回だけ使えます。
@@ -167,6 +167,8 @@ pub struct SessionEntry {
     pub expires_at: String,
     /// 登録された端末に結び付いているか。
     pub bound_to_terminal: bool,
+    /// クライアント証明書に結び付いているか。
+    pub bound_to_certificate: bool,
 }
 
 /// セッションの一覧。

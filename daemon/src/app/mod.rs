@@ -12,6 +12,7 @@ pub mod collect;
 pub mod credentials;
 pub mod health;
 pub mod inquiries;
+pub mod machines;
 pub mod maintenance;
 pub mod own_account;
 pub mod ports;

@@ -1,7 +1,7 @@
 //! Sessions: begin, recognise, list, end.
 //!
 //! They live in memory and are written through, so that a request costs no query and a restart signs nobody out. Only the
-//! SHA-256 of a token is ever kept. A session that began at an enrolled terminal works only there.
+//! SHA-256 of a token is ever kept. A session that began at an enrolled terminal or with a client certificate works only there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::access::{Actor, Authority, audit};
+use super::machines::Machines;
 use super::ports::{
     AuditLog, AuditSource, Clock, Device, Random, SessionRecord, SessionStore, StoreError, random_bytes,
 };
@@ -46,6 +47,8 @@ pub struct Session {
     pub ends_at: Timestamp,
     /// The enrolled terminal it is bound to.
     pub terminal: Option<i64>,
+    /// The client certificate it is bound to.
+    pub certificate: Option<i64>,
     /// Whether it may do nothing but change the password.
     pub restricted: bool,
     /// Identifies it inside the daemon.
@@ -65,6 +68,7 @@ impl Session {
             last_used_at: record.last_used_at,
             ends_at: ends_at(record),
             terminal: record.terminal,
+            certificate: record.certificate,
             restricted: record.restricted,
             token_hash: record.token_hash,
         }
@@ -72,7 +76,36 @@ impl Session {
 
     /// Whose failure counter its attempts count on.
     pub fn device(&self) -> Device {
-        self.terminal.map_or(Device::Anywhere, Device::Terminal)
+        Bound { terminal: self.terminal, certificate: self.certificate }.device()
+    }
+}
+
+/// Where a request comes from, as far as it can prove that.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// The token of an enrolled terminal.
+    pub terminal: Option<&'a str>,
+    /// SHA-256 of the client certificate of its connection.
+    pub certificate: Option<[u8; 32]>,
+}
+
+/// What a session is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Bound {
+    /// An enrolled terminal, by its row.
+    pub(super) terminal: Option<i64>,
+    /// A client certificate, by its row.
+    pub(super) certificate: Option<i64>,
+}
+
+impl Bound {
+    /// Whose failure counter attempts from there count on.
+    pub(super) fn device(self) -> Device {
+        match (self.certificate, self.terminal) {
+            (Some(certificate), _) => Device::Certificate(certificate),
+            (None, Some(terminal)) => Device::Terminal(terminal),
+            (None, None) => Device::Anywhere,
+        }
     }
 }
 
@@ -84,6 +117,8 @@ pub struct SessionsParts {
     pub audit: Arc<dyn AuditLog>,
     /// Which terminal a token belongs to.
     pub terminals: Arc<Terminals>,
+    /// Which machine a certificate belongs to.
+    pub machines: Arc<Machines>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness for tokens.
@@ -109,7 +144,7 @@ impl Sessions {
     pub(super) async fn begin(
         &self,
         actor: Actor,
-        terminal: Option<i64>,
+        bound: Bound,
         restricted: bool,
     ) -> Result<SignedIn, StoreError> {
         let random = &*self.parts.random;
@@ -120,7 +155,8 @@ impl Sessions {
             id: data_encoding::HEXLOWER.encode(&random_bytes::<8>(random)),
             account: actor.account,
             role: actor.role,
-            terminal,
+            terminal: bound.terminal,
+            certificate: bound.certificate,
             restricted,
             created_at: now,
             last_used_at: now,
@@ -131,15 +167,15 @@ impl Sessions {
         Ok(SignedIn { token, session })
     }
 
-    /// The session of a token, if it is still alive and belongs to this terminal; counts as a use.
-    pub async fn recognise(
-        &self,
-        token: &str,
-        terminal_token: Option<&str>,
-    ) -> Result<Option<Session>, StoreError> {
+    /// The session of a token, if it is still alive and belongs to this place; counts as a use.
+    pub async fn recognise(&self, token: &str, place: Place<'_>) -> Result<Option<Session>, StoreError> {
         let hash = token_hash(token);
         let now = self.parts.clock.now();
-        let here = terminal_token.and_then(|token| self.parts.terminals.find(token));
+        let machine = place.certificate.and_then(|print| self.parts.machines.find(&print));
+        let here = Bound {
+            terminal: place.terminal.and_then(|token| self.parts.terminals.find(token)),
+            certificate: machine.map(|machine| machine.id),
+        };
         let Some((record, written_before)) = self.touch(&hash, here, now) else {
             return Ok(None);
         };
@@ -159,16 +195,12 @@ impl Sessions {
         self.live().get(token_hash).map(Session::of)
     }
 
-    /// Notes a use of the session at its terminal; returns it and when it was last used before, to the minute.
-    fn touch(
-        &self,
-        hash: &[u8; 32],
-        here: Option<i64>,
-        now: Timestamp,
-    ) -> Option<(SessionRecord, Timestamp)> {
+    /// Notes a use of the session at its place; returns it and when it was last used before, to the minute.
+    fn touch(&self, hash: &[u8; 32], here: Bound, now: Timestamp) -> Option<(SessionRecord, Timestamp)> {
         let mut live = self.live();
         let record = live.get_mut(hash)?;
-        if record.terminal.is_some() && record.terminal != here {
+        let elsewhere = |bound: Option<i64>, here: Option<i64>| bound.is_some() && bound != here;
+        if elsewhere(record.terminal, here.terminal) || elsewhere(record.certificate, here.certificate) {
             return None;
         }
         let before = record.last_used_at;
@@ -234,10 +266,14 @@ impl Sessions {
         self.end_where(|record| record.account == account && Some(record.token_hash) != but).await
     }
 
-    /// Ends the sessions that are bound to a terminal that is gone.
-    pub async fn end_of_lost_terminals(&self) -> Result<usize, StoreError> {
-        let terminals = &self.parts.terminals;
-        self.end_where(|record| record.terminal.is_some_and(|id| !terminals.is_enrolled(id))).await
+    /// Ends the sessions that are bound to a terminal or a certificate that is gone.
+    pub async fn end_of_lost_devices(&self) -> Result<usize, StoreError> {
+        let SessionsParts { terminals, machines, .. } = &self.parts;
+        self.end_where(|record| {
+            record.terminal.is_some_and(|id| !terminals.is_enrolled(id))
+                || record.certificate.is_some_and(|id| !machines.is_enrolled(id))
+        })
+        .await
     }
 
     /// Ends the session of a token, if there is one: a sign-in leaves no older session behind on its connection.

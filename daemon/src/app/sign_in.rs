@@ -1,5 +1,6 @@
 //! Sign-in: institution code, account and password, then the six-digit code (manual chapter 2, レセコン連携), in one step or
-//! in two. Everything is judged together, in the last step: nobody learns which part was wrong.
+//! in two. Everything is judged together, in the last step: nobody learns which part was wrong. A receipt computer that nobody
+//! sits at may show the client certificate of its connection in place of the code.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,11 +9,12 @@ use jiff::Timestamp;
 use super::access::{Actor, audit};
 use super::announcements::{Shown, at_sign_in};
 use super::credentials::{Credentials, CredentialsError, code_step, normal_code, seconds_to_next_step};
+use super::machines::Machines;
 use super::ports::{
-    Account, Accounts, Announcements, Attempt, AuditLog, AuditSource, Clock, Device, Random, Role, Settings,
-    SignInProof, StoreError,
+    Account, Accounts, Announcements, Attempt, AuditLog, AuditSource, Clock, Device, Machine, Random, Role,
+    Settings, SignInProof, StoreError,
 };
-use super::sessions::{Sessions, SignedIn, short};
+use super::sessions::{Bound, Sessions, SignedIn, short};
 use super::strangers::Strangers;
 use super::terminals::Terminals;
 pub use super::tickets::LIFETIME as TICKET_LIFETIME;
@@ -46,17 +48,19 @@ pub enum SecondFactor {
     Code(Secret),
     /// A recovery code instead of it.
     Recovery(Secret),
-    /// Nothing typed: enough for an operator where no code is asked for.
+    /// Nothing typed: enough for an operator where no code is asked for, and for a receipt computer with its certificate.
     Nothing,
 }
 
-/// What came along with the request; none of it says who someone is.
+/// What came along with the request; none of it alone says who someone is.
 #[derive(Default)]
 pub struct Along {
     /// Whether the peer is this machine itself; for the audit log only.
     pub from_loopback: bool,
     /// The token of an enrolled terminal.
     pub terminal: Option<Secret>,
+    /// SHA-256 of the client certificate of the connection.
+    pub certificate: Option<[u8; 32]>,
     /// The token of an older session, which ends with this sign-in.
     pub session: Option<Secret>,
 }
@@ -110,6 +114,8 @@ pub struct SignInParts {
     pub sessions: Arc<Sessions>,
     /// Enrolled terminals.
     pub terminals: Arc<Terminals>,
+    /// Receipt computers with a certificate.
+    pub machines: Arc<Machines>,
     /// Announcements shown at sign-in.
     pub announcements: Arc<dyn Announcements>,
     /// The audit log.
@@ -156,13 +162,15 @@ impl SignIn {
                 self.tickets.lock().unwrap_or_else(PoisonError::into_inner).take(ticket.expose(), now)
             }
         };
-        let action = match &second {
-            SecondFactor::Code(_) | SecondFactor::Nothing => "session.sign_in",
-            SecondFactor::Recovery(_) => "session.sign_in_recovery",
+        let machine = claim.as_ref().and_then(|claim| self.machine(claim, &along));
+        let action = match (&second, &machine) {
+            (SecondFactor::Nothing, Some(_)) => "session.sign_in_certificate",
+            (SecondFactor::Code(_) | SecondFactor::Nothing, _) => "session.sign_in",
+            (SecondFactor::Recovery(_), _) => "session.sign_in_recovery",
         };
         let name = claim.as_ref().map(|claim| claim.account.clone()).unwrap_or_default();
         let outcome = match claim {
-            Some(claim) => self.evaluate(claim, second, &along, now).await,
+            Some(claim) => self.evaluate(claim, second, &along, machine, now).await,
             None => Err(SignInError::Refused),
         };
         // What was typed as an account can be a password: only names of real accounts are written down.
@@ -185,31 +193,44 @@ impl SignIn {
         claim: Claim,
         second: SecondFactor,
         along: &Along,
+        machine: Option<Machine>,
         now: Timestamp,
     ) -> Result<SignedIn, SignInError> {
-        let terminal = along.terminal.as_ref().and_then(|token| self.parts.terminals.find(token.expose()));
-        let device = terminal.map_or(Device::Anywhere, Device::Terminal);
+        let bound = Bound {
+            terminal: along.terminal.as_ref().and_then(|token| self.parts.terminals.find(token.expose())),
+            certificate: machine.as_ref().map(|machine| machine.id),
+        };
+        let device = bound.device();
         let account = self.attempt(&claim, device, now).await?;
         let hash = account.as_ref().map(|account| account.password_hash.clone());
         let stands_alone = claim.password.expose().chars().count() >= password::ALONE;
         let password_fits = self.parts.credentials.password_fits(claim.password, hash).await?;
-        let proof = self.proof(account.as_ref(), &second, now).await?;
+        let proof = self.proof(account.as_ref(), &second, machine.as_ref(), now).await?;
         let institution_fits = claim.institution_code == self.parts.institution.as_str();
         let (Some(account), Some(proof), true, true) = (account, proof, password_fits, institution_fits)
         else {
             return Err(SignInError::Refused);
         };
-        if account.disabled {
+        let of_another = machine.as_ref().is_some_and(|machine| machine.account != account.id);
+        if account.disabled || of_another {
             return Err(SignInError::Refused);
         }
         // A password that was long enough only beside a code must be changed where no code is asked for any more.
-        let restricted = account.must_change || (matches!(proof, SignInProof::Lasting) && !stands_alone);
+        let password_only = matches!(proof, SignInProof::Lasting) && machine.is_none();
+        let restricted = account.must_change || (password_only && !stands_alone);
         if !self.parts.accounts.succeed(account.id, device, proof).await? {
             return Err(SignInError::CodeUsed { retry_after: seconds_to_next_step(now) });
         }
         let source = AuditSource::Api { loopback: along.from_loopback, session: None };
         let actor = Actor { account: account.name, role: account.role, source };
-        Ok(self.parts.sessions.begin(actor, terminal, restricted).await?)
+        Ok(self.parts.sessions.begin(actor, bound, restricted).await?)
+    }
+
+    /// The machine whose certificate the connection showed, if it is one of the account in the claim. Any other certificate is as
+    /// good as none: nobody gets a counter of his own at an account that is not his.
+    fn machine(&self, claim: &Claim, along: &Along) -> Option<Machine> {
+        let machine = along.certificate.and_then(|print| self.parts.machines.find(&print));
+        machine.filter(|machine| machine.account_name == claim.account)
     }
 
     /// Counts the attempt; `None` for a name that is no account.
@@ -243,6 +264,7 @@ impl SignIn {
         &self,
         account: Option<&Account>,
         second: &SecondFactor,
+        machine: Option<&Machine>,
         now: Timestamp,
     ) -> Result<Option<SignInProof>, SignInError> {
         let operators_need_code = self.parts.settings.security().await?.operators_need_code;
@@ -258,8 +280,12 @@ impl SignIn {
                 fits.await?.then_some(SignInProof::Recovery(code))
             }
             SecondFactor::Nothing => {
-                let is_enough = account.is_some_and(|account| account.role == Role::Operator);
-                (is_enough && !operators_need_code).then_some(SignInProof::Lasting)
+                let is_enough = account.is_some_and(|account| match account.role {
+                    Role::Operator => !operators_need_code,
+                    Role::ReceiptComputer => machine.is_some_and(|machine| machine.account == account.id),
+                    Role::Administrator => false,
+                });
+                is_enough.then_some(SignInProof::Lasting)
             }
         })
     }

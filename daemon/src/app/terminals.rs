@@ -89,7 +89,7 @@ impl Terminals {
     }
 
     /// Enrols a terminal and returns its token, which is shown once. Sessions at an older one of the same name end with
-    /// [`super::sessions::Sessions::end_of_lost_terminals`].
+    /// [`super::sessions::Sessions::end_of_lost_devices`].
     pub async fn enrol(
         &self,
         code: &Secret,
@@ -110,7 +110,7 @@ impl Terminals {
         self.store.terminals().await
     }
 
-    /// Removes a terminal; its sessions end with [`super::sessions::Sessions::end_of_lost_terminals`].
+    /// Removes a terminal; its sessions end with [`super::sessions::Sessions::end_of_lost_devices`].
     pub async fn remove(&self, by: &Authority, name: &str) -> Result<(), TerminalsError> {
         let removed = self.store.remove_terminal(name, &by.audit("terminal.remove", name)).await?;
         self.read_again().await?;

@@ -153,6 +153,20 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Make a code that enrols a receipt computer's certificate once.
+    MachineOffer {
+        /// Sign-in name of its account.
+        name: String,
+    },
+    /// Show every certificate of receipt computers.
+    MachineList,
+    /// Revoke a certificate.
+    MachineRevoke {
+        /// Its number in the list.
+        number: i64,
+    },
+    /// Show the certificate of the daemon's own authority.
+    MachineAuthority,
 }
 
 /// What can be done about an account.
@@ -199,6 +213,19 @@ pub struct TerminalLine {
     pub name: String,
     /// When it was enrolled, Japan time to the second.
     pub enrolled_at: String,
+}
+
+/// A receipt computer's certificate in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineLine {
+    /// Its number.
+    pub number: i64,
+    /// Sign-in name of its account.
+    pub account: String,
+    /// SHA-256 of the certificate, hexadecimal.
+    pub fingerprint: String,
+    /// When it ends, Japan time to the second.
+    pub ends_at: String,
 }
 
 /// What an account signs in with; shown once.
@@ -251,6 +278,15 @@ pub enum Reply {
     },
     /// Every enrolled terminal.
     Terminals(Vec<TerminalLine>),
+    /// Every certificate of receipt computers.
+    Machines(Vec<MachineLine>),
+    /// The certificate of the daemon's own authority.
+    Authority {
+        /// PEM.
+        certificate: String,
+        /// Its SHA-256, hexadecimal.
+        fingerprint: String,
+    },
     /// How retention is.
     Retention(RetentionReport),
     /// What was destroyed.

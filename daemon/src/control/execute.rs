@@ -5,14 +5,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::command::{AccountAct, AccountLine, Command, Enrolment, Hidden, Reply, TerminalLine};
+use super::command::{AccountAct, AccountLine, Command, Enrolment, Hidden, MachineLine, Reply, TerminalLine};
 use super::retention::clock_words;
 use super::review;
 use crate::app::access::Authority;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
 use crate::app::audit::ReviewAudit;
 use crate::app::backup::KeepBackups;
-use crate::app::ports::{BackupError, StoreError};
+use crate::app::machines::{Machines, MachinesError};
+use crate::app::ports::{BackupError, Machine, StoreError};
 use crate::app::retention::{Retention, RunError};
 use crate::app::sessions::Sessions;
 use crate::app::terminals::{Terminals, TerminalsError};
@@ -27,6 +28,8 @@ pub struct Office {
     pub accounts: Arc<ManageAccounts>,
     /// Enrolled terminals.
     pub terminals: Arc<Terminals>,
+    /// Receipt computers with a certificate.
+    pub machines: Arc<Machines>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
     /// Destroying what has expired.
@@ -82,6 +85,9 @@ pub enum CommandError {
     /// Terminals.
     #[error(transparent)]
     Terminals(#[from] TerminalsError),
+    /// Receipt computers with a certificate.
+    #[error(transparent)]
+    Machines(#[from] MachinesError),
     /// The store failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
@@ -136,8 +142,26 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
         }
         Command::TerminalRemove { name } => {
             office.terminals.remove(&by, &name).await?;
-            office.sessions.end_of_lost_terminals().await?;
+            office.sessions.end_of_lost_devices().await?;
             Ok(Reply::Done)
+        }
+        Command::MachineOffer { name } => {
+            let offered = office.machines.offer(&by, &name).await?;
+            let (code, expires_at) = (Hidden::from(&offered.code), jst(offered.expires_at));
+            Ok(Reply::EnrolmentCode { code, expires_at })
+        }
+        Command::MachineList => {
+            Ok(Reply::Machines(office.machines.list().await?.into_iter().map(machine).collect()))
+        }
+        Command::MachineRevoke { number } => {
+            office.machines.revoke(&by, number).await?;
+            office.sessions.end_of_lost_devices().await?;
+            Ok(Reply::Done)
+        }
+        Command::MachineAuthority => {
+            let authority = office.machines.authority().await?;
+            let fingerprint = data_encoding::HEXLOWER.encode(&authority.fingerprint);
+            Ok(Reply::Authority { certificate: authority.certificate, fingerprint })
         }
         Command::RetentionStatus => Ok(Reply::Retention((&office.retention.view().await?).into())),
         Command::RetentionRun { clock_is_right } => {
@@ -159,6 +183,15 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
         }
         Command::AuditExport { days, form } => review::export(&office.audit, days, form, progress).await,
         Command::AuditAffected { days } => review::affected(&office.audit, days, progress).await,
+    }
+}
+
+fn machine(machine: Machine) -> MachineLine {
+    MachineLine {
+        number: machine.id,
+        account: machine.account_name,
+        fingerprint: data_encoding::HEXLOWER.encode(&machine.fingerprint),
+        ends_at: jst(machine.ends_at),
     }
 }
 

@@ -15,7 +15,9 @@ mod server;
 pub mod show;
 pub mod transport;
 
-pub use command::{AccountAct, AccountLine, Command, Enrolment, Hidden, Reply, RoleName, TerminalLine};
+pub use command::{
+    AccountAct, AccountLine, Command, Enrolment, Hidden, MachineLine, Reply, RoleName, TerminalLine,
+};
 pub use execute::{CommandError, Note, Office, Progress, execute};
 pub use retention::{Destroyed, Month, RetentionRan, RetentionReport};
 pub use review::{Days, RowForm, VerifyReport};

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::command::{AccountLine, Enrolment, Reply, RoleName};
+use super::command::{AccountLine, Enrolment, MachineLine, Reply, RoleName};
 use super::retention;
 use crate::qr;
 
@@ -23,6 +23,14 @@ pub fn reply(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Resul
         Reply::Terminals(terminals) => terminals
             .iter()
             .try_for_each(|line| writeln!(out, "{}\t{}（日本時間）に登録", line.name, line.enrolled_at)),
+        Reply::Machines(machines) => machines.iter().try_for_each(|line| {
+            let MachineLine { number, account, fingerprint, ends_at } = line;
+            writeln!(out, "{number}\t{account}\t{ends_at}（日本時間）まで\tSHA-256 {fingerprint}")
+        }),
+        // What stands outside the armour is no part of a PEM file: the whole can be redirected into one.
+        Reply::Authority { certificate, fingerprint } => {
+            writeln!(out, "SHA-256 {fingerprint}\n{}", certificate.trim_end())
+        }
         Reply::Retention(report) => retention::show(report, out),
         Reply::RetentionRan(ran) => retention::show_run(ran, out),
         Reply::Verified(report) => report.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
@@ -52,6 +60,8 @@ pub fn json(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Result
         | Reply::RecoveryCodes(_)
         | Reply::EnrolmentCode { .. }
         | Reply::Terminals(_)
+        | Reply::Machines(_)
+        | Reply::Authority { .. }
         | Reply::Verified(_)
         | Reply::BackedUp { .. }
         | Reply::Wrote { .. } => self::reply(reply, is_terminal, out),

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::{UseCases, actor, errors, is_loopback, wire};
 use crate::app::access::Authority;
 use crate::app::accounts::NewCredentials;
+use crate::app::machines::EnrolledMachine;
 use crate::app::ports::{AccountSummary, AuditSource};
 use crate::app::sessions::{Listed, Session};
 use crate::app::sign_in::{Along, Claim, Claimed, SecondFactor, TICKET_LIFETIME};
@@ -42,6 +43,7 @@ pub(super) fn along(along: &WireAlong) -> Along {
     Along {
         from_loopback: is_loopback(along.peer),
         terminal: along.terminal.as_ref().map(secret),
+        certificate: along.certificate.map(|certificate| certificate.0),
         session: along.session.as_ref().map(secret),
     }
 }
@@ -72,6 +74,16 @@ fn entry(session: Session, caller: &Caller) -> w::SessionEntry {
         last_used_at: wire::jst(session.last_used_at),
         expires_at: wire::jst(session.ends_at),
         bound_to_terminal: session.terminal.is_some(),
+        bound_to_certificate: session.certificate.is_some(),
+    }
+}
+
+fn machine(enrolled: EnrolledMachine) -> w::MachineCertificate {
+    w::MachineCertificate {
+        certificate: enrolled.issued.certificate,
+        authority: enrolled.authority,
+        fingerprint: data_encoding::HEXLOWER.encode(&enrolled.issued.fingerprint),
+        expires_at: wire::jst(enrolled.issued.ends_at),
     }
 }
 
@@ -216,7 +228,7 @@ impl AccountService for UseCases {
 
     async fn remove_terminal(&self, caller: &Caller, name: &str) -> Answer<()> {
         self.terminals.remove(&authority(caller)?, name).await.map_err(errors::terminals)?;
-        self.sessions.end_of_lost_terminals().await.map(drop).map_err(errors::store)
+        self.sessions.end_of_lost_devices().await.map(drop).map_err(errors::store)
     }
 
     async fn enrol_terminal(
@@ -227,7 +239,27 @@ impl AccountService for UseCases {
         let source = AuditSource::Api { loopback: is_loopback(along.peer), session: None };
         let enrolled = self.terminals.enrol(&secret(&enrolment.code), source).await;
         let (terminal, token) = enrolled.map_err(errors::terminals)?;
-        self.sessions.end_of_lost_terminals().await.map_err(errors::store)?;
+        self.sessions.end_of_lost_devices().await.map_err(errors::store)?;
         Ok(w::TerminalToken { token: token.expose().to_owned(), name: terminal.name })
+    }
+
+    async fn enrol_machine(
+        &self,
+        enrolment: w::MachineEnrolment,
+        along: WireAlong,
+    ) -> Answer<w::MachineCertificate> {
+        let source = AuditSource::Api { loopback: is_loopback(along.peer), session: None };
+        let enrolled = self.machines.enrol(&secret(&enrolment.code), &enrolment.csr, source).await;
+        enrolled.map(machine).map_err(errors::machines)
+    }
+
+    async fn renew_machine(
+        &self,
+        caller: &Caller,
+        renewal: w::MachineRenewal,
+    ) -> Answer<w::MachineCertificate> {
+        let session = self.live_session(caller)?;
+        let renewed = self.machines.renew(session.certificate, &renewal.csr, actor(caller).source).await;
+        renewed.map(machine).map_err(errors::machines)
     }
 }

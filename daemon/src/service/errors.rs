@@ -10,6 +10,7 @@ use crate::app::checks::{CreateError, InputError};
 use crate::app::collect::{CollectError, RunError};
 use crate::app::credentials::CredentialsError;
 use crate::app::inquiries::InquiryError;
+use crate::app::machines::MachinesError;
 use crate::app::own_account::OwnAccountError;
 use crate::app::ports::{InquiryFailure, StoreError, UpstreamError};
 use crate::app::results::ResultsError;
@@ -78,6 +79,24 @@ pub(super) fn terminals(error: TerminalsError) -> ServiceError {
         TerminalsError::Code => Code::EnrolmentCodeInvalid.into(),
         TerminalsError::Unknown => Code::TerminalNotFound.into(),
         TerminalsError::Store(error) => store(error),
+    }
+}
+
+pub(super) fn machines(error: MachinesError) -> ServiceError {
+    match error {
+        MachinesError::UnknownAccount | MachinesError::OtherRole | MachinesError::Unknown => {
+            // Only whoever gives commands on the machine can name an account or a certificate.
+            tracing::error!(%error, "a machine was named that is none");
+            Code::Internal.into()
+        }
+        MachinesError::Code => Code::EnrolmentCodeInvalid.into(),
+        MachinesError::Request => ServiceError::new(Code::CertificateRequestInvalid).field("csr"),
+        MachinesError::NotRenewable => Code::RenewalRefused.into(),
+        MachinesError::Issuer(_) => {
+            tracing::error!(%error, "the certificate authority failed");
+            Code::Internal.into()
+        }
+        MachinesError::Store(error) => store(error),
     }
 }
 

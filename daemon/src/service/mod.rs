@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::codes::Code;
-use api::service::{Along, Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
+use api::service::{
+    Along, Answer, Caller, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+};
 use api::wire as w;
 use async_trait::async_trait;
 
@@ -26,10 +28,11 @@ use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
+use crate::app::machines::Machines;
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
-use crate::app::sessions::{IDLE_LIMIT, Session, Sessions, short};
+use crate::app::sessions::{IDLE_LIMIT, Place, Session, Sessions, short};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::SignIn;
 use crate::app::terminals::Terminals;
@@ -46,6 +49,8 @@ pub struct UseCases {
     pub sessions: Arc<Sessions>,
     /// Enrolled terminals.
     pub terminals: Arc<Terminals>,
+    /// Receipt computers with a certificate.
+    pub machines: Arc<Machines>,
     /// Everybody's accounts.
     pub accounts: Arc<ManageAccounts>,
     /// One's own account.
@@ -86,8 +91,14 @@ impl Service for UseCases {
         })
     }
 
-    async fn authenticate(&self, token: &str, terminal: Option<&str>) -> Answer<Caller> {
-        let session = self.sessions.recognise(token, terminal).await.map_err(errors::store)?;
+    async fn authenticate(
+        &self,
+        token: &str,
+        terminal: Option<&str>,
+        certificate: Option<PeerCertificate>,
+    ) -> Answer<Caller> {
+        let place = Place { terminal, certificate: certificate.map(|certificate| certificate.0) };
+        let session = self.sessions.recognise(token, place).await.map_err(errors::store)?;
         let session = session.ok_or(ServiceError::new(Code::SessionRequired))?;
         Ok(Caller {
             account: session.actor.account,

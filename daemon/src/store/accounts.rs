@@ -37,7 +37,7 @@ pub(super) fn read_role(word: &str) -> Option<Role> {
     }
 }
 
-fn device_word(device: Device) -> String {
+pub(super) fn device_word(device: Device) -> String {
     match device {
         Device::Anywhere => String::new(),
         Device::Terminal(id) => format!("terminal {id}"),

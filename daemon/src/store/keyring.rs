@@ -92,6 +92,8 @@ pub(super) struct SystemKeys {
     pub(super) totp: Key,
     /// Hashes recovery codes.
     pub(super) recovery: Key,
+    /// Seals the key of the certificate authority.
+    pub(super) authority: Key,
     /// Chains the audit log.
     pub(super) audit: Key,
     /// Proves the audit log's anchor.
@@ -105,6 +107,7 @@ impl SystemKeys {
         Ok(Self {
             totp: root.derive("account totp")?,
             recovery: root.derive("account recovery codes")?,
+            authority: root.derive("certificate authority")?,
             audit: root.derive("audit chain")?,
             anchor: root.derive("audit anchor")?,
             audit_cut: root.derive("audit cut")?,

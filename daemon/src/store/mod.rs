@@ -22,6 +22,7 @@ mod files;
 mod inspect;
 mod job;
 mod keyring;
+mod machines;
 mod master;
 mod merge;
 mod queue;
@@ -100,7 +101,7 @@ impl StoreConfig {
 }
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
-/// `Accounts`, `SessionStore`, `TerminalStore`, `Settings`, `RetentionStore` and `StoreRoom`.
+/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RetentionStore` and `StoreRoom`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

@@ -35,14 +35,20 @@ impl Row {
 }
 
 /// What a used, wrong or old code enrols: nothing.
-async fn take_code(tx: &mut Tx, hash: [u8; 32], now: Timestamp) -> Result<Option<String>, StoreError> {
+pub(super) async fn take_code(
+    tx: &mut Tx,
+    kind: &'static str,
+    hash: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
     sqlx::query("DELETE FROM enrolment_codes WHERE expires_at_us <= ?1")
         .bind(now.as_microsecond())
         .execute(&mut tx.db)
         .await
         .map_err(|e| failed(&e))?;
-    sqlx::query_scalar("DELETE FROM enrolment_codes WHERE hash = ?1 AND kind = 'terminal' RETURNING subject")
+    sqlx::query_scalar("DELETE FROM enrolment_codes WHERE hash = ?1 AND kind = ?2 RETURNING subject")
         .bind(hash.as_slice())
+        .bind(kind)
         .fetch_optional(&mut tx.db)
         .await
         .map_err(|e| failed(&e))
@@ -55,7 +61,7 @@ async fn enrol(
     now: Timestamp,
     entry: AuditEntry,
 ) -> Result<Option<EnrolledTerminal>, StoreError> {
-    let Some(name) = take_code(tx, code_hash, now).await? else { return Ok(None) };
+    let Some(name) = take_code(tx, "terminal", code_hash, now).await? else { return Ok(None) };
     sqlx::query("DELETE FROM enrolled_terminals WHERE name = ?1")
         .bind(&name)
         .execute(&mut tx.db)

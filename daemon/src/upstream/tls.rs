@@ -3,38 +3,20 @@
 //! Everything that reqwest would otherwise take from the environment (proxies, platform roots, redirects, cookies,
 //! retries) is off: the only peer is the configured one, directly or through the configured proxy.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::Resumption;
-use rustls::pki_types::UnixTime;
-use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, version};
 
 use super::config::{ConfigError, TlsFloor, UpstreamConfig};
 use super::credentials::Credentials;
 use super::renegotiation::watchful_provider;
 use crate::app::ports::Clock;
+use crate::system::TlsTime;
 
 /// Shorter than any server's idle timeout: a connection that the server is just closing must not meet our next request.
 const POOL_IDLE: Duration = Duration::from_secs(5);
-
-/// Certificates are judged by the injected clock, like everything else that depends on time.
-struct InjectedTime(Arc<dyn Clock>);
-
-impl fmt::Debug for InjectedTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("InjectedTime")
-    }
-}
-
-impl TimeProvider for InjectedTime {
-    fn current_time(&self) -> Option<UnixTime> {
-        let seconds = u64::try_from(self.0.now().as_second()).ok()?;
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
-    }
-}
 
 /// Everything an HTTP client is made from. Each one made has connections of its own.
 pub(super) struct Clients {
@@ -93,7 +75,7 @@ fn client_config(
         TlsFloor::Tls13 => &[&version::TLS13],
         TlsFloor::Tls12 => &[&version::TLS13, &version::TLS12],
     };
-    let mut config = ClientConfig::builder_with_details(provider, Arc::new(InjectedTime(clock)))
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
         .with_protocol_versions(versions)
         .map_err(ConfigError::Tls)?
         .with_root_certificates(credentials.roots.clone())

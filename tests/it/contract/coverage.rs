@@ -184,6 +184,8 @@ fn body(operation: &Operation) -> Option<&'static str> {
         "change_password" => Some(r#"{"current_password":"old-secret","new_password":"new-secret"}"#),
         "offer_totp" | "renew_recovery_codes" => Some(r#"{"password":"old-secret"}"#),
         "confirm_totp" | "enrol_terminal" => Some(r#"{"code":"492039"}"#),
+        "enrol_machine" => Some(r#"{"code":"492039","csr":"-----BEGIN"}"#),
+        "renew_machine" => Some(r#"{"csr":"-----BEGIN"}"#),
         "create_account" => Some(r#"{"account":"hanako","role":"operator"}"#),
         "set_account_status" => Some(r#"{"disabled":true}"#),
         "reset_account" => Some(r#"{"password":true,"totp":true}"#),

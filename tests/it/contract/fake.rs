@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError};
 use api::codes::Code;
 use api::guard::Guard;
 use api::limits::Limits;
-use api::service::{Along, Answer, Caller, InquiryOutcome, Service, ServiceError, SessionKey};
+use api::service::{
+    Along, Answer, Caller, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+};
 use api::wire;
 use async_trait::async_trait;
 use harness::raw_http::{Reply, exchange};
@@ -77,11 +79,18 @@ impl Scripted {
 #[async_trait]
 impl Service for Scripted {
     async fn sign_in(&self, _: wire::SignIn, along: Along) -> Answer<wire::Session> {
+        assert_eq!(along.certificate, None, "nothing in a request makes one");
         assert!(along.peer.is_some_and(|peer| peer.ip().is_loopback()));
         self.play(sample::session()).await
     }
 
-    async fn authenticate(&self, token: &str, _: Option<&str>) -> Answer<Caller> {
+    async fn authenticate(
+        &self,
+        token: &str,
+        _: Option<&str>,
+        certificate: Option<PeerCertificate>,
+    ) -> Answer<Caller> {
+        assert_eq!(certificate, None, "nothing in a request makes one");
         if token != TOKEN && token != NEW_TOKEN {
             return Err(Code::SessionRequired.into());
         }
@@ -229,7 +238,7 @@ impl Server {
         let router = api::router(service.clone(), Guard::loopback(address.port()), limits);
         let stop = CancellationToken::new();
         let mut serving = JoinSet::new();
-        serving.spawn(api::serve::serve(listener, router, limits, stop.clone()));
+        serving.spawn(api::serve::serve(listener, router, limits, None, stop.clone()));
         Self { address, service, stop, serving }
     }
 

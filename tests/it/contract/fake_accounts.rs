@@ -12,6 +12,16 @@ fn offer() -> wire::TotpOffer {
     wire::TotpOffer { otpauth: "otpauth://totp/x".to_owned(), qr_svg: "<svg/>".to_owned() }
 }
 
+fn certificate() -> wire::MachineCertificate {
+    let (certificate, authority) = ("-----BEGIN".to_owned(), "-----BEGIN".to_owned());
+    wire::MachineCertificate {
+        certificate,
+        authority,
+        fingerprint: "00".repeat(32),
+        expires_at: WHEN.to_owned(),
+    }
+}
+
 fn enrolment() -> wire::Enrolment {
     let (account, password) = ("hanako".to_owned(), Some("kasa7min".to_owned()));
     wire::Enrolment { account, password, totp: Some(offer()) }
@@ -34,6 +44,7 @@ impl AccountService for Scripted {
             last_used_at: WHEN.to_owned(),
             expires_at: WHEN.to_owned(),
             bound_to_terminal: false,
+            bound_to_certificate: true,
         };
         self.play(wire::Sessions { sessions: vec![entry] }).await
     }
@@ -113,5 +124,13 @@ impl AccountService for Scripted {
     async fn enrol_terminal(&self, _: wire::TerminalEnrolment, _: Along) -> Answer<wire::TerminalToken> {
         let (token, name) = ("terminal-token".to_owned(), "uketsuke-1".to_owned());
         self.play(wire::TerminalToken { token, name }).await
+    }
+
+    async fn enrol_machine(&self, _: wire::MachineEnrolment, _: Along) -> Answer<wire::MachineCertificate> {
+        self.play(certificate()).await
+    }
+
+    async fn renew_machine(&self, _: &Caller, _: wire::MachineRenewal) -> Answer<wire::MachineCertificate> {
+        self.play(certificate()).await
     }
 }

@@ -187,6 +187,7 @@ async fn sessions_outlive_a_restart_until_they_end_or_grow_old() {
         account: "reseputo".to_owned(),
         role: Role::Operator,
         terminal: Some(i64::from(token)),
+        certificate: Some(3),
         restricted: token == 2,
         created_at: later(begun),
         last_used_at: later(begun),

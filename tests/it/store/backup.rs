@@ -54,6 +54,7 @@ async fn backed_up(machine: &Machine, key: &str) -> PathBuf {
     };
     running.store.create(&account, &super::accounts::by("account.create")).await.expect("created");
     let session = SessionRecord {
+        certificate: None,
         token_hash: [7; 32],
         id: "session-7".to_owned(),
         account: "reseputo".to_owned(),

@@ -105,6 +105,7 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         random: Arc::new(OsRandom),
         directory: directory.to_owned(),
         listen,
+        tls: false,
         readers: vec![READER],
         accepts_unsigned_visual: true,
         terminal_authentication: None,

@@ -6,6 +6,7 @@
     reason = "a clinic that does not open ends the test or the sandbox with the reason"
 )]
 
+mod machine;
 pub mod personas;
 mod visitor;
 
@@ -29,6 +30,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
+pub use machine::{MachineKey, client_tls};
+use rustls::ClientConfig;
 pub use visitor::{Credentials, Visitor};
 
 use crate::ambient::{HeldClock, HeldKernel, SeededRandom};
@@ -62,6 +65,8 @@ pub struct Plan {
     pub directory: PathBuf,
     /// Where the API listens.
     pub listen: SocketAddr,
+    /// Whether the API speaks HTTPS.
+    pub tls: bool,
     /// The readers of the machine.
     pub readers: Vec<&'static str>,
     /// Whether the central system accepts a certificate without a signature.
@@ -93,6 +98,7 @@ impl Plan {
             random: Arc::new(SeededRandom::new(1)),
             directory: directory.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: false,
             readers: vec![READER],
             accepts_unsigned_visual: true,
             upstream_total_ms: 10_000,
@@ -128,6 +134,8 @@ pub struct Clinic {
     random: Arc<dyn Random>,
     pki: CardPki,
     contract: Arc<Contract>,
+    /// How visitors connect: over TLS without a certificate, or in clear.
+    trust: Option<Arc<ClientConfig>>,
     credentials: HashMap<String, Credentials>,
     daemon: Option<Daemon>,
 }
@@ -155,10 +163,15 @@ impl Clinic {
             random: plan.random,
             pki: CardPki::new(),
             contract: Arc::new(Contract::committed()),
+            trust: None,
             credentials: HashMap::new(),
             daemon: None,
         };
         clinic.restart().await.expect("the daemon starts");
+        if clinic.config.api.tls {
+            let authority = clinic.authority().await;
+            clinic.trust = Some(client_tls(&authority, None, clinic.clock.clone()));
+        }
         for (name, role) in plan.accounts {
             clinic.enrol(name, role).await;
         }
@@ -259,7 +272,17 @@ impl Clinic {
 
     /// Someone who comes to the API; every answer is held against the contract.
     pub fn visitor(&self) -> Visitor {
-        Visitor::new(self.api, self.clock.clone(), self.contract.clone())
+        let mut visitor = Visitor::new(self.api, self.clock.clone(), self.contract.clone());
+        visitor.set_tls(self.trust.clone());
+        visitor
+    }
+
+    /// The certificate of the daemon's own authority, as `shikakud machine ca` shows it.
+    pub async fn authority(&self) -> String {
+        match self.control(Command::MachineAuthority).await.expect("the daemon has an authority") {
+            Reply::Authority { certificate, .. } => certificate,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The card of a persona, as issued today.
@@ -307,7 +330,7 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
     Config {
         institution_code: upstream.facility().institution_code.clone(),
         mode: Mode::Sandbox,
-        api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new() },
+        api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new(), tls: plan.tls },
         store: StoreSection {
             ballast_mib: 1,
             low_water_mib: 1,

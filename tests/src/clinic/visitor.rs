@@ -1,13 +1,15 @@
 //! A visitor of the API: a typed client over raw HTTP that holds every answer against the committed contract.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use daemon::app::ports::Clock;
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 use crate::contract::Contract;
-use crate::raw_http::{Reply, exchange};
+use crate::raw_http::{Raw, Reply};
 
 /// What an account signs in with.
 #[derive(Clone)]
@@ -51,6 +53,7 @@ pub struct Visitor {
     contract: Arc<Contract>,
     token: Option<String>,
     terminal: Option<String>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Visitor {
@@ -60,11 +63,16 @@ impl Visitor {
     }
 
     pub(super) fn new(api: SocketAddr, clock: Arc<dyn Clock>, contract: Arc<Contract>) -> Self {
-        Self { api, clock, contract, token: None, terminal: None }
+        Self { api, clock, contract, token: None, terminal: None, tls: None }
     }
 
     /// Sends a request; the answer is checked against the contract before anyone sees it.
     pub async fn call(&self, method: &str, target: &str, body: Option<&Value>) -> Reply {
+        self.try_call(method, target, body).await.expect("the API answers")
+    }
+
+    /// As [`Visitor::call`]; an error if the connection was refused.
+    pub async fn try_call(&self, method: &str, target: &str, body: Option<&Value>) -> io::Result<Reply> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
         let terminal = self.terminal.as_ref().map(|token| format!("Shikaku-Terminal: {token}\r\n"));
@@ -76,9 +84,14 @@ impl Visitor {
             terminal.unwrap_or_default(),
             if body.is_empty() { "" } else { &content },
         );
-        let reply = exchange(self.api, request).await.expect("the API answers");
+        let mut connection = match &self.tls {
+            Some(tls) => Raw::connect_tls(self.api, tls.clone()).await?,
+            None => Raw::connect(self.api).await?,
+        };
+        connection.send(request).await?;
+        let reply = connection.reply().await?;
         self.contract.check(method, target, &reply).expect("the answer keeps the contract");
-        reply
+        Ok(reply)
     }
 
     /// GET.
@@ -122,6 +135,11 @@ impl Visitor {
     /// Comes from an enrolled terminal, or from none.
     pub fn set_terminal(&mut self, token: Option<&str>) {
         self.terminal = token.map(ToOwned::to_owned);
+    }
+
+    /// Connects over TLS, or in clear.
+    pub fn set_tls(&mut self, tls: Option<Arc<ClientConfig>>) {
+        self.tls = tls;
     }
 
     /// The token in use.

@@ -9,6 +9,7 @@ mod backup;
 mod card;
 mod central;
 mod collect;
+mod machines;
 mod queue;
 mod retention;
 mod sessions;
@@ -34,6 +35,10 @@ pub use central::{
     UpstreamStatus, UpstreamView,
 };
 pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
+pub use machines::{
+    CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Machine, MachineOffer,
+    MachineStore,
+};
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
 };

@@ -19,6 +19,8 @@ pub struct SessionRecord {
     pub role: Role,
     /// The enrolled terminal it is bound to, by its row.
     pub terminal: Option<i64>,
+    /// The client certificate it is bound to, by its row.
+    pub certificate: Option<i64>,
     /// Whether it may do nothing but change the password.
     pub restricted: bool,
     /// When it began.

@@ -1,0 +1,199 @@
+//! Machines: receipt computers (レセコン) that nobody sits at, with a client certificate of the daemon's own authority as their
+//! second factor.
+//!
+//! A certificate is enrolled once with an administrator's code, belongs to one account, and replaces nothing but the six-digit
+//! code. What is trusted is the fingerprint that is kept here, not the name in the certificate.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::access::{Authority, audit};
+use super::credentials::{generate_code, normal_code};
+use super::ports::{
+    AuditSource, CertificateAuthority, CertificateIssuer, Clock, IssueError, IssuedCertificate, Machine,
+    MachineOffer, MachineStore, Random, StoreError,
+};
+use super::terminals::{CODE_LIFETIME, EnrolmentCode};
+use crate::domain::personal::Secret;
+
+/// A certificate can be renewed so long before its end.
+pub const RENEWABLE: SignedDuration = SignedDuration::from_hours(60 * 24);
+
+/// Why a machine was not offered, enrolled, renewed or revoked; the texts go to the person at the machine.
+#[derive(Debug, thiserror::Error)]
+pub enum MachinesError {
+    /// There is no such account.
+    #[error("その名前のアカウントはありません")]
+    UnknownAccount,
+    /// The account does not belong to a receipt computer.
+    #[error("クライアント証明書を使えるのは、役割が receipt-computer のアカウントだけです")]
+    OtherRole,
+    /// The code is wrong, used or too old.
+    #[error("登録コードが違うか、使用済みか、期限が切れています")]
+    Code,
+    /// The certificate request is not usable.
+    #[error("証明書の要求（CSR）が使えません")]
+    Request,
+    /// The session did not begin with a certificate, or its certificate is not near its end.
+    #[error("証明書の更新は、その証明書でログインしたレセコンが期限の60日前から行えます")]
+    NotRenewable,
+    /// There is no such certificate.
+    #[error("その番号の証明書はありません")]
+    Unknown,
+    /// The authority does not work.
+    #[error("証明書を作れません: {0}")]
+    Issuer(String),
+    /// The store failed.
+    #[error("保存領域が使えません: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl From<IssueError> for MachinesError {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Request => Self::Request,
+            IssueError::Failed(reason) => Self::Issuer(reason),
+        }
+    }
+}
+
+/// What a machine gets.
+pub struct EnrolledMachine {
+    /// Its certificate.
+    pub issued: IssuedCertificate,
+    /// The authority's certificate, PEM, for the machine to trust.
+    pub authority: String,
+}
+
+/// What machines are built from.
+pub struct MachinesParts {
+    /// Where they are kept.
+    pub store: Arc<dyn MachineStore>,
+    /// Makes certificates.
+    pub issuer: Arc<dyn CertificateIssuer>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for codes.
+    pub random: Arc<dyn Random>,
+}
+
+/// The machines.
+pub struct Machines {
+    parts: MachinesParts,
+    /// By fingerprint, so that a request costs no query.
+    known: RwLock<HashMap<[u8; 32], Machine>>,
+}
+
+impl Machines {
+    /// Reads which machines there are.
+    pub async fn open(parts: MachinesParts) -> Result<Self, StoreError> {
+        let machines = Self { parts, known: RwLock::default() };
+        machines.read_again().await?;
+        Ok(machines)
+    }
+
+    /// The machine of a certificate that was presented, unless it has ended.
+    pub fn find(&self, fingerprint: &[u8; 32]) -> Option<Machine> {
+        let now = self.parts.clock.now();
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(fingerprint).filter(|machine| now < machine.ends_at).cloned()
+    }
+
+    /// Whether a certificate was not revoked.
+    pub fn is_enrolled(&self, id: i64) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().any(|known| known.id == id)
+    }
+
+    /// The daemon's own authority; made at first need.
+    pub async fn authority(&self) -> Result<CertificateAuthority, MachinesError> {
+        if let Some(authority) = self.parts.store.authority().await? {
+            return Ok(authority);
+        }
+        let new = self.parts.issuer.new_authority(self.parts.clock.now())?;
+        let entry = audit("shikakud", AuditSource::Daemon, "machine.new_authority", "ok".to_owned());
+        Ok(self.parts.store.keep_authority(new, &entry).await?)
+    }
+
+    /// A code with which whoever has it enrols a machine of this account, once, within the hour.
+    pub async fn offer(&self, by: &Authority, account: &str) -> Result<EnrolmentCode, MachinesError> {
+        let code = generate_code(&*self.parts.random);
+        let expires_at = self.parts.clock.now().checked_add(CODE_LIFETIME).unwrap_or(Timestamp::MAX);
+        let entry = by.audit("machine.enrol_code", account);
+        match self.parts.store.offer_machine(account, hash(&code), expires_at, &entry).await? {
+            MachineOffer::Kept => Ok(EnrolmentCode { code, expires_at }),
+            MachineOffer::UnknownAccount => Err(MachinesError::UnknownAccount),
+            MachineOffer::OtherRole => Err(MachinesError::OtherRole),
+        }
+    }
+
+    /// Issues a certificate for the key of a request. A request that is not usable leaves the code as it is.
+    pub async fn enrol(
+        &self,
+        code: &Secret,
+        request: &str,
+        source: AuditSource,
+    ) -> Result<EnrolledMachine, MachinesError> {
+        let (now, code) = (self.parts.clock.now(), hash(code));
+        let account = self.parts.store.account_of_code(code, now).await?.ok_or(MachinesError::Code)?;
+        let authority = self.authority().await?;
+        let issued = self.parts.issuer.issue(&authority, &account, request, now)?;
+        let entry = audit("machine", source, "machine.enrol", String::new());
+        if !self.parts.store.enrol_machine(code, &issued, now, &entry).await? {
+            return Err(MachinesError::Code);
+        }
+        self.read_again().await?;
+        Ok(EnrolledMachine { issued, authority: authority.certificate })
+    }
+
+    /// Issues the certificate that takes over from the one that a session is bound to. Both work until the old one ends: the
+    /// answer can be lost on its way.
+    pub async fn renew(
+        &self,
+        bound_to: Option<i64>,
+        request: &str,
+        source: AuditSource,
+    ) -> Result<EnrolledMachine, MachinesError> {
+        let now = self.parts.clock.now();
+        let old = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let found = known.values().find(|machine| Some(machine.id) == bound_to);
+            found.filter(|machine| machine.ends_at.duration_since(now) <= RENEWABLE).cloned()
+        };
+        let old = old.ok_or(MachinesError::NotRenewable)?;
+        let authority = self.authority().await?;
+        let issued = self.parts.issuer.issue(&authority, &old.account_name, request, now)?;
+        let entry = audit(&old.account_name, source, "machine.renew", String::new());
+        if !self.parts.store.renew_machine(old.id, &issued, now, &entry).await? {
+            return Err(MachinesError::NotRenewable);
+        }
+        self.read_again().await?;
+        Ok(EnrolledMachine { issued, authority: authority.certificate })
+    }
+
+    /// Every certificate that was not revoked; those that have ended stay until the account's next enrolment.
+    pub async fn list(&self) -> Result<Vec<Machine>, StoreError> {
+        self.parts.store.machines().await
+    }
+
+    /// Revokes a certificate and whatever took over from it; their sessions end with [`super::sessions::Sessions::end_of_lost_devices`].
+    pub async fn revoke(&self, by: &Authority, id: i64) -> Result<(), MachinesError> {
+        let entry = by.audit("machine.revoke", &id.to_string());
+        let revoked = self.parts.store.revoke_machine(id, &entry).await?;
+        self.read_again().await?;
+        if revoked { Ok(()) } else { Err(MachinesError::Unknown) }
+    }
+
+    async fn read_again(&self) -> Result<(), StoreError> {
+        let machines = self.parts.store.machines().await?;
+        let known = machines.into_iter().map(|machine| (machine.fingerprint, machine)).collect();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+}
+
+fn hash(code: &Secret) -> [u8; 32] {
+    Sha256::digest(normal_code(code.expose()).as_bytes()).into()
+}
