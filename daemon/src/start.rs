@@ -57,6 +57,9 @@ pub struct Surroundings {
     pub maintenance: MaintenanceCalendar,
     /// The limits of the API's listener.
     pub limits: Limits,
+    /// Whether the collection runs on its own schedule. Who holds the clock in hand holds the schedule as well: the
+    /// daemon's own look would come at some moment of real time.
+    pub collects_by_itself: bool,
 }
 
 impl Surroundings {
@@ -70,6 +73,7 @@ impl Surroundings {
             terminal_authentication: None,
             maintenance: MaintenanceCalendar::default(),
             limits: Limits::default(),
+            collects_by_itself: true,
         })
     }
 }
@@ -156,6 +160,7 @@ impl Daemon {
         let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let router = api::router(Arc::new(service), guard, around.limits);
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
+        desk.looked_once().await;
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -165,7 +170,9 @@ impl Daemon {
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
-        collect.start();
+        if around.collects_by_itself {
+            collect.start();
+        }
         tracing::info!(%api, sandbox = config.mode.is_sandbox(), "ready");
         Ok(Self { api, collect, retention, tasks, work, store, desk, ended, control_ended })
     }
