@@ -494,7 +494,7 @@ async fn a_stopped_desk_has_let_go_of_its_readers_and_refuses_jobs() {
 
 #[tokio::test]
 async fn after_the_first_look_the_service_is_known() {
-    let desk = Bench::default().start();
+    let desk = Bench::default().desk();
     desk.looked_once().await;
     assert_eq!(desk.watch().borrow().service, CardService::Available);
 }
