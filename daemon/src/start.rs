@@ -64,6 +64,9 @@ pub struct Surroundings {
     pub maintenance: MaintenanceCalendar,
     /// The limits of the API's listener.
     pub limits: Limits,
+    /// Whether the collection runs on its own schedule. Who holds the clock in hand holds the schedule as well: the
+    /// daemon's own look would come at some moment of real time.
+    pub collects_by_itself: bool,
 }
 
 impl Surroundings {
@@ -77,6 +80,7 @@ impl Surroundings {
             terminal_authentication: None,
             maintenance: MaintenanceCalendar::default(),
             limits: Limits::default(),
+            collects_by_itself: true,
         })
     }
 }
@@ -180,6 +184,7 @@ impl Daemon {
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
         let review = review_audit(&store, &parts.clock);
         tasks.start(audit::prune(review, retention.clone(), config.audit.keep_years, tasks.stopping()));
+        desk.looked_once().await;
         let (end, ended) = oneshot::channel();
         let stopping = tasks.stopping();
         tasks.start(async move {
@@ -189,7 +194,9 @@ impl Daemon {
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
-        collect.start();
+        if around.collects_by_itself {
+            collect.start();
+        }
         tracing::info!(%api, tls = config.api.tls, sandbox = config.mode.is_sandbox(), "ready");
         Ok(Self { api, collect, retention, tasks, work, store, desk, ended, control_ended })
     }

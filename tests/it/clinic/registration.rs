@@ -19,7 +19,7 @@ async fn decide(open: &OpenClinic, check: &str, decision: Value) -> Reply {
 
 /// A check with the unregistered card on the reader, up to one of the phases.
 async fn read_until(open: &OpenClinic, phases: &[&str]) -> (String, Value) {
-    open.clinic.tap("unregistered");
+    open.clinic.next_patient(&open.visitor, "unregistered").await;
     let check = open.visitor.start_check("card_pin").await;
     open.visitor.enter_pin(&check, "1234").await;
     let stand = open.visitor.wait_for(&check, phases).await;

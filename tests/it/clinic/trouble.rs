@@ -23,7 +23,7 @@ async fn a_card_torn_away_at_any_command_ends_the_check_and_the_next_one_works()
         assert!(verifies <= 1, "{verifies} VERIFY after a tear at {index}");
     }
     assert_eq!(count(&open).await, 0);
-    open.clinic.tap("taro");
+    open.clinic.next_patient(&open.visitor, "taro").await;
     assert_eq!(open.visitor.check_with_pin("1234").await["phase"], "done");
     assert_eq!(count(&open).await, 1);
 }
@@ -89,7 +89,7 @@ async fn every_failure_of_the_central_system_has_its_code_and_stores_nothing() {
         (Fault::Hang, "upstream_timeout"),
     ];
     for (fault, code) in faults {
-        open.clinic.tap("taro");
+        open.clinic.next_patient(&open.visitor, "taro").await;
         open.clinic.upstream.script(Endpoint::Confirm, fault.clone());
         let asked = open.clinic.upstream.requests(Endpoint::Confirm);
         let failed = open.visitor.check_with_pin("1234").await;
@@ -99,7 +99,7 @@ async fn every_failure_of_the_central_system_has_its_code_and_stores_nothing() {
         assert_eq!(open.clinic.upstream.requests(Endpoint::Confirm), asked + 1, "{fault:?}");
     }
     assert_eq!(count(&open).await, 0);
-    open.clinic.tap("taro");
+    open.clinic.next_patient(&open.visitor, "taro").await;
     assert_eq!(open.visitor.check_with_pin("1234").await["phase"], "done");
 }
 

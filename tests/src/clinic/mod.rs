@@ -190,6 +190,7 @@ impl Clinic {
             terminal_authentication: self.terminal_authentication.clone(),
             maintenance: self.maintenance.clone(),
             limits: self.limits,
+            collects_by_itself: false,
         };
         let daemon = Daemon::start(&self.config, around).await?;
         self.api = daemon.api;
@@ -205,8 +206,8 @@ impl Clinic {
         }
     }
 
-    /// Lets the daemon's schedule look at the clock, as it does by itself from time to time, and waits for the run that
-    /// is due; `None` if none was.
+    /// Lets the daemon's schedule look at the clock, which elsewhere it does by itself from time to time, and waits for the
+    /// run that is due; `None` if none was.
     pub async fn collect_if_due(&self) -> Option<Result<Report, RunError>> {
         let daemon = self.daemon.as_ref().expect("the daemon runs");
         daemon.collect.collect_if_due(self.clock.now()).await

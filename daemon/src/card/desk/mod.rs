@@ -52,6 +52,9 @@ const PATIENCE: Patience = Patience {
     session: Duration::from_secs(15),
 };
 
+/// The first look takes a few milliseconds unless the service hangs, and that must not hold up the start.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// The readers of this machine, owned by a few threads.
 pub struct Desk {
     lines: Arc<Lines>,
@@ -79,6 +82,14 @@ impl Desk {
     /// Starts the threads. Fails only if the operating system has no thread to give.
     pub fn start(readers: Box<dyn Readers>) -> io::Result<Self> {
         Self::with(readers, PATIENCE)
+    }
+
+    /// Waits until the readers were looked at once, but not for long: who asks in the first instant should not hear that
+    /// there are none.
+    pub async fn looked_once(&self) {
+        let sight = Arc::clone(&self.sight);
+        // Only a runtime that is ending interrupts it.
+        let _ = tokio::task::spawn_blocking(move || sight.first_look(FIRST_LOOK)).await;
     }
 
     fn with(readers: Box<dyn Readers>, patience: Patience) -> io::Result<Self> {

@@ -143,6 +143,12 @@ impl Sight {
         if state.ended >= next { Ok(()) } else { Err(CardError::ServiceUnavailable) }
     }
 
+    /// Waits until the first look has ended, or as long as patience lasts.
+    pub fn first_look(&self, patience: Duration) {
+        let not_yet = |state: &mut State| !state.closed && state.ended == 0;
+        drop(self.looked.wait_timeout_while(self.state(), patience, not_yet));
+    }
+
     /// The event count of this very card, if it lies on its reader as far as is known; otherwise what is wrong.
     pub fn event_count(&self, card: &CardEvent) -> Result<u32, CardError> {
         let state = self.state();

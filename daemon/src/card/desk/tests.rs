@@ -491,3 +491,10 @@ async fn a_stopped_desk_has_let_go_of_its_readers_and_refuses_jobs() {
     drop(desk);
     assert_eq!(Arc::strong_count(&bench.0), 1, "the backend was dropped");
 }
+
+#[tokio::test]
+async fn after_the_first_look_the_service_is_known() {
+    let desk = Bench::default().desk();
+    desk.looked_once().await;
+    assert_eq!(desk.watch().borrow().service, CardService::Available);
+}
