@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use data_encoding::BASE64;
 use daemon::domain::eligibility::{Eligibility, Field, format_date};
 use daemon::domain::identifiers::InsuranceIdentifiers;
 use daemon::domain::personal::Personal;
 use daemon::domain::retention::{jst_datetime, jst_day};
+use data_encoding::BASE64;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -77,7 +77,9 @@ impl People {
 
     /// What is stored of a person, without an inquiry number.
     pub(super) fn eligibility(&self, person: usize) -> Eligibility {
-        Eligibility::from_fields(self.0[person].iter().map(|(field, value)| (*field, Personal::new(value.as_str()))))
+        Eligibility::from_fields(
+            self.0[person].iter().map(|(field, value)| (*field, Personal::new(value.as_str()))),
+        )
     }
 
     pub(super) fn identifiers(&self, person: usize) -> InsuranceIdentifiers {

@@ -89,7 +89,8 @@ pub(super) fn judge(evidence: &Evidence) -> Verdict {
 
 /// Every confirmation has one row, every row one confirmation, and both are of one person.
 fn look_at_rows(evidence: &Evidence, verdict: &mut Verdict) {
-    let truths: HashMap<&str, &Truth> = evidence.truths.iter().map(|truth| (truth.id.as_str(), truth)).collect();
+    let truths: HashMap<&str, &Truth> =
+        evidence.truths.iter().map(|truth| (truth.id.as_str(), truth)).collect();
     let mut seen = HashSet::new();
     for row in &evidence.rows {
         let person = person_of(&evidence.people, row);
@@ -102,14 +103,14 @@ fn look_at_rows(evidence: &Evidence, verdict: &mut Verdict) {
                     verdict.double(format!("{} is stored twice", truth.id));
                 }
                 if person != Some(truth.person) || confirmation.processed_at != truth.at {
-                    verdict.mixup(format!("{} is of person {}, stored for {person:?}", truth.id, truth.person));
+                    verdict
+                        .mixup(format!("{} is of person {}, stored for {person:?}", truth.id, truth.person));
                 }
             }
         }
         if let Some(number) = &row.inquiry_number {
-            let taken = person.is_some_and(|person| {
-                evidence.taken.contains(&(person, number.expose().to_owned()))
-            });
+            let taken =
+                person.is_some_and(|person| evidence.taken.contains(&(person, number.expose().to_owned())));
             if !taken {
                 verdict.mixup(format!("result {} of person {person:?} has another's number", row.id.0));
             }
@@ -122,9 +123,7 @@ fn look_at_rows(evidence: &Evidence, verdict: &mut Verdict) {
 /// A check that is done has its own row, of the person whose card it read; one that is not has none.
 fn look_at_checks(evidence: &Evidence, verdict: &mut Verdict) {
     for check in &evidence.checks {
-        let is_own = |row: &&StoredResult| {
-            matches!(&row.content.source, Source::Own { check_id, .. } if *check_id == check.id)
-        };
+        let is_own = |row: &&StoredResult| matches!(&row.content.source, Source::Own { check_id, .. } if *check_id == check.id);
         let rows: Vec<_> = evidence.rows.iter().filter(is_own).collect();
         match (check.result, rows.as_slice()) {
             (None, []) => {}
@@ -187,8 +186,11 @@ mod tests {
     /// Two people, a check each, everything as it should be.
     fn good() -> Evidence {
         let truth = |person| Truth { id: format!("R-{person}"), person, at: Timestamp::UNIX_EPOCH };
-        let check =
-            |person| EndedCheck { id: format!("check-{person}"), person, result: Some(ResultId(person as i64)) };
+        let check = |person| EndedCheck {
+            id: format!("check-{person}"),
+            person,
+            result: Some(ResultId(person as i64)),
+        };
         Evidence {
             people: vec![person(0), person(1)],
             truths: vec![truth(0), truth(1)],

@@ -129,9 +129,7 @@ pub async fn run(first: u64, count: u64, time: Duration) -> Report {
         next: AtomicU64::new(0),
         report: Mutex::default(),
     });
-    let lanes = (0..STORES).map(|_| async {
-        while fill_a_store(&work).await {}
-    });
+    let lanes = (0..STORES).map(|_| async { while fill_a_store(&work).await {} });
     futures_util::future::join_all(lanes).await;
     std::mem::take(&mut *work.report.lock().unwrap_or_else(PoisonError::into_inner))
 }

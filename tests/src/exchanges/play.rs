@@ -10,7 +10,8 @@ use daemon::app::collect::{Collect, CollectParts};
 use daemon::app::inquiries::{Inquiries, InquiriesParts};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{
-    AuditEntry, Clock as _, Inquiry, NewResult, Origin, ResultQuery, ResultStore as _, Role, Source, TerminalId,
+    AuditEntry, Clock as _, Inquiry, NewResult, Origin, ResultQuery, ResultStore as _, Role, Source,
+    TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, Phase, ResultId};
@@ -95,10 +96,7 @@ pub(super) async fn play(stage: &Stage, seed: u64, plant: Plant) -> Report {
     };
     let verdict = judge(&Evidence { people, truths, taken, checks, rows });
     findings.extend(verdict.findings);
-    Report {
-        tally: Tally { double_rows: verdict.double_rows, mixups: verdict.mixups, ..tally },
-        findings,
-    }
+    Report { tally: Tally { double_rows: verdict.double_rows, mixups: verdict.mixups, ..tally }, findings }
 }
 
 /// How one patient's visit goes.
@@ -195,8 +193,8 @@ impl Site {
             if result.is_some() {
                 break;
             }
-            // Staff read the message and try again.
-            self.clock.advance(SignedDuration::from_secs(6));
+            // Staff read the message and try again; meanwhile there is a new one-time code.
+            self.clock.advance(SignedDuration::from_secs(31));
         }
         ended
     }
@@ -278,10 +276,8 @@ async fn repeat_a_row(stage: &Stage, checks: &[EndedCheck]) {
     let Some(id) = checks.iter().find_map(|check| check.result) else { return };
     let stored = stage.store.get(id).await.expect("the store answers").expect("a result");
     let method = Method::Visual;
-    let again = NewResult {
-        source: Source::Own { check_id: "planted".to_owned(), method },
-        ..stored.content
-    };
+    let again =
+        NewResult { source: Source::Own { check_id: "planted".to_owned(), method }, ..stored.content };
     let audit = AuditEntry {
         actor: "receipt".to_owned(),
         action: "check.end",
