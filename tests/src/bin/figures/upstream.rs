@@ -72,10 +72,10 @@ async fn bad_certificates() {
 }
 
 /// Prints `upstream.overhead_ms`: a whole check through the API of a real daemon, from POST to the phase `done`, without
-/// the simulated card's RSA and without the simulator's work on the answers. In it are four HTTP requests with a connection
-/// each, the long poll, the card session, two questions over mutual TLS on a kept connection with the simulator's side of
-/// that, and the stored result with its sync to the disk. The answers' check against the contract is this program's and
-/// counts too; it is below a tenth of a millisecond.
+/// the simulated card's RSA and without the simulator's work on the answers. In it are the HTTP requests with a connection
+/// each, the long polls, the card session, two questions over mutual TLS on a kept connection with the simulator's side of
+/// that, and the stored result with its sync to the disk. This program's check of each answer against the contract counts
+/// too, so that the daemon's own share is smaller.
 async fn overhead() {
     const ROUNDS: usize = 60;
     let open = OpenClinic::at_noon().await;
