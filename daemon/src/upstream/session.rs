@@ -146,7 +146,12 @@ impl Session {
             state.last_step = before;
         }
         let reply = reply.map_err(NoTicket::Exchange)?;
-        reply.read(correlation, wire::read_token).map_err(NoTicket::Upstream)
+        let token = reply.read(correlation, wire::read_token);
+        if matches!(token, Err(UpstreamError::Malformed)) {
+            // It may belong to another question: the next answer on that connection would, too.
+            line.exchange.discard();
+        }
+        token.map_err(NoTicket::Upstream)
     }
 
     fn keep(&self, state: &mut State, token: Token, line: Arc<Line>) -> Ticket {

@@ -27,6 +27,7 @@ enum Next {
 /// Signs everybody in, then does as told; without being told it answers challenges.
 #[derive(Default)]
 struct Model {
+    sign_in: Mutex<VecDeque<Reply>>,
     next: Mutex<VecDeque<Next>>,
     asked: Mutex<Vec<Value>>,
     discarded: Mutex<usize>,
@@ -36,6 +37,9 @@ struct Model {
 impl Exchange for Model {
     async fn post(&self, _: &Url, token: Option<&Secret>, body: Vec<u8>) -> Result<Reply, ExchangeError> {
         if token.is_none() {
+            if let Some(other) = self.sign_in.lock().unwrap().pop_front() {
+                return Ok(other);
+            }
             return Ok(Reply::ok(br#"{"IdToken":"t","ExpiresIn":"86400"}"#.to_vec()));
         }
         let question: Value = serde_json::from_slice(&body).unwrap();
@@ -211,6 +215,17 @@ async fn an_answer_to_another_question_costs_the_connection_it_came_on() {
     bench.next([Next::Says(Reply::ok(stranger.to_vec()))]);
     assert_eq!(bench.ask().await, Err(UpstreamError::Malformed));
     assert_eq!(*bench.model.discarded.lock().unwrap(), 1);
+    assert_eq!(bench.ask().await, Ok(()));
+}
+
+/// Was kept: the next question then got the answer to this sign-in.
+#[tokio::test]
+async fn a_sign_in_that_gets_another_questions_answer_costs_the_connection_it_came_on() {
+    let bench = Bench::new();
+    bench.model.sign_in.lock().unwrap().push_back(Reply::ok(br#"{"XmlMsg":{}}"#.to_vec()));
+    assert_eq!(bench.ask().await, Err(UpstreamError::Malformed));
+    assert_eq!(*bench.model.discarded.lock().unwrap(), 1);
+    bench.clock.advance(SignedDuration::from_secs(30));
     assert_eq!(bench.ask().await, Ok(()));
 }
 

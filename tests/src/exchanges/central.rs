@@ -107,7 +107,7 @@ pub(super) struct Central {
     hides_ids: bool,
     /// Most results in one answer.
     page: usize,
-    /// Takes the first two people for each other: what the judge must find.
+    /// Takes everybody for the next one: what the judge must find.
     confuses: bool,
     state: Mutex<State>,
 }
@@ -198,7 +198,7 @@ impl Central {
             at: self.base + SignedDuration::from_secs(i64::from(state.dice.percent(30))),
         };
         state.truths.push(truth.clone());
-        let told = if self.confuses { person ^ 1 } else { person };
+        let told = if self.confuses { (person + 1) % self.people.count() } else { person };
         let mut answer = self.eligibility(state, told);
         if !self.hides_ids {
             answer["UpstreamResultId"] = json!(truth.id);

@@ -189,7 +189,7 @@ mod tests {
         let check = |person| EndedCheck {
             id: format!("check-{person}"),
             person,
-            result: Some(ResultId(person as i64)),
+            result: i64::try_from(person).ok().map(ResultId),
         };
         Evidence {
             people: vec![person(0), person(1)],

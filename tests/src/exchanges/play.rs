@@ -67,7 +67,7 @@ pub(super) async fn play(stage: &Stage, seed: u64, plant: Plant) -> Report {
     let count = site.people.count();
     let visits: Vec<Visit> = (0..count).map(|person| Visit::plan(person, &mut dice)).collect();
     let collections = 1 + dice.below(2);
-    let numbers: Vec<Inquiry> = (0..1 + dice.below(2)).map(|_| site.inquiry(seed, &mut dice)).collect();
+    let numbers: Vec<Inquiry> = (0..=dice.below(2)).map(|_| site.inquiry(seed, &mut dice)).collect();
     let (ended, (), ()) = tokio::join!(
         join_all(visits.iter().map(|visit| site.visit(visit))),
         site.collect(collections),
@@ -194,8 +194,8 @@ impl Site {
             if result.is_some() {
                 break;
             }
-            // Staff read the message and try again.
-            self.clock.advance(SignedDuration::from_secs(6));
+            // Staff read the message and try again; meanwhile there is a new one-time code.
+            self.clock.advance(SignedDuration::from_secs(31));
         }
         ended
     }

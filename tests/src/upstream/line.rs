@@ -32,6 +32,8 @@ pub(super) struct Traffic {
     pub mute: AtomicUsize,
     /// Decrypted bytes received.
     pub received: AtomicU64,
+    /// Time between a request that has arrived and its answer, nanoseconds.
+    pub answering: AtomicU64,
     certificates: Mutex<Vec<Vec<u8>>>,
 }
 

@@ -204,6 +204,12 @@ impl SimUpstream {
         self.shared.traffic.received.load(Ordering::SeqCst)
     }
 
+    /// The time it spent on answers so far, from a request that has arrived whole to its answer: the simulator's own
+    /// share of what is measured. Requests that met a fault do not count.
+    pub fn answering_time(&self) -> Duration {
+        Duration::from_nanos(self.shared.traffic.answering.load(Ordering::SeqCst))
+    }
+
     /// TCP connections accepted.
     pub fn connections(&self) -> usize {
         self.shared.traffic.connections.load(Ordering::SeqCst)

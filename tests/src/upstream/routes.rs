@@ -104,7 +104,13 @@ async fn disturb(
     let closed = sim.maintenance.load(Ordering::SeqCst) || sim.state.is_closed();
     let closed = closed.then_some(Fault::Maintenance);
     match sim.script.request(endpoint).or(closed) {
-        None => next.run(request).await,
+        None => {
+            let began = monotonic_now();
+            let response = next.run(request).await;
+            let took = monotonic_now().duration_since(began).as_nanos();
+            sim.traffic.answering.fetch_add(u64::try_from(took).unwrap_or(u64::MAX), Ordering::SeqCst);
+            response
+        }
         Some(Fault::Hang) => {
             sim.stopping.cancelled().await;
             StatusCode::SERVICE_UNAVAILABLE.into_response()
@@ -156,6 +162,11 @@ async fn disturb(
         }
         Some(Fault::Oversized) => vec![b' '; 5 * 1024 * 1024].into_response(),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures the simulator's own share")]
+fn monotonic_now() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 /// Lets the whole answer follow itself once more.

@@ -37,7 +37,8 @@ enum Topic {
     Card,
     /// The store under kill -9, failing I/O calls and power loss; retention, purge, secrets, forged audit logs
     Store,
-    /// The connection to the central system: everyone from tap to download, outages
+    /// The connection to the central system: random schedules of questions and answers, bad certificates, overhead of a
+    /// check, everyone from tap to download, outages
     Upstream,
 }
 

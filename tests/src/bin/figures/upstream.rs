@@ -1,17 +1,111 @@
 //! The connection to the central system: what is left of it when it is away, slow or wrong.
 
-use harness::clinic::personas::{Outcome, play_all};
-use harness::outage::{eight_hours, kills};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::figure;
+use daemon::app::ports::{CardCheck as _, RequestId};
+use daemon::system::SystemClock;
+use daemon::upstream::{Credentials, Upstream};
+use harness::ambient::SeededRandom;
+use harness::clinic::personas::{Outcome, play_all};
+use harness::clinic::{OpenClinic, Visitor};
+use harness::exchanges;
+use harness::outage::{eight_hours, kills};
+use harness::upstream::pki::ServerCertificate;
+use harness::upstream::{Options, SimUpstream};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{figure, median};
 
 /// Prints every figure of the topic.
 pub fn measure(long: bool) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         everyone().await;
+        bad_certificates().await;
+        overhead().await;
+        schedules(long).await;
         outage(long).await;
     });
+}
+
+/// Prints `upstream.schedules`, `upstream.double_rows` and `upstream.mixups`, and every finding with its seed.
+async fn schedules(long: bool) {
+    let (count, time) =
+        if long { (1_000_000, Duration::from_hours(6)) } else { (20_000, Duration::from_mins(10)) };
+    let report = exchanges::run(1, count, time).await;
+    let tally = report.tally;
+    figure("upstream.schedules", tally.schedules);
+    figure("upstream.double_rows", tally.double_rows);
+    figure("upstream.mixups", tally.mixups);
+    figure("upstream.schedules_faults", tally.faults);
+    figure("upstream.schedules_confirmations", tally.confirmations);
+    figure("upstream.schedules_findings", report.findings.len());
+    for finding in report.findings.iter().take(20) {
+        figure("upstream.schedules_finding", finding);
+    }
+}
+
+/// Prints `upstream.bad_certs` and `upstream.bad_cert_body_bytes`: bytes of requests that servers with a bad certificate
+/// received over TLS, and `upstream.bad_certs_refused`.
+async fn bad_certificates() {
+    let (mut refused, mut bytes) = (0, 0);
+    for shown in ServerCertificate::BAD {
+        let mut options = Options::new(Arc::new(SystemClock), Arc::new(SeededRandom::new(1)));
+        options.server_certificate = shown;
+        let sim = SimUpstream::start(options).await.expect("the simulated central system starts");
+        let directory = TempDir::new().expect("a directory");
+        let config = sim.write_files(directory.path()).expect("its files").config().expect("a configuration");
+        let credentials = Credentials::load(&config).expect("its credentials");
+        let random = Arc::new(SeededRandom::new(2));
+        let upstream =
+            Upstream::new(&config, &credentials, Arc::new(SystemClock), random).expect("an adapter");
+        let answer = upstream.challenge(&RequestId("0".repeat(26))).await;
+        refused += usize::from(answer.is_err() && sim.connections() > 0);
+        bytes += sim.received_bytes();
+        sim.stop().await;
+    }
+    figure("upstream.bad_certs", ServerCertificate::BAD.len());
+    figure("upstream.bad_certs_refused", refused);
+    figure("upstream.bad_cert_body_bytes", bytes);
+}
+
+/// Prints `upstream.overhead_ms`: a whole check through the API of a real daemon, from POST to the phase `done`, without
+/// the simulated card's RSA and without the simulator's work on the answers. In it are the HTTP requests with a connection
+/// each, the long polls, the card session, two questions over mutual TLS on a kept connection with the simulator's side of
+/// that, and the stored result with its sync to the disk. This program's check of each answer against the contract counts
+/// too, so that the daemon's own share is smaller.
+async fn overhead() {
+    const ROUNDS: usize = 60;
+    let open = OpenClinic::at_noon().await;
+    let mut measured = Vec::new();
+    for _ in 0..ROUNDS {
+        measured.push(one_check(&open, &open.visitor).await);
+    }
+    // The first one signs in to the central system.
+    let own = measured.split_off(1);
+    figure("upstream.overhead_ms", format!("{:.2}", median(own)));
+    open.clinic.close().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures")]
+async fn one_check(open: &OpenClinic, visitor: &Visitor) -> f64 {
+    let card = open.clinic.next_patient(visitor, "taro").await;
+    while visitor.get("/v1/readers").await.json()["readers"][0]["state"] == "empty" {
+        tokio::task::yield_now().await;
+    }
+    let upstream_before = open.clinic.upstream.answering_time();
+    let begun = Instant::now();
+    let reply = visitor.post("/v1/checks", &json!({ "method": "card_pin" })).await;
+    let check = reply.json()["id"].as_str().expect("a check").to_owned();
+    visitor.enter_pin(&check, "1234").await;
+    let end = visitor.wait_for(&check, &["done", "failed"]).await;
+    let elapsed = begun.elapsed();
+    assert_eq!(end["phase"], "done", "{end}");
+    let rsa = card.lock().expect("the card").rsa_time();
+    let upstream = open.clinic.upstream.answering_time().saturating_sub(upstream_before);
+    elapsed.saturating_sub(rsa).saturating_sub(upstream).as_secs_f64() * 1000.0
 }
 
 /// Prints `upstream.outage_lost`, `upstream.outage_drain_virtual_min`, `upstream.outage_in_flight_max` and
