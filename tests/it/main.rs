@@ -7,6 +7,7 @@ mod clinic;
 mod contract;
 mod doctor;
 mod durability;
+mod exchanges;
 mod fuzz;
 mod lane;
 mod opensc;

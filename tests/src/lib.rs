@@ -8,6 +8,7 @@ pub mod clinic;
 pub mod contract;
 pub mod dice;
 pub mod durability;
+pub mod exchanges;
 pub mod front_desk;
 pub mod fuzz_targets;
 pub mod ifd_driver;

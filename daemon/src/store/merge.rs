@@ -26,7 +26,7 @@ pub(super) async fn merge(tx: &mut Tx, batch: &Batch, entry: &AuditEntry) -> Res
             merged.expired += 1;
             continue;
         }
-        match find(tx, &fetched.confirmation, |_| true).await? {
+        match find(tx, &fetched.confirmation, None, |_| true).await? {
             Some(row) => match follow(tx, row, fetched, batch.asked_at).await? {
                 Some(id) if !merged.updated.contains(&id) && !merged.added.contains(&id) => {
                     merged.updated.push(id);
@@ -59,7 +59,9 @@ pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultI
         stored.content.source == Source::Elsewhere
             && !difference(&stored.content.confirmation, None, &new.confirmation).conflict
     };
-    let Some(row) = find(tx, &new.confirmation, is_free).await? else { return Ok(None) };
+    let Some(row) = find(tx, &new.confirmation, Some(&Source::Elsewhere), is_free).await? else {
+        return Ok(None);
+    };
     let stored = &row.content;
     let mut content = new.clone();
     let id_there = stored.content.confirmation.upstream_id.clone();
@@ -120,10 +122,12 @@ struct Found {
     numbered_at_us: Option<i64>,
 }
 
-/// The stored row that is the same result and fit for the purpose: by its id, or else among those of its second.
+/// The stored row that is the same result and fit for the purpose: by its id, or else among those of its second. With a
+/// source, rows of others are not even opened: every check's end waits for this.
 async fn find(
     tx: &mut Tx,
     confirmation: &Confirmation,
+    source: Option<&Source>,
     fits: impl Fn(&StoredResult) -> bool,
 ) -> Result<Option<Found>, StoreError> {
     const SECOND_US: i64 = 1_000_000;
@@ -134,13 +138,15 @@ async fn find(
     let rows: Vec<Sealed> = sqlx::query_as(
         "SELECT id, month, version, payload FROM live_results \
          WHERE month = ?1 AND expires_at_us > ?2 AND \
-         (upstream_key = ?3 OR (checked_at_us >= ?4 AND checked_at_us < ?5)) ORDER BY id",
+         (upstream_key = ?3 OR (checked_at_us >= ?4 AND checked_at_us < ?5)) AND (?6 IS NULL OR source = ?6) \
+         ORDER BY id",
     )
     .bind(month.number())
     .bind(tx.now_us)
     .bind(upstream_key(&keys, confirmation)?)
     .bind(second)
     .bind(second.saturating_add(SECOND_US))
+    .bind(source.map(row::source_word))
     .fetch_all(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;

@@ -30,9 +30,10 @@ pub struct Report {
     pub findings: Vec<String>,
 }
 
-/// Fails every `stride`-th call up to `last`, each in the next of the ways to fail; with `all_ways` in each of them.
-pub fn run(stride: u64, last: u64, all_ways: bool) -> Report {
+/// Fails every `stride`-th call of the whole work, each in the next of the ways to fail; with `all_ways` in each of them.
+pub fn run(stride: u64, all_ways: bool) -> Report {
     let mut all = Report { calls: count_calls(), ..Report::default() };
+    let last = all.calls;
     let ways = if all_ways { Fault::ALL.len() as u64 } else { 1 };
     let reports = in_parallel(0, last.div_ceil(stride) * ways, |index| {
         let fault = Fault::ALL[usize::try_from(index).unwrap_or(0) % Fault::ALL.len()];
@@ -48,13 +49,24 @@ pub fn run(stride: u64, last: u64, all_ways: bool) -> Report {
     all
 }
 
+/// How many calls opening a new store and closing it makes.
+///
+/// # Panics
+/// It does not open.
+pub fn count_calls_of_opening() -> u64 {
+    let directory = scratch();
+    let (ended, calls) = write(directory.path(), Work::default(), None);
+    assert!(ended.status.is_some_and(|status| status.success()), "{}", ended.complained);
+    calls
+}
+
 /// How many calls the work makes when nothing fails.
 ///
 /// # Panics
 /// The work does not succeed, or the shim does not see its calls.
 pub fn count_calls() -> u64 {
     let directory = scratch();
-    let (ended, calls) = write(directory.path(), None);
+    let (ended, calls) = write(directory.path(), WORK, None);
     assert!(ended.status.is_some_and(|status| status.success()), "{}", ended.complained);
     assert!(ended.said.ends_with("C\n") && !ended.said.contains("\nE"), "{}", ended.said);
     calls
@@ -63,7 +75,7 @@ pub fn count_calls() -> u64 {
 /// One fault: how a finding is looked at again.
 pub fn run_one(at: u64, fault: Fault) -> Report {
     let directory = scratch();
-    let (ended, calls) = write(directory.path(), Some((at, fault)));
+    let (ended, calls) = write(directory.path(), WORK, Some((at, fault)));
     let mut acks = Acks::default();
     acks.hear(&ended.said);
     let verdict = block_on(judge(&Site::at(&directory.path().join("site")), &acks));
@@ -79,11 +91,11 @@ pub fn run_one(at: u64, fault: Fault) -> Report {
     }
 }
 
-fn write(directory: &Path, fault: Option<(u64, Fault)>) -> (Ended, u64) {
+fn write(directory: &Path, work: Work, fault: Option<(u64, Fault)>) -> (Ended, u64) {
     let root = directory.join("site");
     std::fs::create_dir(&root).expect("a directory");
     let counter = directory.join("counter");
     let shim = Shim { root: root.clone(), counter: Some(counter.clone()), fault, record: None };
-    let ended = Worker::start(&root, directory, WORK, Some(&shim)).wait();
+    let ended = Worker::start(&root, directory, work, Some(&shim)).wait();
     (ended, calls(&counter))
 }

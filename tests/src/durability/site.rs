@@ -72,15 +72,14 @@ impl OpenStore {
     }
 }
 
-/// Reads every file below a directory.
+/// Reads every file below a directory. What is no file (a socket) has a name and no content.
 pub(super) fn read_below(directory: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             read_below(&path, files);
-        } else if path.is_file() {
-            // A socket has no content.
-            let content = std::fs::read(&path).expect("a file");
+        } else {
+            let content = if path.is_file() { std::fs::read(&path).expect("a file") } else { Vec::new() };
             files.push((path, content));
         }
     }

@@ -14,15 +14,13 @@ const MARK: &str = "figures-store";
 /// How often each thing is done.
 struct Rounds {
     kills: u64,
-    /// The I/O calls that fail, and whether each in every way.
-    calls: u64,
     all_ways: bool,
     states: u64,
     edits: u64,
 }
 
-const SHORT: Rounds = Rounds { kills: 200, calls: 500, all_ways: false, states: 2_000, edits: 10_000 };
-const LONG: Rounds = Rounds { kills: 2_000, calls: 500, all_ways: true, states: 20_000, edits: 100_000 };
+const SHORT: Rounds = Rounds { kills: 200, all_ways: false, states: 2_000, edits: 10_000 };
+const LONG: Rounds = Rounds { kills: 2_000, all_ways: true, states: 20_000, edits: 100_000 };
 const CANARIES: u64 = 10_000;
 
 /// Measures everything; findings go to standard error.
@@ -81,7 +79,7 @@ fn killed(rounds: u64) {
 }
 
 fn io_fails(rounds: &Rounds) {
-    let report = io_faults::run(1, rounds.calls, rounds.all_ways);
+    let report = io_faults::run(1, rounds.all_ways);
     complain(&report.findings);
     figure("store.io_fault_calls", report.faults);
     figure("store.io_fault_refused", report.refused);
