@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::{MACHINE, audit};
+use super::collect::COLLECTED;
 use super::ports::{
     AuditEntry, AuditLog, AuditRange, AuditRecord, AuditSource, AuditTrail, Clock, ResultStore, StoreError,
     Tampering, Verified, VerifyError,
@@ -109,7 +110,7 @@ impl ReviewAudit {
         self.trail.rows(range, after, AT_ONCE).await
     }
 
-    /// Which results were answered in a period, by number. Refused attempts and earlier lists do not count.
+    /// Which results were answered in a period, by number. Refused attempts, earlier lists and what was only brought in do not count.
     pub async fn answered(
         &self,
         range: AuditRange,
@@ -124,7 +125,10 @@ impl ReviewAudit {
             let Some(last) = chunk.last() else { return Ok(answered) };
             after = last.seq;
             rows += i64::try_from(chunk.len()).unwrap_or_default();
-            for record in chunk.iter().filter(|record| record.outcome == "ok" && record.action != AFFECTED) {
+            let is_answer = |record: &&AuditRecord| {
+                record.outcome == "ok" && ![AFFECTED, COLLECTED].contains(&record.action.as_str())
+            };
+            for record in chunk.iter().filter(is_answer) {
                 for result in &record.results {
                     note(&mut answered, result.0, record);
                 }

@@ -21,6 +21,8 @@ use crate::domain::announcement::{Announcement, Closure, Scope, closures};
 use crate::domain::collection::{Period, Progress, pause, period};
 use crate::domain::maintenance::Window;
 
+/// The action of results that were brought in; nobody is shown anything by it.
+pub(super) const COLLECTED: &str = "results.collected";
 /// Results of one transaction: short enough that a check that ends meanwhile does not wait for long.
 const BATCH: usize = 100;
 /// The first run comes this long after the start at the latest, so that a power cut does not end in a rush.
@@ -339,7 +341,7 @@ impl Collect {
 }
 
 fn collected() -> AuditEntry {
-    audit("daemon", AuditSource::Daemon, "results.collected", "ok".to_owned())
+    audit("daemon", AuditSource::Daemon, COLLECTED, "ok".to_owned())
 }
 
 /// The closure of everything that is on and ends last.

@@ -15,15 +15,17 @@ use sqlx::{ConnectOptions as _, Connection as _};
 /// What is decided for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Decision {
-    /// It writes this action, once, before it answers.
+    /// It writes this action for whoever asked, once, before it answers.
     Writes(&'static str),
+    /// It writes one of these, as asked for.
+    WritesOneOf(&'static [&'static str]),
     /// It drives a check, which writes one row at its end: with the result in the same transaction, or without one.
     EndsIn(&'static str),
     /// It shows and changes nothing about persons or security; why.
     Nothing(&'static str),
 }
 
-use Decision::{EndsIn, Nothing, Writes};
+use Decision::{EndsIn, Nothing, Writes, WritesOneOf};
 
 const DECISIONS: &[(&str, Decision)] = &[
     ("get_liveness", Nothing("says that a process runs")),
@@ -43,7 +45,32 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("list_results", Writes("result.list")),
     ("count_results", Writes("result.count")),
     ("get_result", Writes("result.read")),
-    ("set_inquiry_number", Writes("inquiry_number.set")),
+    ("register_card_use", Writes("check.registration_consent")),
+    ("set_inquiry_number", Writes("inquiry_number.queued")),
+    ("set_inquiry_number_of_insurance", Writes("inquiry_number.queued")),
+    ("set_inquiry_numbers_in_bulk", Writes("inquiry_number.bulk_queued")),
+    ("get_inquiry_job", Nothing("numbers of results and a code, no person")),
+    ("get_inquiry_bulk", Nothing("numbers of results and codes, no person")),
+    ("collect_results", Writes("results.collect")),
+    ("list_announcements", Nothing("public texts")),
+    ("begin_sign_in", Nothing("judges nothing; the second step is written down")),
+    ("list_sessions", Nothing("staff's sessions, no patient")),
+    ("end_session", Writes("session.revoke")),
+    ("end_other_sessions", Writes("session.revoke_others")),
+    ("change_password", Writes("account.change_password")),
+    ("offer_totp", Writes("account.offer_totp")),
+    ("confirm_totp", Writes("account.confirm_totp")),
+    ("renew_recovery_codes", Writes("account.recovery_codes")),
+    ("list_accounts", Nothing("staff's accounts, no patient and no secret")),
+    ("create_account", Writes("account.create")),
+    ("set_account_status", WritesOneOf(&["account.disable", "account.enable"])),
+    ("unlock_account", Writes("account.unlock")),
+    ("reset_account", WritesOneOf(&["account.reset_password", "account.reset_totp"])),
+    ("remove_account", Writes("account.remove")),
+    ("list_terminals", Nothing("names of devices")),
+    ("offer_terminal", Writes("terminal.enrol_code")),
+    ("enrol_terminal", Writes("terminal.enrol")),
+    ("remove_terminal", Writes("terminal.remove")),
 ];
 
 #[test]
@@ -82,19 +109,27 @@ impl Log {
     async fn expect(&mut self, operation: &str) -> Vec<u8> {
         let decision = DECISIONS.iter().find(|(id, _)| *id == operation).expect("decided").1;
         let news = self.news().await;
+        // What the daemon does because of it has rows of its own.
+        let asked: Vec<_> = news.iter().filter(|(_, _, source)| source != "daemon").collect();
         match decision {
-            Writes(action) | EndsIn(action) => {
-                let [(found, results, source)] = news.as_slice() else { panic!("{operation}: {news:?}") };
-                assert_eq!(found, action, "{operation}");
-                assert!(source.starts_with("loopback/"), "{operation}: {source}");
-                results.clone()
-            }
+            Writes(action) | EndsIn(action) => wrote(operation, &[action], &asked),
+            WritesOneOf(actions) => wrote(operation, actions, &asked),
             Nothing(why) => {
                 assert!(news.is_empty(), "{operation} ({why}): {news:?}");
                 Vec::new()
             }
         }
     }
+}
+
+/// The one row of whoever asked, and its results.
+fn wrote(operation: &str, actions: &[&str], asked: &[&(String, Vec<u8>, String)]) -> Vec<u8> {
+    let [(found, results, source)] = asked else { panic!("{operation}: {asked:?}") };
+    assert!(actions.contains(&found.as_str()), "{operation}: {found}");
+    // Whoever enrols a terminal has no session.
+    let expected = if operation == "enrol_terminal" { "loopback" } else { "loopback/" };
+    assert!(source.starts_with(expected), "{operation}: {source}");
+    results.clone()
 }
 
 #[tokio::test]
@@ -139,10 +174,75 @@ async fn each_operation_writes_what_was_decided_when_its_answer_is_there() {
     let mut administrator = open.clinic.visitor();
     administrator.sign_in(&open.clinic.credentials("kanrisha")).await;
     log.expect("sign_in").await;
-    let off = json!({ "visual_confirmation": false });
+    let off = json!({ "visual_confirmation": false, "operators_need_code": true });
     assert_eq!(administrator.put("/v1/settings/security", &off).await.status, 200);
     log.expect("set_security_settings").await;
     open.visitor.set_token(None);
+}
+
+#[tokio::test]
+async fn each_operation_about_staff_and_devices_writes_what_was_decided() {
+    let open = OpenClinic::with(|plan| plan.accounts.push(("kanrisha", Role::Administrator))).await;
+    let mut log = Log { database: open.clinic.config.store.directory.join("shikaku.db"), seen: 0 };
+    let mut boss = open.clinic.visitor();
+    boss.sign_in(&open.clinic.credentials("kanrisha")).await;
+    log.news().await;
+    for (operation, target) in [
+        ("list_accounts", "/v1/accounts"),
+        ("list_terminals", "/v1/terminals"),
+        ("list_sessions", "/v1/sessions?scope=all"),
+        ("list_announcements", "/v1/announcements"),
+    ] {
+        assert_eq!(boss.get(target).await.status, 200, "{target}");
+        log.expect(operation).await;
+    }
+    let new = boss.post("/v1/accounts", &json!({ "account": "jiro", "role": "operator" })).await;
+    assert_eq!(new.status, 201);
+    log.expect("create_account").await;
+    let accounts = boss.get("/v1/accounts").await.json();
+    let jiro = accounts["accounts"].as_array().expect("a list").iter().find(|one| one["account"] == "jiro");
+    let jiro = format!("/v1/accounts/{}", jiro.expect("the account")["id"]);
+    for disabled in [true, false] {
+        let status = json!({ "disabled": disabled });
+        assert_eq!(boss.put(&format!("{jiro}/status"), &status).await.status, 204);
+        log.expect("set_account_status").await;
+    }
+    assert_eq!(boss.post(&format!("{jiro}/unlock"), &json!({})).await.status, 204);
+    log.expect("unlock_account").await;
+    for reset in [json!({ "password": true }), json!({ "totp": true })] {
+        assert_eq!(boss.post(&format!("{jiro}/reset"), &reset).await.status, 200);
+        log.expect("reset_account").await;
+    }
+    assert_eq!(boss.delete(&jiro).await.status, 204);
+    log.expect("remove_account").await;
+
+    let code = boss.post("/v1/terminals/enrolment-codes", &json!({ "name": "uketsuke-9" })).await;
+    log.expect("offer_terminal").await;
+    let enrolment = json!({ "code": code.json()["code"] });
+    assert_eq!(open.clinic.visitor().post("/v1/terminals/enrol", &enrolment).await.status, 201);
+    log.expect("enrol_terminal").await;
+    assert_eq!(boss.delete("/v1/terminals/uketsuke-9").await.status, 204);
+    log.expect("remove_terminal").await;
+    assert_eq!(boss.delete("/v1/sessions").await.status, 204);
+    log.expect("end_other_sessions").await;
+
+    assert_eq!(open.visitor.post("/v1/results/collect", &json!({})).await.status, 200);
+    log.expect("collect_results").await;
+    let proof = json!({ "password": open.credentials.password });
+    assert_eq!(open.visitor.post("/v1/accounts/me/totp", &proof).await.status, 200);
+    log.expect("offer_totp").await;
+    assert_eq!(open.visitor.post("/v1/accounts/me/recovery-codes", &proof).await.status, 200);
+    log.expect("renew_recovery_codes").await;
+    let change =
+        json!({ "current_password": open.credentials.password, "new_password": "kasa-to-neko-77-ame" });
+    assert_eq!(open.visitor.put("/v1/accounts/me/password", &change).await.status, 204);
+    log.expect("change_password").await;
+    let sessions = boss.get("/v1/sessions?scope=all").await.json();
+    let theirs = sessions["sessions"].as_array().expect("a list").iter().find(|one| one["current"] == false);
+    let theirs = theirs.expect("the other session")["id"].as_str().expect("an id").to_owned();
+    log.news().await;
+    assert_eq!(boss.delete(&format!("/v1/sessions/{theirs}")).await.status, 204);
+    log.expect("end_session").await;
 }
 
 #[tokio::test]

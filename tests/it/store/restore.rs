@@ -1,4 +1,4 @@
-//! What a backup may and may not bring back: queue, announcements' neighbours, codes, marks; and under which master key.
+//! What a backup may and may not bring back: queue, codes, marks; and under which master key.
 
 use std::fs;
 use std::path::PathBuf;

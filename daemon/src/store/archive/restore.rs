@@ -177,7 +177,8 @@ async fn plausible_here(config: &StoreConfig) -> i64 {
     known
 }
 
-/// Whether the image may be used here; strips it. Returns the instant it is restored at and how many results are left.
+/// Whether the image may be used here; strips it. `now_here_us`: now as far as this machine knows; `known_us`:
+/// the latest plausible instant it has seen. Returns the instant it is restored at and how many results are left.
 async fn check(
     image: &Path,
     header: &Header,
