@@ -71,6 +71,8 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("offer_terminal", Writes("terminal.enrol_code")),
     ("enrol_terminal", Writes("terminal.enrol")),
     ("remove_terminal", Writes("terminal.remove")),
+    ("enrol_machine", Writes("machine.enrol")),
+    ("renew_machine", Writes("machine.renew")),
 ];
 
 #[test]

@@ -19,18 +19,12 @@ fn assert_invalid(reply: &Reply, field: Option<&str>, case: &str) {
 
 #[tokio::test]
 async fn a_broken_body_is_refused_with_the_name_of_its_field() {
-    let contract = Contract::committed();
-    let server = Server::start(Limits::default());
     let sessions = "/v1/sessions";
     let begin = "/v1/sessions/begin";
     let checks = "/v1/checks";
     let pin = "/v1/checks/c1/pin";
-    let number = "/v1/results/42/inquiry-number";
-    let numbers = "/v1/inquiry-numbers";
-    let bulk = "/v1/inquiry-numbers/bulk";
-    let insurance = r#"{"insurer_number":"1","insured_identification_number":"1"}"#;
     let consent = "/v1/checks/c1/card-use-registration";
-    for (method, target, body, field) in [
+    refused([
         ("POST", sessions, format!("{{\"password\":\"{CANARY}\""), None),
         ("POST", sessions, String::new(), None),
         ("POST", sessions, "[]".to_owned(), None),
@@ -95,6 +89,17 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
             Some("consented_by"),
         ),
         ("POST", consent, format!("{{\"consent\":true,\"by\":\"{CANARY}\"}}"), Some("by")),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_broken_inquiry_number_is_refused_with_the_name_of_its_field() {
+    let number = "/v1/results/42/inquiry-number";
+    let numbers = "/v1/inquiry-numbers";
+    let bulk = "/v1/inquiry-numbers/bulk";
+    let insurance = r#"{"insurer_number":"1","insured_identification_number":"1"}"#;
+    refused([
         ("PUT", number, "{\"inquiry_number\":4711}".to_owned(), Some("inquiry_number")),
         ("PUT", number, "{\"inquiry_number\":\"\u{0}\"}".to_owned(), None),
         ("PUT", numbers, "{\"inquiry_number\":\"K\"}".to_owned(), Some("insurance")),
@@ -120,7 +125,15 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
             format!("{{\"items\":[{}]}}", vec!["{\"inquiry_number\":\"K\",\"result\":1}"; 10_001].join(",")),
             Some("items"),
         ),
-    ] {
+    ])
+    .await;
+}
+
+/// Sends each (method, target, body) and expects it to be refused for that field, before the service hears of it.
+async fn refused<const N: usize>(cases: [(&str, &str, String, Option<&str>); N]) {
+    let contract = Contract::committed();
+    let server = Server::start(Limits::default());
+    for (method, target, body, field) in cases {
         let reply = server.send(server.request(method, target, Some(TOKEN), Some(&body))).await;
         assert_invalid(&reply, field, &format!("{method} {target} {body:.60}"));
         contract.check(method, target, &reply).unwrap();
