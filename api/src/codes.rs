@@ -196,11 +196,11 @@ codes! {
         other_ways!("管理者がクライアント証明書の有効期限と設定、パソコンの日時を確認してください。");
     /// The central system wants TLS 1.2 renegotiation, which is not supported.
     UpstreamRenegotiation = "upstream_renegotiation", BAD_GATEWAY, Vendor,
-        "このサーバーはTLS 1.2の再ネゴシエーションを要求しています。対応していません。",
+        "対応していないTLS 1.2の再ネゴシエーションを要求されました。",
         other_ways!("設定を変えても待っても解決しません。発生日時を添えて本ソフトウェアの提供元に連絡してください。");
     /// Nothing is asked of the central system for a short time after failures in a row (health only).
     UpstreamPaused = "upstream_paused", BAD_GATEWAY, Staff,
-        "オンライン資格確認等システムへの接続の失敗が続いたため、問い合わせを一時的に止めています。",
+        "接続の失敗が続いたため、問い合わせを一時的に止めています。",
         "最長でも1分ほどで自動的に再開します。続く場合はネットワークの接続を確認し、管理者に連絡してください。";
     /// This machine's clock differs from the central system's by more than 30 seconds (health only).
     ClockDisagrees = "clock_disagrees", BAD_GATEWAY, Administrator,

@@ -296,7 +296,7 @@ mod tests {
     fn save(token: u8, length: usize, then: Result<(), StoreError>) -> (Box<dyn Job>, Answer) {
         job(move |tx| {
             Box::pin(async move {
-                sqlx::query("INSERT INTO sessions VALUES (?1, hex(?1), ?2, 'operator', NULL, 0, 0, 0)")
+                sqlx::query("INSERT INTO sessions VALUES (?1, hex(?1), ?2, 'operator', NULL, 0, 0, 0, NULL)")
                     .bind(vec![token; 32])
                     .bind("x".repeat(length))
                     .execute(&mut tx.db)

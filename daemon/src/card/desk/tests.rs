@@ -381,7 +381,7 @@ async fn a_caller_that_has_gone_gets_no_pin_presented() {
 /// Short, so that a test sees what a caller sees after seconds.
 const SHORT: Patience = Patience {
     look: Duration::from_millis(1_500),
-    connect: Duration::from_millis(50),
+    connect: Duration::from_millis(250),
     session: Duration::from_secs(10),
 };
 
