@@ -44,6 +44,8 @@ docs: deps-build ## Build the documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 deny: ## Licences, bans and sources of the dependencies
+	@# Everything the lock names, also for Windows; the check itself asks nobody.
+	cargo fetch --locked --quiet
 	cargo deny --offline check licenses bans sources
 
 openapi: deps-build ## Write openapi.yaml anew from the code

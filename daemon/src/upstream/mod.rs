@@ -3,7 +3,7 @@
 //! Holds everything that is specific to the central system's interface: endpoints, message forms, sign-in, TLS. Knows
 //! nothing of cards, storage or the API. `README.md` beside this file says how to fit it to the official specification.
 //!
-//! What is repeated, and what never: see [`asking::Repeat`].
+//! What is repeated, and what never: see `asking::Repeat`.
 //!
 //! Limit: passwords and codes are wiped where this daemon holds them, but the HTTP and TLS layers keep copies of what
 //! they send that nobody can wipe.
