@@ -16,15 +16,20 @@ async fn database(machine: &Machine) -> SqliteConnection {
     SqliteConnectOptions::new().filename(machine.config().database()).connect().await.expect("the file opens")
 }
 
-#[tokio::test]
-async fn a_payload_opens_only_in_its_own_row_and_month() {
-    let machine = Machine::at("2026-07-10T00:00:00Z");
+/// Results 1 and 2 lie in July, result 3 in June.
+async fn same_person_three_times(machine: &Machine) {
     let running = machine.start().await;
     for (check, day) in [("c1", "2026-07-01"), ("c2", "2026-07-02"), ("c3", "2026-06-30")] {
         let time = format!("{day}T03:00:00Z");
         insert(&running.store, check, &time, person("資格 太郎", "1")).await;
     }
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_payload_opens_only_in_its_own_row_and_month() {
+    let machine = Machine::at("2026-07-10T00:00:00Z");
+    same_person_three_times(&machine).await;
     for change in [
         "UPDATE results SET payload = (SELECT payload FROM results WHERE id = 2) WHERE id = 1",
         "UPDATE results SET payload = (SELECT payload FROM results WHERE id = 3) WHERE id = 1",
@@ -61,12 +66,7 @@ async fn a_payload_opens_only_in_its_own_row_and_month() {
 #[tokio::test]
 async fn a_persons_blind_index_is_the_same_within_a_month_and_another_in_the_next() {
     let machine = Machine::at("2026-07-10T00:00:00Z");
-    let running = machine.start().await;
-    for (check, day) in [("c1", "2026-07-01"), ("c2", "2026-07-02"), ("c3", "2026-06-30")] {
-        let time = format!("{day}T03:00:00Z");
-        insert(&running.store, check, &time, person("資格 太郎", "1")).await;
-    }
-    running.stop().await;
+    same_person_three_times(&machine).await;
     let mut db = database(&machine).await;
     let index: Vec<Vec<u8>> =
         sqlx::query_scalar("SELECT person_index FROM results ORDER BY id").fetch_all(&mut db).await.unwrap();

@@ -277,23 +277,25 @@ pub(in crate::upstream) fn read_results(bytes: &[u8], correlation: Correlation<'
     Ok(Page { results, next: body.next_cursor })
 }
 
+/// What became of one inquiry number, alone or in a bulk.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Registered {
+    #[serde(default, deserialize_with = "text")]
+    pub(super) processing_result_status: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    pub(super) processing_result_code: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    pub(super) reference_number: Option<String>,
+}
+
 /// Reads the answer to setting an inquiry number.
 pub(in crate::upstream) fn read_registration(
     bytes: &[u8],
     correlation: Correlation<'_>,
     number: &InquiryNumber,
 ) -> Read<()> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Body {
-        #[serde(default, deserialize_with = "text")]
-        processing_result_status: Option<String>,
-        #[serde(default, deserialize_with = "text")]
-        processing_result_code: Option<String>,
-        #[serde(default, deserialize_with = "text")]
-        reference_number: Option<String>,
-    }
-    let (_, body) = open::<Body>(bytes, correlation)?;
+    let (_, body) = open::<Registered>(bytes, correlation)?;
     match (body.processing_result_status.as_deref(), body.processing_result_code.as_deref()) {
         (Some("1"), _) if body.reference_number.as_deref().is_none_or(|echo| echo == number.expose()) => {
             Ok(())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Read, open, open_ended, text};
+use super::answer::{Read, Registered, open, open_ended, text};
 use super::request::{Registration, message};
 use super::{Correlation, WireError, harmless};
 use crate::app::ports::{BulkItem, BulkOutcome};
@@ -60,23 +60,13 @@ pub(in crate::upstream) fn read_bulk_outcome(
 ) -> Read<BulkOutcome> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Item {
-        #[serde(default, deserialize_with = "text")]
-        processing_result_status: Option<String>,
-        #[serde(default, deserialize_with = "text")]
-        processing_result_code: Option<String>,
-        #[serde(default, deserialize_with = "text")]
-        reference_number: Option<String>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
     struct Body {
         #[serde(default, deserialize_with = "text")]
         processing_result_status: Option<String>,
         #[serde(default, deserialize_with = "text")]
         processing_result_code: Option<String>,
         #[serde(default)]
-        reference_number_registration_result: Vec<Item>,
+        reference_number_registration_result: Vec<Registered>,
     }
     let Some((_, body)) = open_ended::<Body>(bytes, correlation)? else {
         return Ok(BulkOutcome::Processing);
@@ -88,7 +78,7 @@ pub(in crate::upstream) fn read_bulk_outcome(
     if body.reference_number_registration_result.len() != items.len() {
         return Err(WireError::Malformed("the outcome has another number of items"));
     }
-    let read = |(item, asked): (Item, &BulkItem)| {
+    let read = |(item, asked): (Registered, &BulkItem)| {
         if item.reference_number.as_deref() != Some(asked.number.expose()) {
             return Err(WireError::Malformed("the outcome is of other items"));
         }
