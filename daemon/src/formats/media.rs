@@ -1,4 +1,4 @@
-//! Names of the formats on the wire: words, media types and file names.
+//! Names of the formats on the wire: media types and file name extensions.
 
 use super::{Charset, Format};
 
@@ -21,7 +21,7 @@ impl Format {
         match self {
             Self::XmlMsgXml if shift_jis => "application/xml; charset=Shift_JIS",
             Self::XmlMsgXml => "application/xml; charset=utf-8",
-            Self::XmlMsgJson => "application/json",
+            Self::XmlMsgJson => "application/x.xmlmsg+json",
             Self::Csv if shift_jis => "text/csv; charset=Shift_JIS; header=present",
             Self::Csv => "text/csv; charset=utf-8; header=present",
             Self::CopiedText if shift_jis => "text/plain; charset=Shift_JIS",
@@ -40,11 +40,4 @@ impl Format {
             Self::FhirJson => "fhir.json",
         }
     }
-}
-
-/// The name of a file, in ASCII: `shikaku-42.xml`, `shikaku-export-20260708120000.csv`. Results of the simulated central
-/// system say so in the name.
-pub fn file_name(format: Format, sandbox: bool, what: &str) -> String {
-    let origin = if sandbox { "shikaku-sandbox" } else { "shikaku" };
-    format!("{origin}-{what}.{}", format.extension())
 }

@@ -23,7 +23,6 @@ use crate::domain::identifiers::{InquiryNumber, InstitutionCode};
 
 use charset::Encoder;
 pub use charset::{Charset, Counts};
-pub use media::file_name;
 use text::Values;
 
 /// A form that results are written in.
