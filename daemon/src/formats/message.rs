@@ -73,12 +73,15 @@ fn person(row: &Row<'_>, eligibility: &Eligibility, values: &mut Values, to: &mu
     to.open("ResultOfQualificationConfirmation");
     let mut nested = false;
     for field in Field::ALL.iter().copied() {
-        let Some(value) = row.field(eligibility, field) else { continue };
+        let Some(value) = row.field(eligibility, field).map(|value| values.plain(value)) else { continue };
+        // A value that is nothing but a variation selector is none in a smaller set.
+        if value.is_empty() {
+            continue;
+        }
         if field.in_elderly_recipient_certificate() != nested {
             nested = !nested;
             if nested { to.open(ELDERLY_RECIPIENT) } else { to.close(ELDERLY_RECIPIENT) }
         }
-        let value = values.plain(value);
         let value = if field == Field::InsurerNumber { padded(value) } else { value };
         to.text(field.tag(), &value);
     }
@@ -94,7 +97,7 @@ fn padded(number: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 fn given(to: &mut dyn Notation, values: &mut Values, tag: &'static str, value: Option<&str>) {
-    if let Some(value) = value.filter(|value| !value.is_empty()) {
-        to.text(tag, &values.plain(value));
+    if let Some(value) = value.map(|value| values.plain(value)).filter(|value| !value.is_empty()) {
+        to.text(tag, &value);
     }
 }

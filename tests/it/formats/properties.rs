@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 
 use daemon::domain::eligibility::Field;
 use daemon::domain::personal::Personal;
-use daemon::formats::Format;
+use daemon::formats::charset::Encoder;
+use daemon::formats::{Charset, Format, one};
+use encoding_rs::SHIFT_JIS;
 use proptest::prelude::*;
 
 use super::consumers::{read_csv, read_person, unguarded};
-use super::support::{Sample, alone, export};
+use super::support::{Sample, alone, document, export};
 
 /// Text that tries: any characters, markup, quotes, formulas, controls.
 fn nasty() -> impl Strategy<Value = String> {
     prop_oneof![
         ".{0,24}",
-        "[=+\\-@＝＋－＠'\" \u{3000}\t\r\n,;<>&\\]\\[\\\\/!?a1漢\u{338}\u{0}\u{85}\u{2028}\u{FFFE}\u{10FFFF}]{0,12}",
+        "[=+\\-@＝＋－＠'\" \u{3000}\t\r\n,;<>&\\]\\[\\\\/!?a1漢髙𠮷彅㈱神ｶﾞ\u{FE0F}\u{338}\u{0}\u{85}\u{2028}\u{FFFE}\u{10FFFF}]{0,12}",
     ]
 }
 
@@ -40,24 +42,53 @@ fn plain(value: &str) -> String {
 }
 
 fn stored(fields: &BTreeMap<usize, String>) -> BTreeMap<String, String> {
-    let value = |field: Field, value: &str| match field {
-        Field::InsurerNumber => format!("{:>8}", plain(value)),
-        _ => plain(value),
-    };
-    let kept = fields.iter().filter(|(_, value)| !value.is_empty());
-    kept.map(|(index, text)| (Field::ALL[*index].tag().to_owned(), value(Field::ALL[*index], text))).collect()
+    stored_in(Charset::Utf8, fields)
+}
+
+/// What a reader is to find in this set.
+fn stored_in(charset: Charset, fields: &BTreeMap<usize, String>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (index, value) in fields {
+        let field = Field::ALL[*index];
+        let value = plain(value);
+        let (value, _) = Encoder::new(charset).reduce(&value);
+        if !value.is_empty() {
+            let value =
+                if field == Field::InsurerNumber { format!("{value:>8}") } else { value.into_owned() };
+            found.insert(field.tag().to_owned(), value);
+        }
+    }
+    found
+}
+
+fn read_xml(text: &str) -> BTreeMap<String, String> {
+    let document = roxmltree::Document::parse(text).expect("well-formed");
+    let is_person = |node: &roxmltree::Node<'_, '_>| node.has_tag_name("ResultOfQualificationConfirmation");
+    read_person(document.descendants().find(is_person).expect("a person"))
 }
 
 proptest! {
     #[test]
     fn xml_gives_back_what_it_was_given(fields in fields()) {
-        let text = alone(Format::XmlMsgXml, &sample(&fields));
-        let document = roxmltree::Document::parse(&text).expect("well-formed");
-        let person = document
-            .descendants()
-            .find(|node| node.has_tag_name("ResultOfQualificationConfirmation"))
-            .expect("a person");
-        prop_assert_eq!(read_person(person), stored(&fields));
+        prop_assert_eq!(read_xml(&alone(Format::XmlMsgXml, &sample(&fields))), stored(&fields));
+    }
+
+    #[test]
+    fn shift_jis_is_read_as_windows_reads_it_and_holds_what_the_set_has(fields in fields(), small in any::<bool>()) {
+        let charset = if small { Charset::JisX0208 } else { Charset::Cp932 };
+        for format in [Format::XmlMsgXml, Format::Csv, Format::CopiedText] {
+            let (bytes, _) = one(format, &document(charset), &sample(&fields).row());
+            let text = SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&bytes).expect("Shift_JIS");
+            match format {
+                Format::XmlMsgXml => prop_assert_eq!(read_xml(&text), stored_in(charset, &fields)),
+                Format::Csv => {
+                    let lines = read_csv(&format!("\u{FEFF}{text}"));
+                    let name = stored_in(charset, &fields).remove("Name").unwrap_or_default();
+                    prop_assert_eq!(unguarded(&lines[0]["氏名"]), name);
+                }
+                _ => prop_assert!(text.starts_with("資格情報\r\n確認日 : \t2026年07月08日\r\n")),
+            }
+        }
     }
 
     #[test]
