@@ -15,7 +15,8 @@ use super::text::{SANDBOX, Values, validity};
 use super::{Document, Form, Row, Totals};
 use crate::domain::eligibility::{Classification, Eligibility, Field, Validity, parse_date};
 use crate::domain::era::in_era;
-use crate::domain::remarks::{Disclosure, disclosure};
+use crate::domain::personal::Personal;
+use crate::domain::remarks::{Disclosure, Remark, disclosure};
 
 pub(super) struct CopiedText;
 
@@ -69,7 +70,12 @@ fn result(row: &Row<'_>, to: &mut Lines<'_>) {
         [person] if disclosure(person) == Disclosure::Nothing => {
             to.line("備考", "資格情報は不開示です。患者が保険者に情報不開示の申請をしています。");
         }
-        [person] => one_person(person, to),
+        [person] => {
+            if disclosure(person) == Disclosure::Part {
+                to.line("備考", &Remark::PartlyWithheld.message());
+            }
+            one_person(person, to);
+        }
         several => candidates(several, to),
     }
 }
@@ -151,7 +157,7 @@ fn candidates(people: &[Eligibility], to: &mut Lines<'_>) {
 
 /// A field as the app shows it; blank where absent, as received where it is not understood.
 fn shown(person: &Eligibility, field: Field) -> Cow<'_, str> {
-    let raw = person.get(field).map_or("", |value| value.expose());
+    let raw = person.get(field).map_or("", Personal::expose);
     let word = match field {
         Field::InsurerNumber => return Cow::Borrowed(raw.trim_start_matches(' ')),
         Field::InsuredCardClassification => person.classification().map(|known| known.label()),

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use crate::domain::check::{Method, ResultId};
 use crate::domain::eligibility::{Confirmation, Eligibility, Field};
 use crate::domain::identifiers::{InquiryNumber, InstitutionCode};
+use crate::domain::personal::Personal;
 
 use charset::Encoder;
 pub use charset::{Charset, Counts};
@@ -76,7 +77,7 @@ impl Row<'_> {
     /// A field of one of the eligibilities; empty counts as absent. The inquiry number is the person's, also where it was
     /// registered after the check.
     fn field<'b>(&'b self, eligibility: &'b Eligibility, field: Field) -> Option<&'b str> {
-        let received = eligibility.get(field).map(|value| value.expose());
+        let received = eligibility.get(field).map(Personal::expose);
         let value = match field {
             Field::ReferenceNumber => self.inquiry_number.map(InquiryNumber::expose).or(received),
             _ => received,

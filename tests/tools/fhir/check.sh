@@ -39,6 +39,7 @@ for error in \
   '.entry[2].resource.beneficiary = null' \
   '.entry[2].resource.period.start = "2026-02-30"' \
   '.entry[2].resource.payor = []' \
+  '.entry[0].resource.birthDate = "1980-02-30"' \
   '.entry[0].resource.gender = "m"' \
   '.entry[0].resource.birthday = "1980-02-17"' \
   '.entry[0].resource.identifier = []' \

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import uuid
+from datetime import date
 
 import fhirkit
 
@@ -20,6 +21,13 @@ REPRESENTATION = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representa
 
 def is_absent(element):
     return [extension["url"] for extension in (element or {}).get("extension", [])] == [ABSENT]
+
+
+def is_day(text):
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def patient(resource):
@@ -36,6 +44,7 @@ def patient(resource):
         kinds = [e["valueCode"] for e in name.get("extension", []) if e["url"] == REPRESENTATION]
         yield "a name is IDE or SYL", is_absent(name) or (kinds in (["IDE"], ["SYL"]) and name.get("text"))
         yield "use of a name", name.get("use") in (None, "usual", "official")
+    yield "birth date is a day", is_day(resource.get("birthDate", "2000-01-01"))
     yield "gender", resource.get("gender") in (None, "male", "female", "unknown")
     yield "birth date or its absence", ("birthDate" in resource) != is_absent(resource.get("_birthDate"))
     for address in resource.get("address", []):
@@ -62,7 +71,7 @@ def coverage(resource):
     for coding in resource.get("type", {}).get("coding", []):
         yield "type", coding["code"] in ("1", "2", "7", "8")
     period = resource.get("period", {})
-    yield "period in days", all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in period.values())
+    yield "period in days", all(is_day(day) for day in period.values())
     yield "period per-1", period.get("start", "") <= period.get("end", "9999-12-31")
 
 
