@@ -26,6 +26,14 @@ impl ResultFormat {
     pub fn media_type(self) -> &'static str {
         Self::ALL.iter().find(|(form, _)| *form == self).map_or("application/json", |(_, kind)| kind)
     }
+
+    /// How a file of this form ends.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+        }
+    }
 }
 
 /// A form that was asked for.
