@@ -7,6 +7,7 @@ mod collect;
 mod errors;
 mod events;
 mod export;
+mod form;
 mod health;
 mod inquiry;
 mod query;
@@ -14,6 +15,7 @@ mod results;
 mod wire;
 
 pub use events::SseForm;
+pub use form::JsonForm;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
