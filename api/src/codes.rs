@@ -371,6 +371,21 @@ codes! {
     /// The limit of open connections is reached.
     TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, Vendor, "同時に開ける接続の数を超えています。",
         "使い終わった接続を閉じ、少し待ってからもう一度お試しください。";
+    /// None of the accepted media types can be given.
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, Vendor, "求められた形式では返せません。",
+        "Accept を openapi.yaml にある形式にするか、format で形式を指定してください。";
+    /// The account has too many event streams and long polls open.
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, Vendor, "このアカウントが同時に待てる数を超えています。",
+        "使い終わった /v1/events と /v1/results/changes の接続を閉じてください。1つの接続ですべての変化を受け取れます。";
+    /// Too many event streams and long polls are open.
+    StreamsFull = "streams_full", SERVICE_UNAVAILABLE, Vendor, "同時に変化を待てる数を超えています。",
+        "少し待って、つなぎ直してください。続くときは、待つソフトウェアの数を減らしてください。";
+    /// The account has too many exports running.
+    TooManyExports = "too_many_exports", TOO_MANY_REQUESTS, Vendor, "このアカウントが同時に書き出せる数を超えています。",
+        "先に始めた書き出しが終わってから、もう一度お試しください。";
+    /// Too many exports are running.
+    ExportsFull = "exports_full", SERVICE_UNAVAILABLE, Vendor, "同時に書き出せる数を超えています。",
+        "ほかの書き出しが終わるまで待って、もう一度お試しください。";
     /// The audit log does not agree with its anchor. Only part of the health of the store.
     AuditLogSuspect = "audit_log_suspect", INTERNAL_SERVER_ERROR, Administrator, "監査ログに異常があります。",
         "shikakud audit verify を実行し、RECOVERY.md の手順で調べてください。受付は続けられます。";

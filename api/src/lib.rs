@@ -7,10 +7,16 @@
 //! router to [`serve::serve`].
 
 pub mod codes;
+mod compress;
+pub mod etag;
 mod extract;
+mod fields;
+mod forms;
 pub mod guard;
 pub mod limits;
+mod places;
 pub mod problem;
+mod ready;
 mod responses;
 mod routes;
 mod rules;

@@ -19,8 +19,18 @@ pub struct Limits {
     pub bulk_body_bytes: usize,
     /// From the end of the head to the end of the body.
     pub body_timeout: Duration,
-    /// From the end of the head to the start of the answer; longer than the longest long poll.
+    /// From the end of the head to the start of the answer; longer than the longest long poll of a check.
     pub request_timeout: Duration,
+    /// The same for the long poll of results ([`CHANGES_PATH`]).
+    pub changes_timeout: Duration,
+    /// Event streams and long polls of results open at once.
+    pub streams: usize,
+    /// As many of one account.
+    pub streams_of_account: usize,
+    /// Exports at once.
+    pub exports: usize,
+    /// As many of one account.
+    pub exports_of_account: usize,
     /// How long a graceful stop waits for open requests.
     pub stop_within: Duration,
 }
@@ -36,6 +46,11 @@ impl Default for Limits {
             bulk_body_bytes: 4 * 1024 * 1024,
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(40),
+            changes_timeout: Duration::from_secs(75),
+            streams: 128,
+            streams_of_account: 32,
+            exports: 4,
+            exports_of_account: 2,
             stop_within: Duration::from_secs(5),
         }
     }
@@ -44,6 +59,9 @@ impl Default for Limits {
 /// Where inquiry numbers come in bulk: the one route with a larger body.
 pub const BULK_PATH: &str = "/v1/inquiry-numbers/bulk";
 
+/// Where changes of results are waited for: the one route that may take longer.
+pub const CHANGES_PATH: &str = "/v1/results/changes";
+
 impl Limits {
     /// The limits of a request to this path.
     #[must_use]
@@ -51,9 +69,15 @@ impl Limits {
         if path == BULK_PATH {
             self.body_bytes = self.bulk_body_bytes;
         }
+        if path == CHANGES_PATH {
+            self.request_timeout = self.changes_timeout;
+        }
         self
     }
 }
 
-/// Longest wait of a long poll, in seconds.
+/// Longest wait for changes of results, in seconds.
+pub const LONGEST_CHANGES_WAIT_SECONDS: u32 = 60;
+
+/// Longest wait for a check, in seconds.
 pub const LONGEST_WAIT_SECONDS: u32 = 25;

@@ -118,7 +118,17 @@ errors! {
     /// Of deciding about card-use registration.
     CardUseRegistrationErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase]];
     /// Of reading one result.
-    ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::ResultNotFound]];
+    ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::NotAcceptable, Code::ResultNotFound]];
+    /// Of searching results.
+    SearchErrors = [ALWAYS, WORK, SESSION, BODY];
+    /// Of waiting for changes of results.
+    ChangesErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::TooManyStreams, Code::StreamsFull]];
+    /// Of the stream of events.
+    EventErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::TooManyStreams, Code::StreamsFull]];
+    /// Of exporting results.
+    ExportErrors = [ALWAYS, WORK, SESSION, &[
+        Code::InvalidRequest, Code::NotAcceptable, Code::ResultNotFound, Code::TooManyExports, Code::ExportsFull,
+    ]];
     /// Of fetching results from the central system.
     CollectErrors = [ALWAYS, WORK, SESSION, &[
         Code::UpstreamUnreachable, Code::UpstreamTimeout, Code::UpstreamMaintenance, Code::UpstreamCertificate,

@@ -1,6 +1,7 @@
 //! Service: what the contract needs from the program behind it. Handlers see nothing else.
 
 mod accounts;
+mod results;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,6 +9,10 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 
 pub use accounts::AccountService;
+pub use results::{
+    BrokenOff, Bytes, Characters, Document, Events, Export, ExportPart, ExportParts, ReadyChanges, ReadyPage,
+    ResultService,
+};
 
 use crate::codes::Code;
 use crate::wire;
@@ -133,7 +138,7 @@ pub type Answer<T> = Result<T, ServiceError>;
 
 /// The program behind the contract. It decides roles ([`Code::ForbiddenRole`]), writes the audit log, and never blocks.
 #[async_trait]
-pub trait Service: AccountService {
+pub trait Service: AccountService + ResultService {
     /// Signs in with all factors at once. Unknown account, wrong password, wrong or used code and a locked account get
     /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
     async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;
@@ -183,18 +188,6 @@ pub trait Service: AccountService {
 
     /// Cancels a check that the central system is not working on.
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
-
-    /// A page of searchable results, newest first.
-    async fn results(&self, caller: &Caller, query: wire::ResultQuery) -> Answer<wire::ResultPage>;
-
-    /// How many searchable results there are; ignores `cursor` and `limit`.
-    async fn count_results(&self, caller: &Caller, query: wire::ResultQuery) -> Answer<wire::ResultCount>;
-
-    /// One result, searchable or not.
-    async fn result(&self, caller: &Caller, id: i64) -> Answer<wire::EligibilityResult>;
-
-    /// Fetches what other terminals and phones of the facility confirmed, or waits for the run that is on.
-    async fn collect_results(&self, caller: &Caller) -> Answer<wire::Collected>;
 
     /// The operators' announcements, the newest first; for any role.
     async fn announcements(&self, caller: &Caller) -> Answer<wire::AnnouncementList>;

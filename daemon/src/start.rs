@@ -1,6 +1,7 @@
 //! The composition root: the only file that puts concrete adapters, use cases and the listener together.
 
 mod audit;
+mod desk;
 mod mode;
 mod people;
 mod recovery;
@@ -19,7 +20,7 @@ pub(crate) use self::mode::marked_mode;
 use self::people::{People, review_audit};
 pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
 use crate::app::announcements::News;
-use crate::app::checks::{Checks, ChecksParts, Patience};
+use crate::app::checks::Patience;
 use crate::app::collect::{Collect, CollectParts};
 use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
@@ -326,7 +327,7 @@ async fn use_cases(
     central: &Arc<Upstream>,
     collect: &Collect,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, maintenance, patience, tasks, retention } = parts;
+    let Parts { clock, random, tasks, retention, .. } = parts;
     let origin = config.mode.origin();
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
@@ -338,6 +339,8 @@ async fn use_cases(
     })
     .await?;
     inquiries.start();
+    let checks = desk::checks(config, parts, store, desk, central);
+    let events = desk::events(parts, people, store, desk, &checks, collect);
     Ok(UseCases {
         sign_in: SignIn::new(SignInParts {
             institution: config.institution()?,
@@ -366,23 +369,9 @@ async fn use_cases(
             clock: clock.clone(),
             random: random.clone(),
         },
-        checks: Checks::new(ChecksParts {
-            desk: desk.clone(),
-            central: central.clone(),
-            store: store.clone(),
-            room: store.clone(),
-            audit: store.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
-            settings: store.clone(),
-            terminal_authentication: terminal_authentication.clone(),
-            maintenance: maintenance.clone(),
-            terminals: config.terminals(),
-            patience: *patience,
-            origin,
-        }),
-        results: Results { store: store.clone(), audit: store.clone() },
+        checks,
+        results: Arc::new(Results { store: store.clone(), audit: store.clone() }),
+        events,
         health: Health {
             desk: desk.clone(),
             upstream: central.clone(),
@@ -398,6 +387,7 @@ async fn use_cases(
         inquiries,
         settings: ChangeSettings { store: store.clone() },
         origin,
+        stopping: tasks.stopping(),
     })
 }
 

@@ -1,7 +1,9 @@
 //! Routes: registering one documents it, in one act. Handlers translate and call one [`Service`] method.
 
 mod accounts;
+mod changes;
 mod checks;
+mod export;
 mod inquiries;
 mod machines;
 mod results;
@@ -13,9 +15,9 @@ mod terminals;
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
@@ -24,15 +26,19 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::codes::{Code, Who};
+use crate::compress;
 use crate::guard::{Guard, guard};
 use crate::limits::Limits;
+use crate::places::AllPlaces;
 use crate::problem::{Problem, Refusal};
 use crate::service::Service;
+use crate::wire;
 
 const TAG_SESSIONS: &str = "セッション";
 const TAG_ACCOUNTS: &str = "アカウントと端末";
 const TAG_CHECKS: &str = "資格確認";
 const TAG_RESULTS: &str = "資格確認結果";
+const TAG_EVENTS: &str = "できごと";
 const TAG_INQUIRIES: &str = "照会番号";
 const TAG_SETTINGS: &str = "設定";
 const TAG_SYSTEM: &str = "稼働";
@@ -46,6 +52,9 @@ type Reply<T> = Result<T, Refusal>;
         description = "マイナンバーカードによるオンライン資格確認（資格確認限定型）を行い、結果をレセコンに渡すAPIです。\n\n\
             要求は未知の項目を受け付けません。応答の項目とコードは増えることがあるため、知らない項目は無視してください。\
             空欄の項目は応答に含まれません。\n\n\
+            結果の取得には ETag を付けます。次に同じ条件で If-None-Match に渡すと、変わっていなければ本文のない304を返します。\
+            304には個人情報がないため監査ログに残りません。月が変わると、参照できる結果が減るため ETag も変わります。\
+            個人情報がキャッシュに残らないよう Cache-Control は常に no-store です。応答と ETag は、連携するソフトウェアが自分で保存してください。\n\n\
             エラーは RFC 9457 の application/problem+json です。定義されていないパスは404（not_found）、\
             メソッドは405（method_not_allowed）、大きすぎるヘッダーは本文のない431になります。\
             ヘッダーを5秒以内に送り終えない接続、使われないまま5秒たった接続は閉じます。\
@@ -58,11 +67,15 @@ type Reply<T> = Result<T, Refusal>;
         (name = TAG_ACCOUNTS, description = "アカウント、認証アプリ、端末の登録"),
         (name = TAG_CHECKS, description = "カードによる資格確認の開始から終わりまで"),
         (name = TAG_RESULTS, description = "資格確認結果の取得"),
+        (name = TAG_EVENTS, description = "結果、資格確認、カードリーダー、お知らせの変化を、起きたときに受け取る"),
         (name = TAG_INQUIRIES, description = "照会番号の登録（1件、一括）とその状態"),
         (name = TAG_SETTINGS, description = "施設の設定"),
         (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、この定義書"),
     ),
-    components(schemas(Problem, Code, Who)),
+    components(schemas(
+        Problem, Code, Who, wire::ResultEvent, wire::CheckEvent, wire::ReadersEvent, wire::ExpiredEvent,
+        wire::EndEvent,
+    )),
 )]
 struct Base;
 
@@ -93,9 +106,13 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(checks::confirm_last_try))
         .routes(routes!(checks::register_card_use))
         .routes(routes!(results::list_results))
+        .routes(routes!(results::search_results))
         .routes(routes!(results::count_results))
+        .routes(routes!(changes::list_result_changes))
+        .routes(routes!(export::export_results))
         .routes(routes!(results::get_result))
         .routes(routes!(results::collect_results))
+        .routes(routes!(changes::stream_events))
         .routes(routes!(inquiries::set_inquiry_number))
         .routes(routes!(inquiries::set_inquiry_number_of_insurance))
         .routes(routes!(inquiries::get_inquiry_job))
@@ -133,6 +150,8 @@ pub fn router(service: Arc<dyn Service>, guarded: Guard, limits: Limits) -> Rout
         .with_state(service)
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
+        .layer(Extension(AllPlaces::new(&limits)))
+        .layer(compress::layer())
         .layer(CatchPanicLayer::custom(panic_to_problem))
         .layer(from_fn_with_state((Arc::new(guarded), limits), guard))
 }

@@ -8,11 +8,15 @@ mod announcement;
 mod check;
 mod collect;
 mod eligibility;
+mod event;
 mod health;
 mod inquiry;
 mod machine;
 mod result;
+mod result_form;
+mod result_query;
 mod secret;
+mod selected;
 mod session;
 mod settings;
 mod terminal;
@@ -28,6 +32,10 @@ pub use check::{
 };
 pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
+pub use event::{
+    CheckEvent, EndEvent, EndReason, Event, ExpiredEvent, HEARTBEAT, NoContent, ReadersEvent, ResultEvent,
+    SeenReader,
+};
 pub use health::{
     CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
     ReaderState, Readers, RetentionPart, UpstreamLink,
@@ -37,11 +45,14 @@ pub use inquiry::{
     InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
-pub use result::{
-    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, ResultSource, Validity,
-    ValidityCode, ValidityFilter, Withheld,
+pub use result::{EligibilityResult, Note, ResultSource, Validity, ValidityCode, ValidityFilter, Withheld};
+pub use result_form::{ExportQuery, ExportSummary, ExportedResults, OneQuery, ResultForm, ResultFormat};
+pub use result_query::{
+    ChangesQuery, CountQuery, ResultChanges, ResultCount, ResultPage, ResultQuery, ResultSearch,
+    SelectedChanges, SelectedPage,
 };
 pub use secret::SecretText;
+pub use selected::{ChangeList, OneResult, ResultList, SelectedResult};
 pub use session::{
     Role, Session, SessionEntry, SessionInfo, SessionQuery, SessionScope, Sessions, SignIn, SignInBegun,
     SignInClaim,

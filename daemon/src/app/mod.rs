@@ -11,6 +11,7 @@ pub mod checks;
 pub mod collect;
 pub mod credentials;
 pub mod enrolment;
+pub mod events;
 pub mod health;
 pub mod inquiries;
 pub mod machines;

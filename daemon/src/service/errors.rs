@@ -191,6 +191,7 @@ pub(super) fn results(error: ResultsError) -> ServiceError {
     match error {
         ResultsError::Forbidden => Code::ForbiddenRole.into(),
         ResultsError::NotFound => Code::ResultNotFound.into(),
+        ResultsError::UnknownPlace => super::query::bad_cursor(),
         ResultsError::Store(error) => store(error),
     }
 }

@@ -10,7 +10,7 @@ use super::wire::{jst, method};
 use super::{collect, errors};
 use crate::app::checks::Offer;
 use crate::app::health::{HealthView, Notice};
-use crate::app::ports::{CardService, DeskView, Origin, ReaderState, Renewal, StoreError};
+use crate::app::ports::{CardService, DeskView, Origin, ReaderState, ReaderView, Renewal, StoreError};
 use crate::app::retention::RetentionHealth;
 use crate::domain::breaker::Circuit;
 use crate::domain::clock::{Doubt, Trust};
@@ -26,15 +26,23 @@ pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
             .iter()
             .map(|reader| w::Reader {
                 name: reader.name.0.clone(),
-                state: match reader.state {
-                    ReaderState::Empty => w::ReaderState::Empty,
-                    ReaderState::Card(_) => w::ReaderState::Card,
-                    ReaderState::Mute => w::ReaderState::Mute,
-                    ReaderState::Unavailable => w::ReaderState::Unavailable,
-                },
+                state: reader_state(&reader.state),
                 check_id: None,
             })
             .collect(),
+    }
+}
+
+pub(super) fn seen_reader(reader: &ReaderView) -> w::SeenReader {
+    w::SeenReader { name: reader.name.0.clone(), state: reader_state(&reader.state) }
+}
+
+fn reader_state(state: &ReaderState) -> w::ReaderState {
+    match state {
+        ReaderState::Empty => w::ReaderState::Empty,
+        ReaderState::Card(_) => w::ReaderState::Card,
+        ReaderState::Mute => w::ReaderState::Mute,
+        ReaderState::Unavailable => w::ReaderState::Unavailable,
     }
 }
 

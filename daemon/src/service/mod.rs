@@ -5,12 +5,16 @@
 mod accounts;
 mod collect;
 mod errors;
+mod events;
+mod export;
 mod form;
 mod health;
 mod inquiry;
 mod query;
+mod results;
 mod wire;
 
+pub use events::SseForm;
 pub use form::JsonForm;
 
 use std::net::SocketAddr;
@@ -23,12 +27,14 @@ use api::service::{
 };
 use api::wire as w;
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::access::Actor;
 use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
+use crate::app::events::Events;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::machines::Machines;
@@ -61,7 +67,9 @@ pub struct UseCases {
     /// Checks.
     pub checks: Checks,
     /// Results.
-    pub results: Results,
+    pub results: Arc<Results>,
+    /// What happens, as it happens.
+    pub events: Events,
     /// Collecting what others of the facility confirmed.
     pub collect: Collect,
     /// Announcements.
@@ -74,6 +82,8 @@ pub struct UseCases {
     pub health: Health,
     /// Real or sandbox.
     pub origin: Origin,
+    /// Who waits answers at once when the program is to stop.
+    pub stopping: CancellationToken,
 }
 
 #[async_trait]
@@ -179,32 +189,6 @@ impl Service for UseCases {
 
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<w::Check> {
         answer_check(self.checks.cancel(&actor(caller), id).await)
-    }
-
-    async fn results(&self, caller: &Caller, query: w::ResultQuery) -> Answer<w::ResultPage> {
-        let (conditions, after, limit) = query::page(&query)?;
-        let (rows, next) =
-            self.results.page(&actor(caller), &conditions, after, limit).await.map_err(errors::results)?;
-        Ok(w::ResultPage {
-            results: rows.iter().map(wire::result).collect(),
-            next_cursor: next.map(|next| query::cursor(&query, next)),
-        })
-    }
-
-    async fn count_results(&self, caller: &Caller, query: w::ResultQuery) -> Answer<w::ResultCount> {
-        let conditions = query::conditions(&query)?;
-        let count = self.results.count(&actor(caller), &conditions).await.map_err(errors::results)?;
-        Ok(w::ResultCount { count: i64::try_from(count).unwrap_or(i64::MAX) })
-    }
-
-    async fn result(&self, caller: &Caller, id: i64) -> Answer<w::EligibilityResult> {
-        let result = self.results.one(&actor(caller), ResultId(id)).await.map_err(errors::results)?;
-        Ok(wire::result(&result))
-    }
-
-    async fn collect_results(&self, caller: &Caller) -> Answer<w::Collected> {
-        let report = self.collect.collect_now(&actor(caller)).await.map_err(errors::collect)?;
-        Ok(collect::collected(report))
     }
 
     async fn announcements(&self, caller: &Caller) -> Answer<w::AnnouncementList> {

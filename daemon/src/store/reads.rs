@@ -243,6 +243,14 @@ impl Store {
         self.results.read(reading).await.map(|(found, _)| found)
     }
 
+    /// Shows nothing of a result, so it may look at all of them.
+    pub(super) async fn read_newest(&self) -> Result<ResultId, StoreError> {
+        let sql = "SELECT coalesce(max(id), 0) FROM results";
+        let number = |row: &Row<'_>| row.get::<_, i64>(0).map_err(|e| read_failed(&e));
+        let found = self.results.read(move |db| rows(db, sql, &[], 1, number)).await?;
+        Ok(ResultId(first(found).unwrap_or(0)))
+    }
+
     pub(super) async fn read_page(
         &self,
         query: &ResultQuery,

@@ -266,6 +266,10 @@ impl ResultStore for Store {
         self.read_changes(after, limit).await
     }
 
+    async fn newest(&self) -> Result<ResultId, StoreError> {
+        self.read_newest().await
+    }
+
     fn news(&self) -> watch::Receiver<ResultsMark> {
         self.news.subscribe()
     }

@@ -43,6 +43,10 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("confirm_last_try", EndsIn("check.end")),
     ("cancel_check", EndsIn("check.end")),
     ("list_results", Writes("result.list")),
+    ("search_results", Writes("result.search")),
+    ("list_result_changes", Writes("result.changes")),
+    ("export_results", Writes("result.export")),
+    ("stream_events", Nothing("numbers, codes and names of devices, no person; reading what they tell of is written")),
     ("count_results", Writes("result.count")),
     ("get_result", Writes("result.read")),
     ("register_card_use", Writes("check.registration_consent")),
@@ -166,6 +170,23 @@ async fn each_operation_writes_what_was_decided_when_its_answer_is_there() {
     assert_eq!(log.expect("list_results").await, id.to_be_bytes(), "the answer's results are in its row");
     assert_eq!(open.visitor.get(&format!("/v1/results/{id}")).await.status, 200);
     assert_eq!(log.expect("get_result").await, id.to_be_bytes());
+    let search = json!({ "kana": "シカク" });
+    assert_eq!(open.visitor.post("/v1/results/search", &search).await.status, 200);
+    assert_eq!(log.expect("search_results").await, id.to_be_bytes());
+    for (operation, target) in [
+        ("list_result_changes", "/v1/results/changes?from_start=true"),
+        ("export_results", "/v1/results/export"),
+    ] {
+        assert_eq!(open.visitor.get(target).await.status, 200, "{target}");
+        assert_eq!(log.expect(operation).await, id.to_be_bytes());
+    }
+    let mut events = open.visitor.open("/v1/events", &[]).await;
+    events.until("event: readers").await.expect("events");
+    log.expect("stream_events").await;
+    for target in ["/v1/results", "/v1/results/count", &*format!("/v1/results/{id}")] {
+        assert_eq!(open.visitor.get_with(target, &[("If-None-Match", "*")]).await.status, 304, "{target}");
+        assert!(log.news().await.is_empty(), "nothing about a person left: {target}");
+    }
     let number = json!({ "inquiry_number": "K-1" });
     assert_eq!(open.visitor.put(&format!("/v1/results/{id}/inquiry-number"), &number).await.status, 200);
     assert_eq!(log.expect("set_inquiry_number").await, id.to_be_bytes());

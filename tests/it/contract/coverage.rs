@@ -28,7 +28,11 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
     let contract = Contract::committed();
     let servers = Servers {
         ordinary: Server::start(Limits::default()),
-        impatient: Server::start(Limits { request_timeout: Duration::from_millis(20), ..Limits::default() }),
+        impatient: Server::start(Limits {
+            request_timeout: Duration::from_millis(20),
+            changes_timeout: Duration::from_millis(20),
+            ..Limits::default()
+        }),
         full: Server::start(Limits { connections: 0, ..Limits::default() }),
     };
     let mut documented = BTreeSet::new();
@@ -194,6 +198,7 @@ fn body(operation: &Operation) -> Option<&'static str> {
         "set_inquiry_number_of_insurance" => Some(
             r#"{"inquiry_number":"K-1","insurance":{"insurer_number":"01139991","insured_identification_number":"1"}}"#,
         ),
+        "search_results" => Some(r#"{"name":"資格","from":"2026-07-01"}"#),
         "set_inquiry_numbers_in_bulk" => Some(r#"{"items":[{"inquiry_number":"K-1","result":42}]}"#),
         _ => None,
     }
@@ -209,7 +214,11 @@ fn target(operation: &Operation) -> String {
 impl Servers {
     async fn succeed(&self, operation: &Operation, status: u16) -> Reply {
         let server = &self.ordinary;
-        server.service.script(if status == 202 { Script::Accept } else { Script::Answer });
+        server.service.script(match status {
+            202 => Script::Accept,
+            304 => Script::Known,
+            _ => Script::Answer,
+        });
         let request = server.request(&operation.method, &target(operation), Some(TOKEN), body(operation));
         server.send(request).await
     }
@@ -238,6 +247,7 @@ impl Servers {
                 server.send(request).await
             }
             "invalid_request" => server.send(broken(server, operation)).await,
+            "not_acceptable" => server.send(plain.replacen("\r\n", "\r\naccept: image/png\r\n", 1)).await,
             "too_many_connections" => Raw::connect(self.full.address).await.unwrap().reply().await.unwrap(),
             "request_timeout" => {
                 let server = &self.impatient;
@@ -264,8 +274,12 @@ fn named(code: &str) -> Code {
     *Code::ALL.iter().find(|known| known.as_str() == code).unwrap()
 }
 
-/// A request that breaks the contract in body, query or path, whichever the operation has.
+/// A request that breaks the contract in body, query, header or path, whichever the operation has.
 fn broken(server: &Server, operation: &Operation) -> String {
+    if operation.id == "stream_events" {
+        let request = server.request(&operation.method, &target(operation), Some(TOKEN), None);
+        return request.replacen("\r\n", &format!("\r\nlast-event-id: {}\r\n", "x".repeat(65)), 1);
+    }
     let (target, body) = if operation.has_body {
         (target(operation), Some("{"))
     } else if operation.has_query {

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::{Arc, PoisonError};
 
 use api::codes::Code;
+use api::etag::{ETag, Tagged};
 use api::guard::Guard;
 use api::limits::Limits;
 use api::service::{
@@ -32,6 +33,8 @@ pub enum Script {
     Answer,
     /// With a full answer that says that the work goes on.
     Accept,
+    /// That the caller has the answer already.
+    Known,
     /// With this error.
     Fail(ServiceError),
     /// In a panic that carries a canary.
@@ -64,11 +67,19 @@ impl Scripted {
         matches!(*self.script.lock().unwrap_or_else(PoisonError::into_inner), Script::Accept)
     }
 
+    /// A tagged answer, or that the caller has it.
+    pub(super) async fn play_tagged<T>(&self, answer: T) -> Answer<Tagged<T>> {
+        let known = matches!(*self.script.lock().unwrap_or_else(PoisonError::into_inner), Script::Known);
+        let answer = self.play(answer).await?;
+        let etag = ETag::of(b"tag");
+        Ok(if known { Tagged::known(etag) } else { Tagged::new(etag, answer) })
+    }
+
     pub(super) async fn play<T>(&self, answer: T) -> Answer<T> {
         self.calls.send_modify(|calls| *calls += 1);
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match script {
-            Script::Answer | Script::Accept => Ok(answer),
+            Script::Answer | Script::Accept | Script::Known => Ok(answer),
             Script::Fail(error) => Err(error),
             Script::Panic => panic!("CANARY-PANIC"),
             Script::Hang => std::future::pending().await,
@@ -145,19 +156,6 @@ impl Service for Scripted {
         self.play(sample::failed_check()).await
     }
 
-    async fn results(&self, _: &Caller, _: wire::ResultQuery) -> Answer<wire::ResultPage> {
-        let results = vec![sample::full_result(), sample::withheld_result()];
-        self.play(wire::ResultPage { results, next_cursor: Some("bmV4dA".to_owned()) }).await
-    }
-
-    async fn count_results(&self, _: &Caller, _: wire::ResultQuery) -> Answer<wire::ResultCount> {
-        self.play(wire::ResultCount { count: 17 }).await
-    }
-
-    async fn result(&self, _: &Caller, id: i64) -> Answer<wire::EligibilityResult> {
-        self.play(wire::EligibilityResult { id, ..sample::full_result() }).await
-    }
-
     async fn set_inquiry_number(
         &self,
         _: &Caller,
@@ -191,10 +189,6 @@ impl Service for Scripted {
 
     async fn inquiry_bulk(&self, _: &Caller, id: i64, _: wire::BulkQuery) -> Answer<wire::BulkStand> {
         self.play(wire::BulkStand { receipt: id, ..sample::bulk_stand() }).await
-    }
-
-    async fn collect_results(&self, _: &Caller) -> Answer<wire::Collected> {
-        self.play(sample::collected()).await
     }
 
     async fn announcements(&self, _: &Caller) -> Answer<wire::AnnouncementList> {

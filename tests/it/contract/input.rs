@@ -19,7 +19,7 @@ fn assert_invalid(reply: &Reply, field: Option<&str>, case: &str) {
 
 #[tokio::test]
 async fn a_broken_body_is_refused_with_the_name_of_its_field() {
-    let sessions = "/v1/sessions";
+    let (sessions, search) = ("/v1/sessions", "/v1/results/search");
     let begin = "/v1/sessions/begin";
     let checks = "/v1/checks";
     let pin = "/v1/checks/c1/pin";
@@ -65,6 +65,15 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
         ),
         ("POST", "/v1/machines/enrol", format!("{{\"csr\":\"{CANARY}\"}}"), Some("code")),
         ("POST", "/v1/machines/renew", "{\"csr\":\"\"}".to_owned(), Some("csr")),
+        ("POST", search, format!("{{\"name\":[\"{CANARY}\"]}}"), Some("name")),
+        ("POST", search, format!("{{\"name\":\"{}\"}}", CANARY.repeat(11)), Some("name")),
+        ("POST", search, "{\"kana\":\"\"}".to_owned(), Some("kana")),
+        ("POST", search, format!("{{\"birthdate\":\"{CANARY}\"}}"), Some("birthdate")),
+        ("POST", search, format!("{{\"insurer_number\":\"{CANARY}\"}}"), Some("insurer_number")),
+        ("POST", search, format!("{{\"fields\":[\"{CANARY}\"]}}"), Some("fields")),
+        ("POST", search, "{\"fields\":[]}".to_owned(), Some("fields")),
+        ("POST", search, format!("{{\"address\":\"{CANARY}\"}}"), Some("address")),
+        ("POST", search, "{\"limit\":4711}".to_owned(), Some("limit")),
         ("POST", sessions, SIGN_IN.replace("\"code\"", "\"password\""), Some("password")),
         ("POST", sessions, SIGN_IN.replace("\"receipt\"", "\"\""), Some("account")),
         ("POST", sessions, SIGN_IN.replace("receipt", &CANARY.repeat(7)), Some("account")),
@@ -159,6 +168,19 @@ async fn a_broken_query_or_path_is_refused_with_the_name_of_its_field() {
         ("/v1/results?terminal=", Some("terminal")),
         ("/v1/results?name=CANARY4711", Some("name")),
         ("/v1/results?%E6%B0%8F%E5%90%8D=CANARY4711", None),
+        ("/v1/results?fields=", Some("fields")),
+        ("/v1/results?fields=id,CANARY4711", Some("fields")),
+        ("/v1/results?fields=eligibilities.CANARY4711", Some("fields")),
+        ("/v1/results/42?fields=validity.code", Some("fields")),
+        ("/v1/results/changes?wait=61", Some("wait")),
+        ("/v1/results/changes?wait=-1", Some("wait")),
+        ("/v1/results/changes?cursor=CANARY4711&from_start=true", Some("from_start")),
+        ("/v1/results/changes?cursor=", Some("cursor")),
+        ("/v1/results/export?limit=1001", Some("limit")),
+        ("/v1/results/export?after_id=0", Some("after_id")),
+        ("/v1/results/export?after_id=1&cursor=CANARY4711", Some("after_id")),
+        ("/v1/results/export?format=CANARY4711", Some("format")),
+        ("/v1/results/export?name=CANARY4711", Some("name")),
         ("/v1/sessions?scope=CANARY4711", Some("scope")),
         ("/v1/sessions?who=CANARY4711", Some("who")),
         ("/v1/results/count?cursor=CANARY4711", Some("cursor")),

@@ -73,12 +73,39 @@ impl Visitor {
 
     /// As [`Visitor::call`]; an error if the connection was refused.
     pub async fn try_call(&self, method: &str, target: &str, body: Option<&Value>) -> io::Result<Reply> {
+        let mut connection = self.send(method, target, &[], body).await?;
+        let reply = connection.reply().await?;
+        self.contract.check(method, target, &reply).expect("the answer keeps the contract");
+        Ok(reply)
+    }
+
+    /// GET with headers of one's own.
+    pub async fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Reply {
+        let reply = async { self.send("GET", target, headers, None).await?.reply().await };
+        let reply = reply.await.expect("the API answers");
+        self.contract.check("GET", target, &reply).expect("the answer keeps the contract");
+        reply
+    }
+
+    /// GET whose answer is read as it comes.
+    pub async fn open(&self, target: &str, headers: &[(&str, &str)]) -> Raw {
+        self.send("GET", target, headers, None).await.expect("the API accepts connections")
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> io::Result<Raw> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
         let terminal = self.terminal.as_ref().map(|token| format!("Shikaku-Terminal: {token}\r\n"));
         let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}{}{}\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}{}{more}{}\r\n{body}",
             self.api,
             token.unwrap_or_default(),
             terminal.unwrap_or_default(),
@@ -89,9 +116,7 @@ impl Visitor {
             None => Raw::connect(self.api).await?,
         };
         connection.send(request).await?;
-        let reply = connection.reply().await?;
-        self.contract.check(method, target, &reply).expect("the answer keeps the contract");
-        Ok(reply)
+        Ok(connection)
     }
 
     /// GET.

@@ -126,6 +126,10 @@ impl ResultStore for Store {
         Ok(Vec::new())
     }
 
+    async fn newest(&self) -> Result<ResultId, StoreError> {
+        Ok(ResultId(self.0.load(Ordering::Relaxed)))
+    }
+
     fn news(&self) -> watch::Receiver<ResultsMark> {
         let month = JstMonth::of(Timestamp::UNIX_EPOCH);
         watch::Sender::new(ResultsMark { change: 0, month }).subscribe()

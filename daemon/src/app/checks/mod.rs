@@ -7,16 +7,18 @@ mod drive;
 mod patience;
 mod reader_choice;
 mod registry;
+mod steps;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub use self::patience::Patience;
 pub(crate) use self::reader_choice::find_named;
 use self::registry::{Full, Registry};
+pub use self::steps::CheckStep;
 use super::access::{Action, Actor, Forbidden};
 use super::maintenance::MaintenanceCalendar;
 use super::ports::{
@@ -261,12 +263,18 @@ pub struct Offer {
 pub struct Checks {
     parts: ChecksParts,
     registry: Arc<Registry>,
+    steps: broadcast::Sender<CheckStep>,
 }
 
 impl Checks {
     /// No checks yet.
     pub fn new(parts: ChecksParts) -> Self {
-        Self { parts, registry: Arc::new(Registry::default()) }
+        Self { parts, registry: Arc::new(Registry::default()), steps: broadcast::Sender::new(steps::WAITING) }
+    }
+
+    /// The steps of every check, as they come.
+    pub fn steps(&self) -> broadcast::Sender<CheckStep> {
+        self.steps.clone()
     }
 
     /// The methods to offer, the default first, and whether a locked card may go on by sight.
@@ -313,6 +321,7 @@ impl Checks {
             Full::Checks => CreateError::TooMany,
         })?;
         let view = entry.view();
+        self.parts.tasks.start(steps::tell(entry.clone(), self.steps.clone()));
         self.parts.tasks.start(drive::run(self.parts.clone(), facts, course, stand, inputs, reservation));
         Ok(view)
     }

@@ -240,6 +240,9 @@ pub trait ResultStore: Send + Sync + 'static {
     /// `limit`. A result that changed twice comes once, with its last change.
     async fn changes(&self, after: i64, limit: u32) -> Result<Vec<ReadyResult>, StoreError>;
 
+    /// The highest number of a stored result, 0 if there is none; every later one is higher. The cut-off of an export.
+    async fn newest(&self) -> Result<ResultId, StoreError>;
+
     /// Where the stored results stand, from memory; changes after every commit that touched them, and when the month goes
     /// on. Whoever reads takes the mark first: then what he read is at least as new as his mark says.
     fn news(&self) -> watch::Receiver<ResultsMark>;
