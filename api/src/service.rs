@@ -119,6 +119,31 @@ pub struct Along {
     pub session: Option<wire::SecretText>,
 }
 
+/// The key with which a client names a request (`Idempotency-Key`); it may name somebody, so it is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// 8 to 128 visible ASCII characters but `"` and `\\`; in quotes, as RFC 8941 writes a string, or without.
+    pub fn parse(text: &str) -> Option<Self> {
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let key = quoted.unwrap_or(text);
+        let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        ((8..=128).contains(&key.len()) && key.bytes().all(allowed)).then(|| Self(key.to_owned()))
+    }
+
+    /// The key.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// What became of an inquiry number within the time of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum InquiryOutcome {
@@ -154,8 +179,15 @@ pub trait Service: AccountService {
     /// Ends the caller's session.
     async fn sign_out(&self, caller: &Caller) -> Answer<()>;
 
-    /// Starts a check and answers at once.
-    async fn create_check(&self, caller: &Caller, request: wire::NewCheck) -> Answer<wire::Check>;
+    /// Starts a check and answers at once. The same key with the same request, here and below, gets the answer of what
+    /// the first call did; [`Code::IdempotencyKeyReused`] with another request, [`Code::IdempotencyKeyInUse`] while the
+    /// first call lasts.
+    async fn create_check(
+        &self,
+        caller: &Caller,
+        request: wire::NewCheck,
+        key: Option<IdempotencyKey>,
+    ) -> Answer<wire::Check>;
 
     /// A check. With `after_revision`, waits up to `wait_seconds` (0 to 25) for a later revision or the end of the
     /// check, then answers with the check as it is.
@@ -205,6 +237,7 @@ pub trait Service: AccountService {
         caller: &Caller,
         id: i64,
         request: wire::InquiryNumber,
+        key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome>;
 
     /// Sets the inquiry number of the person with these insurance identifiers.
@@ -212,6 +245,7 @@ pub trait Service: AccountService {
         &self,
         caller: &Caller,
         request: wire::InquiryNumberOfInsurance,
+        key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome>;
 
     /// What became of a number that was taken in.
@@ -222,6 +256,7 @@ pub trait Service: AccountService {
         &self,
         caller: &Caller,
         request: wire::BulkInquiry,
+        key: Option<IdempotencyKey>,
     ) -> Answer<wire::BulkReceipt>;
 
     /// What became of a bulk.
@@ -243,4 +278,33 @@ pub trait Service: AccountService {
 
     /// The health of the program's parts.
     async fn health(&self, caller: &Caller) -> Answer<wire::Health>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_same_with_and_without_quotes_and_is_never_shown() {
+        let key = |text: &str| IdempotencyKey::parse(text).map(|key| key.expose().to_owned());
+        let uuid = "8e03978e-40d5-43dd-bc93-6894a57f9324";
+        assert_eq!(key(uuid).as_deref(), Some(uuid));
+        assert_eq!(key(&format!("\"{uuid}\"")).as_deref(), Some(uuid));
+        assert_eq!(key(&"k".repeat(128)), Some("k".repeat(128)));
+        assert!(!format!("{:?}", IdempotencyKey::parse(uuid)).contains("8e03"));
+        let long = "k".repeat(129);
+        for bad in [
+            "",
+            "\"\"",
+            "short-7",
+            "\"8e03978e",
+            "8e03978e\"",
+            "with space",
+            "back\\slash",
+            "番号番号番号",
+            &long,
+        ] {
+            assert_eq!(key(bad), None, "{bad}");
+        }
+    }
 }

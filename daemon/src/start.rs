@@ -24,6 +24,7 @@ use crate::app::checks::{Checks, ChecksParts};
 use crate::app::collect::{Collect, CollectParts};
 use crate::app::credentials::Credentials;
 use crate::app::health::Health;
+use crate::app::idempotency::Idempotency;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::machines::{Machines, MachinesError, MachinesParts};
 use crate::app::maintenance::MaintenanceCalendar;
@@ -381,9 +382,11 @@ async fn use_cases(
 ) -> Result<UseCases, StartError> {
     let Parts { clock, random, terminal_authentication, maintenance, tasks, retention } = parts;
     let origin = config.mode.origin();
+    let idempotency = Idempotency::new(store.clone());
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
         results: store.clone(),
+        idempotency: idempotency.clone(),
         link: central.clone(),
         clock: clock.clone(),
         random: random.clone(),
@@ -424,6 +427,7 @@ async fn use_cases(
             central: central.clone(),
             store: store.clone(),
             room: store.clone(),
+            idempotency,
             audit: store.clone(),
             clock: clock.clone(),
             random: random.clone(),

@@ -6,6 +6,7 @@ mod checks;
 mod collect;
 mod collect_news;
 mod download;
+mod idempotency;
 mod inquiry_numbers;
 mod inquiry_numbers_bulk;
 mod machines;

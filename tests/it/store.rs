@@ -7,6 +7,7 @@ mod anchor;
 mod audit;
 mod backup;
 mod collect;
+mod idempotency;
 mod keys;
 mod opening;
 mod queue;

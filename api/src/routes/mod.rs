@@ -17,9 +17,9 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{IntoParams, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -38,6 +38,23 @@ const TAG_SETTINGS: &str = "設定";
 const TAG_SYSTEM: &str = "稼働";
 
 type Reply<T> = Result<T, Refusal>;
+
+/// The header that names a request, for the document; [`crate::extract::Key`] reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its form is used")]
+struct IdempotencyHeader {
+    /// この要求の名前（UUIDなど。引用符と円記号を除く、見えるASCIIの8文字以上128文字以内）。応答を受け取れなかったときに
+    /// 同じ値で同じ要求を送り直すと、2度目は実行せず、1度目に行ったことの今の応答を返します。24時間、アカウントごとに有効です。
+    #[param(
+        rename = "Idempotency-Key",
+        nullable = false,
+        min_length = 8,
+        max_length = 130,
+        example = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+    )]
+    idempotency_key: Option<String>,
+}
 
 #[derive(OpenApi)]
 #[openapi(

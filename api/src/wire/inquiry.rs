@@ -7,7 +7,7 @@ use crate::codes::Code;
 use crate::words::words;
 
 /// 登録する照会番号。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InquiryNumber {
     /// 照会番号（1文字以上50文字以内。前後の空白と制御文字は使えません）。
@@ -16,7 +16,7 @@ pub struct InquiryNumber {
 }
 
 /// 保険者番号・記号・番号・枝番。患者を特定します。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Insurance {
     /// 保険者番号（数字8桁以内。8桁に満たないときは左に空白を補って扱います）。
@@ -34,7 +34,7 @@ pub struct Insurance {
 }
 
 /// 登録する照会番号と患者。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InquiryNumberOfInsurance {
     /// 照会番号（1文字以上50文字以内。前後の空白と制御文字は使えません）。
@@ -126,7 +126,7 @@ impl InquiryFailure {
 }
 
 /// 照会番号の一括登録。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkInquiry {
     /// 登録する照会番号（1件以上10,000件以内）。
@@ -135,7 +135,7 @@ pub struct BulkInquiry {
 }
 
 /// 一括登録の1件。患者は result と insurance のどちらか一方で指定します。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkInquiryItem {
     /// 照会番号（1文字以上50文字以内。前後の空白と制御文字は使えません）。

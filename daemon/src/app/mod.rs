@@ -11,6 +11,7 @@ pub mod checks;
 pub mod collect;
 pub mod credentials;
 pub mod health;
+pub mod idempotency;
 pub mod inquiries;
 pub mod machines;
 pub mod maintenance;

@@ -6,6 +6,7 @@ mod accounts;
 mod collect;
 mod errors;
 mod health;
+mod idempotency;
 mod inquiry;
 mod query;
 mod wire;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use api::codes::Code;
 use api::service::{
-    Along, Answer, Caller, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
 };
 use api::wire as w;
 use async_trait::async_trait;
@@ -125,7 +126,13 @@ impl Service for UseCases {
         self.sessions.sign_out(&session).await.map_err(errors::store)
     }
 
-    async fn create_check(&self, caller: &Caller, request: w::NewCheck) -> Answer<w::Check> {
+    async fn create_check(
+        &self,
+        caller: &Caller,
+        request: w::NewCheck,
+        key: Option<IdempotencyKey>,
+    ) -> Answer<w::Check> {
+        let keyed = idempotency::keyed(caller, key, "create_check", &request)?;
         let new = NewCheck {
             method: wire::method_from(request.method),
             terminal: request.terminal.map(TerminalId),
@@ -134,7 +141,7 @@ impl Service for UseCases {
             entered_by: request.entered_by.map(wire::entered_by_from),
             visual_after_lock_of: request.visual_after_lock_of,
         };
-        self.checks.create(&actor(caller), &new).await.map(wire::check).map_err(errors::create)
+        self.checks.create(&actor(caller), &new, keyed).await.map(wire::check).map_err(errors::create)
     }
 
     async fn check(
@@ -214,9 +221,11 @@ impl Service for UseCases {
         caller: &Caller,
         id: i64,
         request: w::InquiryNumber,
+        key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
+        let keyed = idempotency::keyed(caller, key, "set_inquiry_number", &(id, &request))?;
         let number = inquiry::number(&request.inquiry_number)?;
-        let registration = self.inquiries.set_for_result(&actor(caller), ResultId(id), &number).await;
+        let registration = self.inquiries.set_for_result(&actor(caller), ResultId(id), &number, keyed).await;
         Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
     }
 
@@ -224,10 +233,12 @@ impl Service for UseCases {
         &self,
         caller: &Caller,
         request: w::InquiryNumberOfInsurance,
+        key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
+        let keyed = idempotency::keyed(caller, key, "set_inquiry_number_of_insurance", &request)?;
         let number = inquiry::number(&request.inquiry_number)?;
         let person = inquiry::person(&request.insurance)?;
-        let registration = self.inquiries.set_for_person(&actor(caller), person, &number).await;
+        let registration = self.inquiries.set_for_person(&actor(caller), person, &number, keyed).await;
         Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
     }
 
@@ -240,10 +251,12 @@ impl Service for UseCases {
         &self,
         caller: &Caller,
         request: w::BulkInquiry,
+        key: Option<IdempotencyKey>,
     ) -> Answer<w::BulkReceipt> {
+        let keyed = idempotency::keyed(caller, key, "set_inquiry_numbers_in_bulk", &request)?;
         let items = inquiry::items(&request)?;
         let count = items.len();
-        let taken = self.inquiries.set_bulk(&actor(caller), items).await.map_err(errors::inquiry)?;
+        let taken = self.inquiries.set_bulk(&actor(caller), items, keyed).await.map_err(errors::inquiry)?;
         Ok(inquiry::receipt(taken, count))
     }
 

@@ -19,6 +19,7 @@ mod crypto;
 mod database;
 mod error;
 mod files;
+mod idempotency;
 mod inspect;
 mod job;
 mod keyring;
@@ -101,7 +102,8 @@ impl StoreConfig {
 }
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
-/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RetentionStore` and `StoreRoom`.
+/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RequestMemory`, `RetentionStore` and
+/// `StoreRoom`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

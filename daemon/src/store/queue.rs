@@ -10,10 +10,10 @@ use super::error::failed;
 use super::job::{self, Job};
 use super::results::set_number;
 use super::writer::{Tx, write};
-use super::{Store, audit};
+use super::{Store, audit, idempotency};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
-    Intake, PendingInquiry, StoreError,
+    Intake, Keyed, Made, PendingInquiry, StoreError,
 };
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -71,6 +71,7 @@ async fn insert_bulk(
     tx: &mut Tx,
     items: &[Result<Inquiry, InquiryFailure>],
     entry: &AuditEntry,
+    request: Option<&Keyed>,
 ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
     let intake = intake(tx.now_us)?;
     let bulk = BulkId(tx.next_id("inquiry_bulks").await?);
@@ -86,6 +87,9 @@ async fn insert_bulk(
     for (position, item) in (0..).zip(items) {
         let new = NewJob { place: Some((bulk, position)), actor: &entry.actor, intake, item: item.as_ref() };
         ids.push(insert(tx, new).await?);
+    }
+    if let Some(request) = request {
+        idempotency::remember(tx, request, &Made::Bulk(bulk)).await?;
     }
     audit::append(tx, entry, &[]).await?;
     Ok((bulk, ids, intake))
@@ -215,13 +219,21 @@ macro_rules! job_columns {
 
 #[async_trait]
 impl InquiryQueue for Store {
-    async fn take_in(&self, inquiry: &Inquiry, audit: &AuditEntry) -> Result<(JobId, Intake), StoreError> {
-        let (inquiry, entry) = (inquiry.clone(), audit.clone());
+    async fn take_in(
+        &self,
+        inquiry: &Inquiry,
+        audit: &AuditEntry,
+        request: Option<&Keyed>,
+    ) -> Result<(JobId, Intake), StoreError> {
+        let (inquiry, entry, request) = (inquiry.clone(), audit.clone(), request.cloned());
         write(&self.writer, move |tx| {
             Box::pin(async move {
                 let intake = intake(tx.now_us)?;
                 let new = NewJob { place: None, actor: &entry.actor, intake, item: Ok(&inquiry) };
                 let id = insert(tx, new).await?;
+                if let Some(request) = &request {
+                    idempotency::remember(tx, request, &Made::Job(id)).await?;
+                }
                 audit::append(tx, &entry, &[]).await?;
                 Ok((id, intake))
             })
@@ -233,9 +245,13 @@ impl InquiryQueue for Store {
         &self,
         items: &[Result<Inquiry, InquiryFailure>],
         audit: &AuditEntry,
+        request: Option<&Keyed>,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
-        let (items, entry) = (items.to_vec(), audit.clone());
-        write(&self.writer, move |tx| Box::pin(async move { insert_bulk(tx, &items, &entry).await })).await
+        let (items, entry, request) = (items.to_vec(), audit.clone(), request.cloned());
+        write(&self.writer, move |tx| {
+            Box::pin(async move { insert_bulk(tx, &items, &entry, request.as_ref()).await })
+        })
+        .await
     }
 
     async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError> {

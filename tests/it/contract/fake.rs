@@ -8,7 +8,7 @@ use api::codes::Code;
 use api::guard::Guard;
 use api::limits::Limits;
 use api::service::{
-    Along, Answer, Caller, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
 };
 use api::wire;
 use async_trait::async_trait;
@@ -111,7 +111,12 @@ impl Service for Scripted {
         self.play(()).await
     }
 
-    async fn create_check(&self, _: &Caller, request: wire::NewCheck) -> Answer<wire::Check> {
+    async fn create_check(
+        &self,
+        _: &Caller,
+        request: wire::NewCheck,
+        _: Option<IdempotencyKey>,
+    ) -> Answer<wire::Check> {
         self.play(wire::Check { method: request.method, ..sample::check() }).await
     }
 
@@ -163,6 +168,7 @@ impl Service for Scripted {
         _: &Caller,
         id: i64,
         request: wire::InquiryNumber,
+        _: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
         let outcome = sample::inquiry_outcome(self.accepts(), request.inquiry_number, id);
         self.play(outcome).await
@@ -172,6 +178,7 @@ impl Service for Scripted {
         &self,
         _: &Caller,
         request: wire::InquiryNumberOfInsurance,
+        _: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
         let outcome = sample::inquiry_outcome(self.accepts(), request.inquiry_number, 42);
         self.play(outcome).await
@@ -185,6 +192,7 @@ impl Service for Scripted {
         &self,
         _: &Caller,
         request: wire::BulkInquiry,
+        _: Option<IdempotencyKey>,
     ) -> Answer<wire::BulkReceipt> {
         self.play(sample::bulk_receipt(request.items.len())).await
     }

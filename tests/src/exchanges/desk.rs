@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use daemon::app::ports::{
     AuditEntry, BulkStand, CardCertificate, CardDesk, CardError, CardEvent, CardService, DeskView, Inquiry,
-    InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, Opening, PendingInquiry, ReaderName,
+    InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, Keyed, Opening, PendingInquiry, ReaderName,
     ReaderState, ReaderView, Settings, SignedChallenge, Signing, StoreError,
 };
 use daemon::domain::admission::SecuritySettings;
@@ -91,16 +91,22 @@ pub(super) struct OwnQueue(pub(super) Arc<Store>);
 
 #[async_trait]
 impl InquiryQueue for OwnQueue {
-    async fn take_in(&self, inquiry: &Inquiry, audit: &AuditEntry) -> Result<(JobId, Intake), StoreError> {
-        self.0.take_in(inquiry, audit).await
+    async fn take_in(
+        &self,
+        inquiry: &Inquiry,
+        audit: &AuditEntry,
+        request: Option<&Keyed>,
+    ) -> Result<(JobId, Intake), StoreError> {
+        self.0.take_in(inquiry, audit, request).await
     }
 
     async fn take_in_bulk(
         &self,
         items: &[Result<Inquiry, InquiryFailure>],
         audit: &AuditEntry,
+        request: Option<&Keyed>,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
-        self.0.take_in_bulk(items, audit).await
+        self.0.take_in_bulk(items, audit, request).await
     }
 
     async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError> {

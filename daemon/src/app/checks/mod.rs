@@ -3,6 +3,7 @@
 //! One task drives each check (module `drive`); a reader serves one active check at a time. A check holds no personal data:
 //! only the number of the stored result.
 
+mod begin;
 mod drive;
 mod reader_choice;
 mod registry;
@@ -14,12 +15,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::reader_choice::find_named;
-use self::registry::{Full, Registry};
+use self::registry::Registry;
 use super::access::{Action, Actor, Forbidden};
+use super::idempotency::{Begun, Idempotency, KeyError};
 use super::maintenance::MaintenanceCalendar;
 use super::ports::{
-    AuditEntry, AuditLog, AuditSource, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore,
-    Settings, StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
+    AuditEntry, AuditLog, AuditSource, CardCheck, CardDesk, Clock, Keyed, Made, Origin, Random, ReaderName,
+    ResultStore, Settings, StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
 use crate::domain::admission::{
@@ -91,6 +93,12 @@ pub enum CreateError {
     /// Too many checks at once.
     #[error("too many checks")]
     TooMany,
+    /// The request's key does not let it in.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The check that this key began is no longer known.
+    #[error("the check of this key is no longer known")]
+    Gone,
 }
 
 impl From<Forbidden> for CreateError {
@@ -224,6 +232,8 @@ pub struct ChecksParts {
     pub store: Arc<dyn ResultStore>,
     /// Whether there is space for a result: asked before a card is.
     pub room: Arc<dyn StoreRoom>,
+    /// Requests with a key.
+    pub idempotency: Idempotency,
     /// Where failures are recorded.
     pub audit: Arc<dyn AuditLog>,
     /// The security settings.
@@ -277,9 +287,19 @@ impl Checks {
         self.parts.terminal_authentication.is_some() || self.parts.central.accepts_unsigned_visual()
     }
 
-    /// Starts a check and reserves its reader.
-    pub async fn create(&self, actor: &Actor, new: &NewCheck) -> Result<CheckView, CreateError> {
+    /// Starts a check and reserves its reader; with a key, once.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        new: &NewCheck,
+        request: Option<Keyed>,
+    ) -> Result<CheckView, CreateError> {
         actor.may(Action::RunChecks)?;
+        let work = match self.parts.idempotency.begin(request).await? {
+            Begun::First(work) => work,
+            Begun::Again(Made::Check(id)) => return self.view(actor, &id).map_err(|_| CreateError::Gone),
+            Begun::Again(Made::Job(_) | Made::Bulk(_)) => return Err(KeyError::Reused.into()),
+        };
         self.parts.room.has_room()?;
         let terminal = self.terminal(new.terminal.as_ref())?;
         self.admit(new, &terminal.id, self.parts.settings.security().await?)?;
@@ -287,7 +307,7 @@ impl Checks {
         let others = self.readers_of_others(terminal);
         let reader = reader_choice::choose(&self.parts.desk.watch().borrow(), wanted, &others)?;
         self.record_exceptions(actor, new, &terminal.id).await?;
-        let facts = Arc::new(Facts {
+        let facts = Facts {
             id: data_encoding::BASE32_NOPAD.encode(&random_bytes::<16>(&*self.parts.random)).to_lowercase(),
             owner: actor.account.clone(),
             source: actor.source,
@@ -298,19 +318,16 @@ impl Checks {
             card_kind: new.card_kind,
             entered_by: new.entered_by,
             visual_after_lock_of: new.visual_after_lock_of.clone(),
+        };
+        let (parts, registry) = (self.parts.clone(), Arc::clone(&self.registry));
+        let Some(work) = work else { return begin::begin(parts, &registry, facts) };
+        // Whoever asked may go away: a check that is remembered must begin all the same.
+        let (done, begun) = oneshot::channel();
+        self.parts.tasks.start(async move {
+            // Nobody may be waiting any more.
+            let _ = done.send(begin::begin_once(parts, &registry, facts, &work).await);
         });
-        let course = new.method.course(self.parts.terminal_authentication.is_some());
-        let begin = Stand { revision: 1, phase: Phase::first(course), certificate: None, ended_at: None };
-        let (stand, watched) = watch::channel(begin);
-        let (sender, inputs) = mpsc::channel(4);
-        let entry = Arc::new(Entry { facts: facts.clone(), stand: watched, inputs: sender });
-        let reservation = self.registry.admit(entry.clone()).map_err(|full| match full {
-            Full::Reader => CreateError::ReaderBusy,
-            Full::Checks => CreateError::TooMany,
-        })?;
-        let view = entry.view();
-        self.parts.tasks.start(drive::run(self.parts.clone(), facts, course, stand, inputs, reservation));
-        Ok(view)
+        begun.await.map_err(|_| StoreError::Failed("the task that began the check ended early".to_owned()))?
     }
 
     fn admit(

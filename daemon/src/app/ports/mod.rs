@@ -9,6 +9,7 @@ mod backup;
 mod card;
 mod central;
 mod collect;
+mod idempotency;
 mod machines;
 mod queue;
 mod retention;
@@ -35,6 +36,7 @@ pub use central::{
     UpstreamStatus, UpstreamView,
 };
 pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
+pub use idempotency::{Keyed, Made, Remembered, RequestMemory};
 pub use machines::{
     CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Machine, MachineOffer,
     MachineStore,

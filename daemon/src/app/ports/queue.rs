@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::idempotency::Keyed;
 use super::store::{AuditEntry, StoreError};
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -120,15 +121,21 @@ pub struct BulkStand {
 /// its retention.
 #[async_trait]
 pub trait InquiryQueue: Send + Sync + 'static {
-    /// Takes a job in, with its audit row in the same transaction.
-    async fn take_in(&self, inquiry: &Inquiry, audit: &AuditEntry) -> Result<(JobId, Intake), StoreError>;
+    /// Takes a job in, with its audit row and the memory of the request in the same transaction.
+    async fn take_in(
+        &self,
+        inquiry: &Inquiry,
+        audit: &AuditEntry,
+        request: Option<&Keyed>,
+    ) -> Result<(JobId, Intake), StoreError>;
 
-    /// Takes a bulk in, all or nothing, with its audit row in the same transaction; items that cannot be sent have ended
-    /// already. Returns the jobs' numbers in the order of the items.
+    /// Takes a bulk in, all or nothing, with its audit row and the memory of the request in the same transaction; items
+    /// that cannot be sent have ended already. Returns the jobs' numbers in the order of the items.
     async fn take_in_bulk(
         &self,
         items: &[Result<Inquiry, InquiryFailure>],
         audit: &AuditEntry,
+        request: Option<&Keyed>,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError>;
 
     /// All jobs that have not ended, in the order in which they were taken in; one that cannot be read is left out.
