@@ -1,6 +1,7 @@
 //! Service: what the contract needs from the program behind it. Handlers see nothing else.
 
 mod accounts;
+mod upkeep;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 
 pub use accounts::AccountService;
+pub use upkeep::UpkeepService;
 
 use crate::codes::Code;
 use crate::wire;
@@ -158,7 +160,7 @@ pub type Answer<T> = Result<T, ServiceError>;
 
 /// The program behind the contract. It decides roles ([`Code::ForbiddenRole`]), writes the audit log, and never blocks.
 #[async_trait]
-pub trait Service: AccountService {
+pub trait Service: AccountService + UpkeepService {
     /// Signs in with all factors at once. Unknown account, wrong password, wrong or used code and a locked account get
     /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
     async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;
@@ -247,6 +249,13 @@ pub trait Service: AccountService {
         request: wire::InquiryNumberOfInsurance,
         key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome>;
+
+    /// What became of the numbers that were taken in, the newest first.
+    async fn inquiry_jobs(
+        &self,
+        caller: &Caller,
+        query: wire::InquiryJobQuery,
+    ) -> Answer<wire::InquiryJobPage>;
 
     /// What became of a number that was taken in.
     async fn inquiry_job(&self, caller: &Caller, id: i64) -> Answer<wire::InquiryJob>;

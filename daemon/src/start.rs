@@ -453,6 +453,8 @@ async fn use_cases(
         news: News { store: store.clone() },
         inquiries,
         settings: ChangeSettings { store: store.clone() },
+        review: review_audit(store, clock),
+        retention: retention.clone(),
         origin,
     })
 }

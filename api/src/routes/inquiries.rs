@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::{IdempotencyHeader, Reply, TAG_INQUIRIES};
 use crate::extract::{Id, Json, Key, Query, Session};
 use crate::responses::{
-    BulkErrors, BulkStandErrors, InquiryByInsuranceErrors, InquiryJobErrors, InquiryNumberErrors,
+    BulkErrors, BulkStandErrors, InquiryByInsuranceErrors, InquiryJobErrors, InquiryNumberErrors, QueryErrors,
 };
 use crate::service::{InquiryOutcome, Service};
 use crate::wire;
@@ -66,6 +66,22 @@ pub(super) async fn set_inquiry_number_of_insurance(
     Json(request): Json<wire::InquiryNumberOfInsurance>,
 ) -> Reply<InquiryOutcome> {
     Ok(service.set_inquiry_number_of_insurance(&caller, request, key).await?)
+}
+
+/// 照会番号の登録の一覧
+///
+/// 受け付けた日の翌月末まで参照できます。患者の情報は含みません。
+#[utoipa::path(
+    get, path = "/v1/inquiry-numbers", operation_id = "list_inquiry_jobs", tag = TAG_INQUIRIES,
+    security(("bearer" = [])), params(wire::InquiryJobQuery),
+    responses((status = 200, description = "受け付け（新しい順）。", body = wire::InquiryJobPage), QueryErrors)
+)]
+pub(super) async fn list_inquiry_jobs(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Query(query): Query<wire::InquiryJobQuery>,
+) -> Reply<Json<wire::InquiryJobPage>> {
+    Ok(Json(service.inquiry_jobs(&caller, query).await?))
 }
 
 /// 照会番号の登録の状態

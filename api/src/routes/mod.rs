@@ -9,6 +9,7 @@ mod sessions;
 mod settings;
 mod system;
 mod terminals;
+mod upkeep;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ struct IdempotencyHeader {
         (name = TAG_RESULTS, description = "資格確認結果の取得"),
         (name = TAG_INQUIRIES, description = "照会番号の登録（1件、一括）とその状態"),
         (name = TAG_SETTINGS, description = "施設の設定"),
-        (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、この定義書"),
+        (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、監査ログ、保存と消去、この定義書"),
     ),
     components(schemas(Problem, Code, Who)),
 )]
@@ -114,13 +115,15 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(results::get_result))
         .routes(routes!(results::collect_results))
         .routes(routes!(inquiries::set_inquiry_number))
-        .routes(routes!(inquiries::set_inquiry_number_of_insurance))
+        .routes(routes!(inquiries::list_inquiry_jobs, inquiries::set_inquiry_number_of_insurance))
         .routes(routes!(inquiries::get_inquiry_job))
         .routes(routes!(inquiries::set_inquiry_numbers_in_bulk))
         .routes(routes!(inquiries::get_inquiry_bulk))
         .routes(routes!(settings::get_security_settings, settings::set_security_settings))
         .routes(routes!(system::list_readers))
         .routes(routes!(system::get_health))
+        .routes(routes!(upkeep::list_audit))
+        .routes(routes!(upkeep::get_retention))
         .routes(routes!(system::list_announcements))
         .routes(routes!(system::get_liveness))
         .routes(routes!(system::get_openapi))

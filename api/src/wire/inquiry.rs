@@ -92,6 +92,10 @@ pub struct InquiryJob {
     /// 受け付けた日時（日本時間、RFC 3339）。
     #[schema(format = DateTime, example = "2026-07-08T12:00:00+09:00")]
     pub taken_at: String,
+    /// 一括登録で受け付けたときの受付番号。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 3)]
+    pub receipt: Option<i64>,
     /// 照会番号が付いた結果の番号。
     #[schema(example = json!([41, 42]))]
     pub results: Vec<i64>,
@@ -99,6 +103,45 @@ pub struct InquiryJob {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<InquiryFailure>,
+}
+
+words! {
+    /// どの状態の受け付けを取得するか。
+    InquiryJobFilter {
+        /// 送信を待っているか、送っているもの。
+        Queued = "queued",
+        /// 登録されたもの。
+        Registered = "registered",
+        /// 登録できなかったもの。
+        Failed = "failed",
+    }
+}
+
+/// どの受け付けを取得するか。
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct InquiryJobQuery {
+    /// 状態。省略するとすべてです。
+    #[param(nullable = false, inline, example = "failed")]
+    pub state: Option<InquiryJobFilter>,
+    /// この番号より前に受け付けたもの。前のページの next_before を渡してください。
+    #[param(nullable = false, minimum = 1, example = 42)]
+    pub before: Option<i64>,
+    /// 1ページの最大件数。省略すると100件です。
+    #[param(nullable = false, minimum = 1, maximum = 500, default = 100, example = 100)]
+    pub limit: Option<u32>,
+}
+
+/// 照会番号の登録の受け付けの1ページ（新しい順）。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InquiryJobPage {
+    /// 受け付け。
+    pub jobs: Vec<InquiryJob>,
+    /// 続きを取得するときの before。最後のページにはありません。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 42)]
+    pub next_before: Option<i64>,
 }
 
 /// 照会番号を登録できなかった理由。

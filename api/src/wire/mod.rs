@@ -16,6 +16,7 @@ mod secret;
 mod session;
 mod settings;
 mod terminal;
+mod upkeep;
 
 pub use account::{
     Account, AccountReset, AccountStatus, Accounts, Enrolment, NewAccount, PasswordChange, PasswordProof,
@@ -30,11 +31,12 @@ pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use health::{
     CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
-    ReaderState, Readers, RetentionPart, UpstreamLink,
+    ReaderState, Readers, RetentionPart, TerminalReader, UpstreamLink,
 };
 pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
-    InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
+    InquiryJob, InquiryJobFilter, InquiryJobPage, InquiryJobQuery, InquiryNumber, InquiryNumberOfInsurance,
+    InquiryNumberSet, InquiryState, Insurance,
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
 pub use result::{
@@ -50,3 +52,4 @@ pub use settings::SecuritySettings;
 pub use terminal::{
     EnrolledTerminal, EnrolledTerminals, EnrolmentCode, NewTerminal, TerminalEnrolment, TerminalToken,
 };
+pub use upkeep::{AuditPage, AuditQuery, AuditRow, LastPurge, RetainedMonth, RetentionStatus};

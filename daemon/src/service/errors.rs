@@ -163,6 +163,13 @@ pub(super) fn settings(error: SettingsError) -> ServiceError {
     }
 }
 
+pub(super) fn review(error: ReviewError) -> ServiceError {
+    match error {
+        ReviewError::Forbidden => Code::ForbiddenRole.into(),
+        ReviewError::Store(error) => store(error),
+    }
+}
+
 pub(super) fn collect(error: CollectError) -> ServiceError {
     match error {
         CollectError::Forbidden => Code::ForbiddenRole.into(),
@@ -195,6 +202,7 @@ pub(super) fn news(error: NewsError) -> ServiceError {
 
 pub(super) fn input(error: InputError) -> ServiceError {
     match error {
+        InputError::Forbidden => Code::ForbiddenRole.into(),
         InputError::NotFound => Code::CheckNotFound.into(),
         InputError::WrongPhase => Code::WrongPhase.into(),
         InputError::Store(error) => store(error),

@@ -9,6 +9,7 @@ mod health;
 mod idempotency;
 mod inquiry;
 mod query;
+mod upkeep;
 mod wire;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 use crate::app::access::Actor;
 use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
+use crate::app::audit::ReviewAudit;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
 use crate::app::health::Health;
@@ -33,6 +35,7 @@ use crate::app::machines::Machines;
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
+use crate::app::retention::Retention;
 use crate::app::sessions::{IDLE_LIMIT, Place, Session, Sessions, short};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::SignIn;
@@ -70,6 +73,10 @@ pub struct UseCases {
     pub settings: ChangeSettings,
     /// Health.
     pub health: Health,
+    /// The audit log.
+    pub review: ReviewAudit,
+    /// What is kept.
+    pub retention: Arc<Retention>,
     /// Real or sandbox.
     pub origin: Origin,
 }
@@ -242,6 +249,14 @@ impl Service for UseCases {
         Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
     }
 
+    async fn inquiry_jobs(&self, caller: &Caller, query: w::InquiryJobQuery) -> Answer<w::InquiryJobPage> {
+        let (state, before, limit) = inquiry::jobs_query(query);
+        let page = self.inquiries.jobs(&actor(caller), state, before, limit).await;
+        let (jobs, next) = page.map_err(errors::inquiry)?;
+        let jobs = jobs.iter().map(inquiry::job).collect();
+        Ok(w::InquiryJobPage { jobs, next_before: next.map(|id| id.0) })
+    }
+
     async fn inquiry_job(&self, caller: &Caller, id: i64) -> Answer<w::InquiryJob> {
         let job = self.inquiries.job(&actor(caller), JobId(id)).await.map_err(errors::inquiry)?;
         Ok(inquiry::job(&job))
@@ -274,6 +289,7 @@ impl Service for UseCases {
         for reader in &mut readers.readers {
             reader.check_id = self.checks.on_reader(&ReaderName(reader.name.clone()));
         }
+        readers.terminals = self.checks.terminals().into_iter().map(health::terminal).collect();
         Ok(readers)
     }
 

@@ -35,16 +35,10 @@ pub(super) fn page(query: &w::ResultQuery) -> Result<(ResultQuery, Option<PageAf
 
 /// The conditions alone.
 pub(super) fn conditions(query: &w::ResultQuery) -> Result<ResultQuery, ServiceError> {
-    let from = query.from.as_deref().map(|text| day("from", text)).transpose()?;
-    let to = query.to.as_deref().map(|text| day("to", text)).transpose()?;
-    if let (Some(from), Some(to)) = (from, to)
-        && from > to
-    {
-        return Err(bad("to", "to は from 以後の日付にしてください"));
-    }
+    let (from, until) = period(query.from.as_deref(), query.to.as_deref())?;
     Ok(ResultQuery {
-        from: from.map(|day| start("from", day)).transpose()?,
-        until: to.map(|day| start("to", day.tomorrow().map_err(|_| out_of_range("to"))?)).transpose()?,
+        from,
+        until,
         terminal: query.terminal.clone().map(TerminalId),
         validity: query.validity.map(|validity| match validity {
             w::ValidityFilter::Valid => Validity::Valid,
@@ -53,6 +47,22 @@ pub(super) fn conditions(query: &w::ResultQuery) -> Result<ResultQuery, ServiceE
             w::ValidityFilter::Multiple => Validity::Multiple,
         }),
     })
+}
+
+/// Japanese days, both ends included, as instants: from the first on, before the second.
+pub(super) fn period(
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ServiceError> {
+    let from = from.map(|text| day("from", text)).transpose()?;
+    let to = to.map(|text| day("to", text)).transpose()?;
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(bad("to", "to は from 以後の日付にしてください"));
+    }
+    let after = to.map(|day| start("to", day.tomorrow().map_err(|_| out_of_range("to"))?)).transpose()?;
+    Ok((from.map(|day| start("from", day)).transpose()?, after))
 }
 
 fn day(field: &'static str, text: &str) -> Result<Date, ServiceError> {

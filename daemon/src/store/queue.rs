@@ -13,7 +13,7 @@ use super::writer::{Tx, write};
 use super::{Store, audit, idempotency};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
-    Intake, Keyed, Made, PendingInquiry, StoreError,
+    Intake, JobState, Keyed, Made, PendingInquiry, StoreError,
 };
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -211,7 +211,7 @@ struct Bulk {
 macro_rules! job_columns {
     ($rest:literal) => {
         concat!(
-            "SELECT id, position, taken_at_us, state, failure, upstream_code, results FROM live_inquiry_jobs ",
+            "SELECT id, bulk_id, position, taken_at_us, state, failure, upstream_code, results FROM live_inquiry_jobs ",
             $rest
         )
     };
@@ -300,6 +300,30 @@ impl InquiryQueue for Store {
             .await
             .map_err(|e| failed(&e))?;
         found.map(Job::read).transpose()
+    }
+
+    async fn jobs(
+        &self,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<InquiryJob>, StoreError> {
+        let state = state.map(|state| match state {
+            JobState::Queued => "queued",
+            JobState::Registered => "registered",
+            JobState::Failed => "failed",
+        });
+        let found: Vec<Job> = sqlx::query_as(job_columns!(
+            "WHERE (?1 IS NULL OR state = ?1) AND id < ?2 AND expires_at_us > ?3 ORDER BY id DESC LIMIT ?4"
+        ))
+        .bind(state)
+        .bind(before.map_or(i64::MAX, |id| id.0))
+        .bind(self.clock.now_us())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|e| failed(&e))?;
+        found.into_iter().map(Job::read).collect()
     }
 
     async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError> {

@@ -102,7 +102,8 @@ async fn while_the_first_is_being_worked_on_the_second_is_told_to_wait() {
     assert_eq!((second.status, second.code().as_str()), (409, "idempotency_key_in_use"));
     assert_eq!(second.header("retry-after"), Some("1"));
     let first = first.await.expect("an answer");
-    assert_eq!(first.status, 202);
+    // The adapter may have asked again within its time and been answered.
+    assert!([200, 202].contains(&first.status), "{}", first.code());
     let third = keyed.put(NUMBERS, &of_taro("K-1")).await;
     assert_eq!(third.json()["job"], first.json()["job"]);
 }

@@ -184,6 +184,10 @@ impl Service for Scripted {
         self.play(outcome).await
     }
 
+    async fn inquiry_jobs(&self, _: &Caller, _: wire::InquiryJobQuery) -> Answer<wire::InquiryJobPage> {
+        self.play(wire::InquiryJobPage { jobs: vec![sample::failed_job()], next_before: Some(7) }).await
+    }
+
     async fn inquiry_job(&self, _: &Caller, id: i64) -> Answer<wire::InquiryJob> {
         self.play(wire::InquiryJob { job: id, ..sample::failed_job() }).await
     }

@@ -181,6 +181,10 @@ pub fn readers() -> wire::Readers {
         methods: vec![wire::Method::Visual, wire::Method::CardPin],
         visual_after_lock: true,
         readers: vec![reader("Reader 00 00", Some("c1".into())), reader("Reader 01 00", None)],
+        terminals: vec![wire::TerminalReader {
+            terminal: "uketsuke-1".to_owned(),
+            reader: Some("Reader 00 00".to_owned()),
+        }],
     }
 }
 
@@ -243,6 +247,7 @@ pub fn failed_job() -> wire::InquiryJob {
         job: 7,
         state: wire::InquiryState::Failed,
         taken_at: "2026-07-08T12:00:00+09:00".to_owned(),
+        receipt: Some(3),
         results: vec![41, 42],
         failure: Some(wire::InquiryFailure::new(Code::UpstreamRefused, Some("ASRV00001E".to_owned()))),
     }

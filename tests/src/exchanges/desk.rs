@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use daemon::app::ports::{
     AuditEntry, BulkStand, CardCertificate, CardDesk, CardError, CardEvent, CardService, DeskView, Inquiry,
-    InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, Keyed, Opening, PendingInquiry, ReaderName,
-    ReaderState, ReaderView, Settings, SignedChallenge, Signing, StoreError,
+    InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, JobState, Keyed, Opening, PendingInquiry,
+    ReaderName, ReaderState, ReaderView, Settings, SignedChallenge, Signing, StoreError,
 };
 use daemon::domain::admission::SecuritySettings;
 use daemon::domain::certificate::CertificateFacts;
@@ -123,6 +123,15 @@ impl InquiryQueue for OwnQueue {
 
     async fn job(&self, id: JobId) -> Result<Option<InquiryJob>, StoreError> {
         self.0.job(id).await
+    }
+
+    async fn jobs(
+        &self,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<InquiryJob>, StoreError> {
+        self.0.jobs(state, before, limit).await
     }
 
     async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError> {

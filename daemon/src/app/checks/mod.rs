@@ -110,6 +110,9 @@ impl From<Forbidden> for CreateError {
 /// Why an input to a check was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
+    /// The role does not allow it.
+    #[error("not allowed")]
+    Forbidden,
     /// No such check of this account.
     #[error("no such check")]
     NotFound,
@@ -119,6 +122,12 @@ pub enum InputError {
     /// It could not be recorded, which must come first; it can be given again.
     #[error(transparent)]
     Store(StoreError),
+}
+
+impl From<Forbidden> for InputError {
+    fn from(_: Forbidden) -> Self {
+        Self::Forbidden
+    }
 }
 
 /// A check as it stands.
@@ -467,7 +476,17 @@ impl Checks {
         self.registry.on_reader(reader)
     }
 
+    /// The terminals, and the reader that a check there would use now.
+    pub fn terminals(&self) -> Vec<(TerminalId, Option<ReaderName>)> {
+        let view = self.parts.desk.watch().borrow().clone();
+        let reader = |terminal: &Terminal| {
+            reader_choice::choose(&view, terminal.reader.as_ref(), &self.readers_of_others(terminal)).ok()
+        };
+        self.parts.terminals.iter().map(|terminal| (terminal.id.clone(), reader(terminal))).collect()
+    }
+
     fn find(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, InputError> {
+        actor.may(Action::RunChecks)?;
         self.registry.find(id).filter(|entry| entry.facts.owner == actor.account).ok_or(InputError::NotFound)
     }
 }

@@ -17,8 +17,8 @@ use tokio::sync::{Notify, RwLock, oneshot};
 use super::access::{Action, Actor, Forbidden};
 use super::idempotency::{Begun, Idempotency, KeyError, Work};
 use super::ports::{
-    AuditEntry, BulkStand, Clock, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Keyed, Made,
-    Random, ReceiptLink, ResultStore, StoreError, StoredResult,
+    AuditEntry, BulkStand, Clock, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, JobState,
+    Keyed, Made, Random, ReceiptLink, ResultStore, StoreError, StoredResult,
 };
 use super::tasks::Tasks;
 use crate::domain::check::ResultId;
@@ -258,6 +258,7 @@ impl Inquiries {
             Some(Ok(Err(_)) | Err(_)) | None => {
                 let job = InquiryJob {
                     id: ticket.id,
+                    bulk: None,
                     position: None,
                     taken_at: ticket.taken_at,
                     end: None,
@@ -306,6 +307,23 @@ impl Inquiries {
         actor.may(Action::SetInquiryNumbers)?;
         let job = self.0.parts.queue.job(id).await?.ok_or(InquiryError::NotFound)?;
         Ok(self.seen(job))
+    }
+
+    /// Jobs, the newest first, at most `limit` from before a job; besides, from where the next page goes on.
+    pub async fn jobs(
+        &self,
+        actor: &Actor,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<(Vec<JobView>, Option<JobId>), InquiryError> {
+        actor.may(Action::SetInquiryNumbers)?;
+        let mut jobs = self.0.parts.queue.jobs(state, before, limit.saturating_add(1)).await?;
+        let size = usize::try_from(limit).unwrap_or(usize::MAX);
+        let goes_on = jobs.len() > size;
+        jobs.truncate(size);
+        let next = jobs.last().map(|job| job.id).filter(|_| goes_on);
+        Ok((jobs.into_iter().map(|job| self.seen(job)).collect(), next))
     }
 
     /// One bulk, as it is now, with at most `limit` of its items from position `from` on.

@@ -42,7 +42,8 @@ pub use machines::{
     MachineStore,
 };
 pub use queue::{
-    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
+    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, JobState,
+    PendingInquiry,
 };
 pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreRoom};
 pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};

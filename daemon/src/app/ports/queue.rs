@@ -92,6 +92,8 @@ pub struct PendingInquiry {
 pub struct InquiryJob {
     /// Its number.
     pub id: JobId,
+    /// The bulk it came with.
+    pub bulk: Option<BulkId>,
     /// Its place in the bulk, from 0.
     pub position: Option<u32>,
     /// When it was taken in.
@@ -100,6 +102,17 @@ pub struct InquiryJob {
     pub end: Option<InquiryEnd>,
     /// The stored results that got the number.
     pub results: Vec<ResultId>,
+}
+
+/// Which jobs are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// On their way.
+    Queued,
+    /// Taken by the central system.
+    Registered,
+    /// Refused.
+    Failed,
 }
 
 /// What became of a bulk.
@@ -151,6 +164,14 @@ pub trait InquiryQueue: Send + Sync + 'static {
 
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<InquiryJob>, StoreError>;
+
+    /// Jobs, the newest first: at most `limit` from before a job.
+    async fn jobs(
+        &self,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<InquiryJob>, StoreError>;
 
     /// One bulk, with at most `limit` of its items from position `from` on.
     async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError>;
