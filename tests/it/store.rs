@@ -11,6 +11,7 @@ mod idempotency;
 mod keys;
 mod opening;
 mod queue;
+mod reads;
 mod refusals;
 mod restore;
 mod results;

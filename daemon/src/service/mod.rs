@@ -5,12 +5,15 @@
 mod accounts;
 mod collect;
 mod errors;
+mod form;
 mod health;
 mod idempotency;
 mod inquiry;
 mod query;
 mod upkeep;
 mod wire;
+
+pub use form::JsonForm;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use crate::app::ports::{PageAfter, ResultQuery, TerminalId};
+use crate::app::ports::{PageAfter, PersonFilter, ResultQuery, TerminalId};
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Validity;
 use crate::domain::retention::start_of_jst_day;
@@ -40,6 +40,8 @@ pub(super) fn conditions(query: &w::ResultQuery) -> Result<ResultQuery, ServiceE
         from,
         until,
         terminal: query.terminal.clone().map(TerminalId),
+        inquiry_number: None,
+        person: PersonFilter::default(),
         validity: query.validity.map(|validity| match validity {
             w::ValidityFilter::Valid => Validity::Valid,
             w::ValidityFilter::Invalid => Validity::Invalid,
