@@ -9,6 +9,7 @@ mod download;
 mod idempotency;
 mod inquiry_numbers;
 mod inquiry_numbers_bulk;
+mod inquiry_numbers_pending;
 mod machines;
 mod methods;
 mod people;

@@ -81,6 +81,30 @@ words! {
     }
 }
 
+words! {
+    /// 終わっていないか、失敗した照会番号の登録の状態。
+    PendingState {
+        /// 送信を待っているか、送っています。詳しくは GET /v1/inquiry-numbers/{job} で確認できます。
+        Queued = "queued",
+        /// 登録できませんでした。送り直されません。
+        Failed = "failed",
+    }
+}
+
+/// 患者の照会番号として受け付けたものの、まだ登録されていないもの。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PendingInquiryNumber {
+    /// 受け付けの番号。
+    #[schema(example = 7)]
+    pub job: i64,
+    /// 状態。
+    pub state: PendingState,
+    /// 登録できなかった理由。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failure: Option<InquiryFailure>,
+}
+
 /// 照会番号の登録の受け付け。患者の情報は含みません。
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InquiryJob {

@@ -36,7 +36,7 @@ pub use health::{
 pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
     InquiryJob, InquiryJobFilter, InquiryJobPage, InquiryJobQuery, InquiryNumber, InquiryNumberOfInsurance,
-    InquiryNumberSet, InquiryState, Insurance,
+    InquiryNumberSet, InquiryState, Insurance, PendingInquiryNumber, PendingState,
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
 pub use result::{

@@ -110,7 +110,7 @@ fn state(view: &JobView) -> (w::InquiryState, Option<w::InquiryFailure>) {
     }
 }
 
-fn failure(why: &InquiryFailure) -> w::InquiryFailure {
+pub(super) fn failure(why: &InquiryFailure) -> w::InquiryFailure {
     let upstream_code = match why {
         InquiryFailure::Refused { code } => Some(code.clone()),
         InquiryFailure::ResultNotFound

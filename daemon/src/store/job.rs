@@ -99,7 +99,8 @@ pub(super) fn failure_words(failure: &InquiryFailure) -> (&'static str, Option<S
     (failure.code(), upstream)
 }
 
-fn read_failure(word: &str, upstream_code: Option<String>) -> Option<InquiryFailure> {
+/// The failure of these columns.
+pub(super) fn read_failure(word: &str, upstream_code: Option<String>) -> Option<InquiryFailure> {
     let plain = [
         InquiryFailure::ResultNotFound,
         InquiryFailure::PersonUnknown,

@@ -28,6 +28,7 @@ mod machines;
 mod master;
 mod merge;
 mod news;
+mod pending;
 mod queue;
 mod readers;
 mod reads;

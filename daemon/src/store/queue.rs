@@ -8,9 +8,9 @@ use sqlx::FromRow;
 
 use super::error::failed;
 use super::job::{self, Job};
-use super::results::set_number;
+use super::results::person_index;
 use super::writer::{Tx, write};
-use super::{Store, audit, idempotency};
+use super::{Store, audit, idempotency, pending};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
     Intake, JobState, Keyed, Made, PendingInquiry, StoreError,
@@ -38,17 +38,19 @@ struct NewJob<'j> {
 async fn insert(tx: &mut Tx, new: NewJob<'_>) -> Result<JobId, StoreError> {
     let id = tx.next_id("inquiry_jobs").await?;
     let month = JstMonth::of(new.intake.taken_at);
-    let payload = match new.item {
+    let (payload, person) = match new.item {
         Ok(inquiry) => {
             let keys = tx.month_keys(month).await?;
-            Some(job::seal(&keys, tx.random.as_ref(), JobId(id), month, inquiry)?)
+            let payload = job::seal(&keys, tx.random.as_ref(), JobId(id), month, inquiry)?;
+            (Some(payload), Some(person_index(&keys, &inquiry.person.fingerprint())?))
         }
-        Err(_) => None,
+        Err(_) => (None, None),
     };
     let (failure, upstream_code) = new.item.err().map(job::failure_words).unzip();
     sqlx::query(
         "INSERT INTO inquiry_jobs (id, bulk_id, position, actor, taken_at_us, expires_at_us, month, state, failure, \
-         upstream_code, results, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11)",
+         upstream_code, results, payload, person_index) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11, ?12)",
     )
     .bind(id)
     .bind(new.place.map(|(bulk, _)| bulk.0))
@@ -61,9 +63,13 @@ async fn insert(tx: &mut Tx, new: NewJob<'_>) -> Result<JobId, StoreError> {
     .bind(failure)
     .bind(upstream_code.flatten())
     .bind(payload)
+    .bind(person)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
+    if let Ok(inquiry) = new.item {
+        pending::begin(tx, JobId(id), inquiry).await?;
+    }
     Ok(JobId(id))
 }
 
@@ -118,20 +124,18 @@ async fn end_one(
     .await
     .map_err(|e| failed(&e))?;
     let Some(open) = open else { return Ok(None) };
+    let inquiry = job::open(&tx.keyring, id, open.month, &open.payload)?;
     let (results, state, failure, upstream_code) = match end {
-        InquiryEnd::Registered => {
-            let inquiry = job::open(&tx.keyring, id, open.month, &open.payload)?;
-            let results = set_number(tx, Some(&inquiry.person), inquiry.result, &inquiry.number).await?;
-            (results, "registered", None, None)
-        }
+        InquiryEnd::Registered => (pending::set_number(tx, id, &inquiry).await?, "registered", None, None),
         InquiryEnd::Failed(failure) => {
+            pending::fail(tx, id, &inquiry, failure).await?;
             let (word, code) = job::failure_words(failure);
             (Vec::new(), "failed", Some(word), code)
         }
     };
     sqlx::query(
         "UPDATE inquiry_jobs SET state = ?1, failure = ?2, upstream_code = ?3, results = ?4, payload = NULL, \
-         receipt = NULL WHERE id = ?5",
+         person_index = NULL, receipt = NULL WHERE id = ?5",
     )
     .bind(state)
     .bind(failure)

@@ -56,7 +56,7 @@ pub(super) async fn wait_for(visitor: &Visitor, target: &str, fits: impl Fn(&Val
 
 /// Looks until the job has ended, moving the clock whenever it has not: a try that was on its way when the clock was moved
 /// may fail after that.
-async fn job_ends(clock: &HeldClock, visitor: &Visitor, job: &Value) -> Value {
+pub(super) async fn job_ends(clock: &HeldClock, visitor: &Visitor, job: &Value) -> Value {
     wait_for(visitor, &format!("/v1/inquiry-numbers/{job}"), |stand| {
         clock.advance(SignedDuration::from_secs(1));
         stand["state"] == "registered" || stand["state"] == "failed"
@@ -194,6 +194,11 @@ async fn conflicts_are_answered_as_such_and_nothing_is_sent() {
     let several = check(&open, "multiple").await;
     let ambiguous = set(&open.visitor, several, "K-2").await;
     assert_eq!((ambiguous.status, ambiguous.code().as_str()), (409, "inquiry_person_ambiguous"));
+    for nobody in ["not-found", "withheld-full"] {
+        let result = check(&open, nobody).await;
+        let unknown = set(&open.visitor, result, "K-2").await;
+        assert_eq!((unknown.status, unknown.code().as_str()), (422, "inquiry_person_unknown"), "{nobody}");
+    }
     let missing = set(&open.visitor, 999, "K-2").await;
     assert_eq!((missing.status, missing.code().as_str()), (404, "result_not_found"));
     for (field, value) in [

@@ -73,6 +73,7 @@ fn full() -> StoredResult {
         expires_at: expiry(processed_at),
         version: 3,
         inquiry_number: InquiryNumber::parse("カルテ7").ok(),
+        pending: None,
         content: NewResult {
             source: Source::Own { check_id: "CHECK".to_owned(), method: Method::CardPin },
             terminal: TerminalId("uketsuke-1".to_owned()),

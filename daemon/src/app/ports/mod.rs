@@ -50,6 +50,6 @@ pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreR
 pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};
 pub use settings::Settings;
 pub use store::{
-    AuditEntry, AuditLog, NewResult, Origin, Page, PageAfter, ReadyResult, ResultForm, ResultQuery,
-    ResultStore, ResultsMark, Source, StoreError, StoredResult, TerminalId,
+    AuditEntry, AuditLog, NewResult, Origin, Page, PageAfter, PendingNumber, ReadyResult, ResultForm,
+    ResultQuery, ResultStore, ResultsMark, Source, StoreError, StoredResult, TerminalId,
 };
