@@ -6,6 +6,7 @@ use api::service::ServiceError;
 use crate::app::access::Forbidden;
 use crate::app::accounts::{AccountsError, fault_text};
 use crate::app::announcements::NewsError;
+use crate::app::audit::ReviewError;
 use crate::app::checks::{CreateError, InputError};
 use crate::app::collect::{CollectError, RunError};
 use crate::app::credentials::CredentialsError;

@@ -10,7 +10,9 @@ use super::wire::{jst, method};
 use super::{collect, errors};
 use crate::app::checks::Offer;
 use crate::app::health::{HealthView, Notice};
-use crate::app::ports::{CardService, DeskView, Origin, ReaderState, Renewal, StoreError};
+use crate::app::ports::{
+    CardService, DeskView, Origin, ReaderName, ReaderState, Renewal, StoreError, TerminalId,
+};
 use crate::app::retention::RetentionHealth;
 use crate::domain::breaker::Circuit;
 use crate::domain::clock::{Doubt, Trust};

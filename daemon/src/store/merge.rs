@@ -8,6 +8,7 @@ use super::audit;
 use super::error::failed;
 use super::keyring::MonthKeys;
 use super::results::{INDEX_BYTES, Sealed, add, inquiry_index};
+use super::row::Marks;
 use super::writer::Tx;
 use super::{body, row};
 use crate::app::ports::{
