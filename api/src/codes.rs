@@ -347,6 +347,13 @@ codes! {
     /// The request breaks the contract.
     InvalidRequest = "invalid_request", BAD_REQUEST, Vendor, "リクエストの形式が正しくありません。",
         "field に示された項目を、openapi.yaml の定義に合わせてください。";
+    /// A request with the same key is being worked on.
+    IdempotencyKeyInUse = "idempotency_key_in_use", CONFLICT, Vendor, "同じ Idempotency-Key の要求を処理しています。",
+        "retry_after の秒数を待ってから、同じ要求を同じ Idempotency-Key で送り直してください。先の要求の結果が返ります。";
+    /// The key was used with another request.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, Vendor,
+        "この Idempotency-Key は、別の要求に使われています。",
+        "要求ごとに新しい Idempotency-Key（UUIDなど）を使い、送り直すときだけ同じ値にしてください。何も実行していません。";
     /// Not `application/json`.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, Vendor,
         "Content-Type が application/json ではありません。",

@@ -25,7 +25,7 @@ use crate::codes::Code;
 use crate::limits::Limits;
 use crate::problem::{Problem, Refusal};
 use crate::serve::Peer;
-use crate::service::{Along, Caller, PeerCertificate, Service};
+use crate::service::{Along, Caller, IdempotencyKey, PeerCertificate, Service};
 use crate::wire::SecretText;
 
 /// A part of a request that has rules beyond its types (lengths, ranges, date syntax).
@@ -88,6 +88,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
             certificate: peer_certificate(parts),
             session: bearer_token(&parts.headers).map(hidden),
         }))
+    }
+}
+
+/// The header in which a client names a request.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The key of a request, if it has one.
+pub(crate) struct Key(pub Option<IdempotencyKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let mut values = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
+        let key = match (values.next(), values.next()) {
+            (None, _) => return Ok(Self(None)),
+            (Some(value), None) => value.to_str().ok().and_then(IdempotencyKey::parse),
+            (Some(_), Some(_)) => None,
+        };
+        let wrong = || {
+            let rule = "引用符と円記号を除く、見える ASCII の8文字以上128文字以内で、1つだけ送ってください";
+            Problem::new(Code::InvalidRequest).field("Idempotency-Key").detail(rule)
+        };
+        Ok(Self(Some(key.ok_or_else(wrong)?)))
     }
 }
 

@@ -31,6 +31,9 @@ const INQUIRY: &[Code] = &[
     Code::UpstreamRefused,
 ];
 
+/// Codes of every operation that can be named by a key.
+const KEY: &[Code] = &[Code::IdempotencyKeyInUse, Code::IdempotencyKeyReused];
+
 fn document(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in groups.iter().copied().flatten() {
@@ -101,11 +104,12 @@ errors! {
     /// Of operations with a query.
     QueryErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest]];
     /// Of starting a check.
-    NewCheckErrors = [ALWAYS, WORK, SESSION, BODY, &[
+    NewCheckErrors = [ALWAYS, WORK, SESSION, BODY, KEY, &[
         Code::NoReader, Code::ReaderRequired, Code::ReaderBusy, Code::VisualNeedsTerminalMaterial,
         Code::UnknownTerminal, Code::CardServiceUnavailable,
         Code::CardServiceRefused, Code::ReaderUnavailable,
         Code::VisualWithoutPhoto, Code::PinOnFaceCard, Code::VisualDisabled, Code::VisualSwitchRefused,
+        Code::CheckNotFound,
     ]];
     /// Of operations without parameters but a body.
     BodyErrors = [ALWAYS, WORK, SESSION, BODY];
@@ -135,15 +139,15 @@ errors! {
         Code::UpstreamMalformed, Code::UpstreamRefused, Code::UpstreamRenegotiation,
     ]];
     /// Of setting the inquiry number of a result's person.
-    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY, &[
+    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, KEY, INQUIRY, &[
         Code::ResultNotFound, Code::InquiryPersonUnknown, Code::InquiryPersonAmbiguous,
     ]];
     /// Of setting the inquiry number of a person by insurance identifiers.
-    InquiryByInsuranceErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY];
+    InquiryByInsuranceErrors = [ALWAYS, WORK, SESSION, BODY, KEY, INQUIRY];
     /// Of reading what became of an inquiry number.
     InquiryJobErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::InquiryJobNotFound]];
     /// Of inquiry numbers in bulk.
-    BulkErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::InquiryNumberInvalid, Code::InquiryQueueFull]];
+    BulkErrors = [ALWAYS, WORK, SESSION, BODY, KEY, &[Code::InquiryNumberInvalid, Code::InquiryQueueFull]];
     /// Of reading what became of a bulk.
     BulkStandErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::InquiryJobNotFound]];
 }

@@ -188,6 +188,26 @@ impl Rules for wire::BulkInquiry {
     }
 }
 
+impl Rules for wire::InquiryJobQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("before", self.before.is_none_or(|before| before >= 1)),
+            ("limit", self.limit.is_none_or(|limit| (1..=500).contains(&limit))),
+        ])
+    }
+}
+
+impl Rules for wire::AuditQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("from", date(self.from.as_ref())),
+            ("to", date(self.to.as_ref())),
+            ("after", self.after.is_none_or(|after| after >= 0)),
+            ("limit", self.limit.is_none_or(|limit| (1..=500).contains(&limit))),
+        ])
+    }
+}
+
 impl Rules for wire::BulkQuery {
     fn broken(&self) -> Option<&'static str> {
         first_broken([

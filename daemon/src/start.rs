@@ -23,6 +23,7 @@ use crate::app::announcements::News;
 use crate::app::checks::Patience;
 use crate::app::collect::{Collect, CollectParts};
 use crate::app::health::Health;
+use crate::app::idempotency::Idempotency;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::machines::MachinesError;
 use crate::app::maintenance::MaintenanceCalendar;
@@ -329,9 +330,11 @@ async fn use_cases(
 ) -> Result<UseCases, StartError> {
     let Parts { clock, random, tasks, retention, .. } = parts;
     let origin = config.mode.origin();
+    let idempotency = Idempotency::new(store.clone());
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
         results: store.clone(),
+        idempotency: idempotency.clone(),
         link: central.clone(),
         clock: clock.clone(),
         random: random.clone(),
@@ -339,7 +342,7 @@ async fn use_cases(
     })
     .await?;
     inquiries.start();
-    let checks = desk::checks(config, parts, store, desk, central);
+    let checks = desk::checks(config, parts, store, desk, central, idempotency);
     let events = desk::events(parts, people, store, desk, &checks, collect);
     Ok(UseCases {
         sign_in: SignIn::new(SignInParts {
@@ -386,6 +389,8 @@ async fn use_cases(
         news: News { store: store.clone() },
         inquiries,
         settings: ChangeSettings { store: store.clone() },
+        review: review_audit(store, clock),
+        retention: retention.clone(),
         origin,
         stopping: tasks.stopping(),
     })

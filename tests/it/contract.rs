@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests: a panic is the failure")]
 
-mod coverage;
+pub mod coverage;
 mod document;
 mod fake;
 mod fake_accounts;
 mod fake_results;
+mod fake_upkeep;
 mod guard;
 mod input;
 mod listener;

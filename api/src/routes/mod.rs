@@ -11,6 +11,7 @@ mod sessions;
 mod settings;
 mod system;
 mod terminals;
+mod upkeep;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -19,9 +20,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{IntoParams, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -44,6 +45,23 @@ const TAG_SETTINGS: &str = "設定";
 const TAG_SYSTEM: &str = "稼働";
 
 type Reply<T> = Result<T, Refusal>;
+
+/// The header that names a request, for the document; [`crate::extract::Key`] reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its form is used")]
+struct IdempotencyHeader {
+    /// この要求の名前（UUIDなど。引用符と円記号を除く、見えるASCIIの8文字以上128文字以内）。応答を受け取れなかったときに
+    /// 同じ値で同じ要求を送り直すと、2度目は実行せず、1度目に行ったことの今の応答を返します。24時間、アカウントごとに有効です。
+    #[param(
+        rename = "Idempotency-Key",
+        nullable = false,
+        min_length = 8,
+        max_length = 130,
+        example = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+    )]
+    idempotency_key: Option<String>,
+}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -70,7 +88,7 @@ type Reply<T> = Result<T, Refusal>;
         (name = TAG_EVENTS, description = "結果、資格確認、カードリーダー、お知らせの変化を、起きたときに受け取る"),
         (name = TAG_INQUIRIES, description = "照会番号の登録（1件、一括）とその状態"),
         (name = TAG_SETTINGS, description = "施設の設定"),
-        (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、この定義書"),
+        (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、監査ログ、保存と消去、この定義書"),
     ),
     components(schemas(
         Problem, Code, Who, wire::ResultEvent, wire::CheckEvent, wire::ReadersEvent, wire::ExpiredEvent,
@@ -114,13 +132,15 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(results::collect_results))
         .routes(routes!(changes::stream_events))
         .routes(routes!(inquiries::set_inquiry_number))
-        .routes(routes!(inquiries::set_inquiry_number_of_insurance))
+        .routes(routes!(inquiries::list_inquiry_jobs, inquiries::set_inquiry_number_of_insurance))
         .routes(routes!(inquiries::get_inquiry_job))
         .routes(routes!(inquiries::set_inquiry_numbers_in_bulk))
         .routes(routes!(inquiries::get_inquiry_bulk))
         .routes(routes!(settings::get_security_settings, settings::set_security_settings))
         .routes(routes!(system::list_readers))
         .routes(routes!(system::get_health))
+        .routes(routes!(upkeep::list_audit))
+        .routes(routes!(upkeep::get_retention))
         .routes(routes!(system::list_announcements))
         .routes(routes!(system::get_liveness))
         .routes(routes!(system::get_openapi))

@@ -20,6 +20,7 @@ mod selected;
 mod session;
 mod settings;
 mod terminal;
+mod upkeep;
 
 pub use account::{
     Account, AccountReset, AccountStatus, Accounts, Enrolment, NewAccount, PasswordChange, PasswordProof,
@@ -38,11 +39,12 @@ pub use event::{
 };
 pub use health::{
     CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
-    ReaderState, Readers, RetentionPart, UpstreamLink,
+    ReaderState, Readers, RetentionPart, TerminalReader, UpstreamLink,
 };
 pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
-    InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
+    InquiryJob, InquiryJobFilter, InquiryJobPage, InquiryJobQuery, InquiryNumber, InquiryNumberOfInsurance,
+    InquiryNumberSet, InquiryState, Insurance, PendingInquiryNumber, PendingState,
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
 pub use result::{EligibilityResult, Note, ResultSource, Validity, ValidityCode, ValidityFilter, Withheld};
@@ -61,3 +63,4 @@ pub use settings::SecuritySettings;
 pub use terminal::{
     EnrolledTerminal, EnrolledTerminals, EnrolmentCode, NewTerminal, TerminalEnrolment, TerminalToken,
 };
+pub use upkeep::{AuditPage, AuditQuery, AuditRow, LastPurge, RetainedMonth, RetentionStatus};

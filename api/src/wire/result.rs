@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::words::words;
 
-use super::{Eligibility, Method};
+use super::{Eligibility, Method, PendingInquiryNumber};
 
 /// 資格確認結果。資格確認を行った日の翌月末まで参照できます。
 #[derive(Clone, Serialize, ToSchema)]
@@ -48,6 +48,10 @@ pub struct EligibilityResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "K-000123")]
     pub inquiry_number: Option<String>,
+    /// 最後に受け付けた照会番号の登録。登録されるとなくなります。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub inquiry_number_pending: Option<PendingInquiryNumber>,
     /// 正常な応答に付いていた知らせ。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod enrolment;
 pub mod events;
 pub mod health;
+pub mod idempotency;
 pub mod inquiries;
 pub mod machines;
 pub mod maintenance;

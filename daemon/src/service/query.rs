@@ -26,7 +26,7 @@ pub(super) type Conditions = [u8; 8];
 
 /// Conditions, start and size of a page.
 pub(super) fn page(query: &w::ResultQuery) -> Result<(ResultQuery, Option<PageAfter>, u32), ServiceError> {
-    let conditions = period(query.from.as_deref(), query.to.as_deref())?;
+    let conditions = of_period(query.from.as_deref(), query.to.as_deref())?;
     let conditions = narrowed(conditions, query.terminal.as_ref(), query.validity);
     let after = after(query.cursor.as_deref(), &digest(query))?;
     Ok((conditions, after, query.limit.unwrap_or(DEFAULT_LIMIT)))
@@ -34,7 +34,7 @@ pub(super) fn page(query: &w::ResultQuery) -> Result<(ResultQuery, Option<PageAf
 
 /// The conditions of a count.
 pub(super) fn count(query: &w::CountQuery) -> Result<ResultQuery, ServiceError> {
-    let conditions = period(query.from.as_deref(), query.to.as_deref())?;
+    let conditions = of_period(query.from.as_deref(), query.to.as_deref())?;
     Ok(narrowed(conditions, query.terminal.as_ref(), query.validity))
 }
 
@@ -42,7 +42,7 @@ pub(super) fn count(query: &w::CountQuery) -> Result<ResultQuery, ServiceError> 
 pub(super) fn search(
     search: &w::ResultSearch,
 ) -> Result<(ResultQuery, Option<PageAfter>, u32), ServiceError> {
-    let conditions = period(search.from.as_deref(), search.to.as_deref())?;
+    let conditions = of_period(search.from.as_deref(), search.to.as_deref())?;
     let personal = |text: &Option<w::SecretText>| text.as_ref().map(|text| Personal::new(text.expose()));
     let number = search.inquiry_number.as_ref().map(|number| InquiryNumber::parse(number.expose()));
     let birthdate = search.birthdate.as_ref().map(|text| day("birthdate", text.expose()));
@@ -62,7 +62,7 @@ pub(super) fn search(
 
 /// Conditions and start of an export.
 pub(super) fn export(query: &w::ExportQuery) -> Result<(ResultQuery, Start), ServiceError> {
-    let conditions = period(query.from.as_deref(), query.to.as_deref())?;
+    let conditions = of_period(query.from.as_deref(), query.to.as_deref())?;
     let conditions = narrowed(conditions, query.terminal.as_ref(), query.validity);
     let start = match (&query.cursor, query.after_id) {
         (Some(text), _) => read_export_cursor(text, &export_digest(query)).ok_or_else(bad_cursor)?,
@@ -72,19 +72,9 @@ pub(super) fn export(query: &w::ExportQuery) -> Result<(ResultQuery, Start), Ser
     Ok((conditions, start))
 }
 
-fn period(from: Option<&str>, to: Option<&str>) -> Result<ResultQuery, ServiceError> {
-    let from = from.map(|text| day("from", text)).transpose()?;
-    let to = to.map(|text| day("to", text)).transpose()?;
-    if let (Some(from), Some(to)) = (from, to)
-        && from > to
-    {
-        return Err(bad("to", "to は from 以後の日付にしてください"));
-    }
-    Ok(ResultQuery {
-        from: from.map(|day| start("from", day)).transpose()?,
-        until: to.map(|day| start("to", day.tomorrow().map_err(|_| out_of_range("to"))?)).transpose()?,
-        ..ResultQuery::default()
-    })
+fn of_period(from: Option<&str>, to: Option<&str>) -> Result<ResultQuery, ServiceError> {
+    let (from, until) = period(from, to)?;
+    Ok(ResultQuery { from, until, ..ResultQuery::default() })
 }
 
 fn narrowed(
@@ -102,6 +92,22 @@ fn narrowed(
         }),
         ..query
     }
+}
+
+/// Japanese days, both ends included, as instants: from the first on, before the second.
+pub(super) fn period(
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ServiceError> {
+    let from = from.map(|text| day("from", text)).transpose()?;
+    let to = to.map(|text| day("to", text)).transpose()?;
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(bad("to", "to は from 以後の日付にしてください"));
+    }
+    let after = to.map(|day| start("to", day.tomorrow().map_err(|_| out_of_range("to"))?)).transpose()?;
+    Ok((from.map(|day| start("from", day)).transpose()?, after))
 }
 
 fn day(field: &'static str, text: &str) -> Result<Date, ServiceError> {

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::errors;
 use crate::app::checks::{CertificateView, CheckView};
-use crate::app::ports::{Origin, Role, Source, StoredResult};
+use crate::app::ports::{Origin, PendingNumber, Role, Source, StoredResult};
 use crate::domain::admission::{CardKind, Consent, ConsentedBy, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
@@ -168,6 +168,7 @@ pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
         expires_at: jst(stored.expires_at),
         version: stored.version,
         inquiry_number: stored.inquiry_number.as_ref().map(|number| number.expose().to_owned()),
+        inquiry_number_pending: stored.pending.as_ref().map(pending),
         note: confirmation
             .note
             .as_ref()
@@ -175,6 +176,12 @@ pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
         withheld: withheld(&confirmation.eligibilities),
         eligibilities: confirmation.eligibilities.iter().map(eligibility).collect(),
     }
+}
+
+fn pending(pending: &PendingNumber) -> w::PendingInquiryNumber {
+    let failure = pending.failure.as_ref().map(super::inquiry::failure);
+    let state = if failure.is_some() { w::PendingState::Failed } else { w::PendingState::Queued };
+    w::PendingInquiryNumber { job: pending.job.0, state, failure }
 }
 
 fn validity(validity: &Validity) -> w::Validity {

@@ -6,6 +6,7 @@ use super::{Parts, People};
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::collect::Collect;
 use crate::app::events::{Events, EventsParts};
+use crate::app::idempotency::Idempotency;
 use crate::app::ports::CardDesk as _;
 use crate::card::desk::Desk;
 use crate::config::Config;
@@ -19,12 +20,14 @@ pub(super) fn checks(
     store: &Arc<Store>,
     desk: &Arc<Desk>,
     central: &Arc<Upstream>,
+    idempotency: Idempotency,
 ) -> Checks {
     Checks::new(ChecksParts {
         desk: desk.clone(),
         central: central.clone(),
         store: store.clone(),
         room: store.clone(),
+        idempotency,
         audit: store.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),

@@ -20,6 +20,7 @@ mod crypto;
 mod database;
 mod error;
 mod files;
+mod idempotency;
 mod inspect;
 mod job;
 mod keyring;
@@ -27,6 +28,7 @@ mod machines;
 mod master;
 mod merge;
 mod news;
+mod pending;
 mod queue;
 mod readers;
 mod reads;
@@ -107,7 +109,8 @@ impl StoreConfig {
 }
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
-/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RetentionStore` and `StoreRoom`.
+/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RequestMemory`, `RetentionStore` and
+/// `StoreRoom`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

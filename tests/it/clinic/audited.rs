@@ -53,6 +53,7 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("set_inquiry_number", Writes("inquiry_number.queued")),
     ("set_inquiry_number_of_insurance", Writes("inquiry_number.queued")),
     ("set_inquiry_numbers_in_bulk", Writes("inquiry_number.bulk_queued")),
+    ("list_inquiry_jobs", Nothing("numbers of results and codes, no person")),
     ("get_inquiry_job", Nothing("numbers of results and a code, no person")),
     ("get_inquiry_bulk", Nothing("numbers of results and codes, no person")),
     ("collect_results", Writes("results.collect")),
@@ -71,6 +72,8 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("unlock_account", Writes("account.unlock")),
     ("reset_account", WritesOneOf(&["account.reset_password", "account.reset_totp"])),
     ("remove_account", Writes("account.remove")),
+    ("list_audit", Writes("audit.viewed")),
+    ("get_retention", Nothing("counts of months, no person")),
     ("list_terminals", Nothing("names of devices")),
     ("offer_terminal", Writes("terminal.enrol_code")),
     ("enrol_terminal", Writes("terminal.enrol")),
@@ -213,6 +216,8 @@ async fn each_operation_about_staff_and_devices_writes_what_was_decided() {
     for (operation, target) in [
         ("list_accounts", "/v1/accounts"),
         ("list_terminals", "/v1/terminals"),
+        ("list_audit", "/v1/audit"),
+        ("get_retention", "/v1/retention"),
         ("list_sessions", "/v1/sessions?scope=all"),
         ("list_announcements", "/v1/announcements"),
     ] {

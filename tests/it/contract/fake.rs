@@ -9,7 +9,7 @@ use api::etag::{ETag, Tagged};
 use api::guard::Guard;
 use api::limits::Limits;
 use api::service::{
-    Along, Answer, Caller, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
 };
 use api::wire;
 use async_trait::async_trait;
@@ -122,7 +122,12 @@ impl Service for Scripted {
         self.play(()).await
     }
 
-    async fn create_check(&self, _: &Caller, request: wire::NewCheck) -> Answer<wire::Check> {
+    async fn create_check(
+        &self,
+        _: &Caller,
+        request: wire::NewCheck,
+        _: Option<IdempotencyKey>,
+    ) -> Answer<wire::Check> {
         self.play(wire::Check { method: request.method, ..sample::check() }).await
     }
 
@@ -161,6 +166,7 @@ impl Service for Scripted {
         _: &Caller,
         id: i64,
         request: wire::InquiryNumber,
+        _: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
         let outcome = sample::inquiry_outcome(self.accepts(), request.inquiry_number, id);
         self.play(outcome).await
@@ -170,9 +176,14 @@ impl Service for Scripted {
         &self,
         _: &Caller,
         request: wire::InquiryNumberOfInsurance,
+        _: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
         let outcome = sample::inquiry_outcome(self.accepts(), request.inquiry_number, 42);
         self.play(outcome).await
+    }
+
+    async fn inquiry_jobs(&self, _: &Caller, _: wire::InquiryJobQuery) -> Answer<wire::InquiryJobPage> {
+        self.play(wire::InquiryJobPage { jobs: vec![sample::failed_job()], next_before: Some(7) }).await
     }
 
     async fn inquiry_job(&self, _: &Caller, id: i64) -> Answer<wire::InquiryJob> {
@@ -183,6 +194,7 @@ impl Service for Scripted {
         &self,
         _: &Caller,
         request: wire::BulkInquiry,
+        _: Option<IdempotencyKey>,
     ) -> Answer<wire::BulkReceipt> {
         self.play(sample::bulk_receipt(request.items.len())).await
     }
