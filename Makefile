@@ -7,7 +7,7 @@ LONG ?=
 
 SECONDS_EACH = $(or $(SECONDS),15)
 
-.PHONY: help run test figures fuzz fmt lint docs deny openapi kanji deps-build deps-test
+.PHONY: help run test figures fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ openapi: deps-build ## Write openapi.yaml anew from the code
 
 kanji: deps-build ## Pack the reviewed tables of kanji reduction anew
 	UPDATE_KANJI=1 cargo test --locked -p harness --test it the_packed_table
+
+fhir: deps-test ## Judge the FHIR documents of the tests by validators that are not ours
+	tests/tools/fhir/check.sh
 
 deps-build:
 	@deploy/install-deps.sh build
