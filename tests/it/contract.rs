@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests: a panic is the failure")]
 
+mod compatible;
 mod coverage;
 mod document;
 mod fake;
@@ -9,4 +10,6 @@ mod fake_accounts;
 mod guard;
 mod input;
 mod listener;
+mod problems;
+mod roles;
 mod sample;

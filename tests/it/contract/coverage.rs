@@ -173,7 +173,7 @@ pub const SIGN_IN: &str =
 
 pub const CLAIM: &str = r#"{"institution_code":"1312345678","account":"receipt","password":"secret-pass"}"#;
 
-fn body(operation: &Operation) -> Option<&'static str> {
+pub(super) fn body(operation: &Operation) -> Option<&'static str> {
     match operation.id.as_str() {
         "sign_in" => Some(SIGN_IN),
         "create_check" => Some(r#"{"method":"card_pin","terminal":"uketsuke-1","reader":"Reader 00 00"}"#),
@@ -199,7 +199,7 @@ fn body(operation: &Operation) -> Option<&'static str> {
     }
 }
 
-fn target(operation: &Operation) -> String {
+pub(super) fn target(operation: &Operation) -> String {
     let numbered = ["/v1/results", "/v1/inquiry-numbers", "/v1/accounts"];
     let is_number = numbered.iter().any(|prefix| operation.path.starts_with(prefix));
     let id = if is_number { "42" } else { "c1" };

@@ -30,6 +30,21 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Its name where people type it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Challenge => "challenge",
+            Self::Confirm => "confirm",
+            Self::CardUseRegistration => "card-use-registration",
+            Self::Results => "results",
+            Self::InquiryNumber => "inquiry-number",
+            Self::Announcements => "announcements",
+            Self::InquiryBulk => "inquiry-bulk",
+            Self::InquiryBulkOutcome => "inquiry-bulk-outcome",
+        }
+    }
+
     /// Every endpoint with its path: the daemon's defaults.
     pub fn paths() -> [(Self, String); 9] {
         let paths = Paths::default();
@@ -80,6 +95,8 @@ pub enum Fault {
     WrongInstitution,
     /// Answers with more than any consumer reads.
     Oversized,
+    /// Closes the connection; nothing is processed.
+    Close,
 }
 
 /// Faults to come and requests seen, per endpoint.
@@ -89,6 +106,8 @@ pub(super) struct Script(Mutex<HashMap<Endpoint, Entry>>);
 #[derive(Debug, Default)]
 struct Entry {
     faults: VecDeque<Fault>,
+    /// What every further request meets.
+    standing: Option<Fault>,
     seen: usize,
 }
 
@@ -101,12 +120,23 @@ impl Script {
         self.entries().entry(endpoint).or_default().faults.push_back(fault);
     }
 
+    pub(super) fn stand(&self, endpoint: Endpoint, fault: Fault) {
+        self.entries().entry(endpoint).or_default().standing = Some(fault);
+    }
+
+    pub(super) fn mend(&self) {
+        for entry in self.entries().values_mut() {
+            entry.faults.clear();
+            entry.standing = None;
+        }
+    }
+
     /// Counts a request and takes its fault.
     pub(super) fn request(&self, endpoint: Endpoint) -> Option<Fault> {
         let mut entries = self.entries();
         let entry = entries.entry(endpoint).or_default();
         entry.seen += 1;
-        entry.faults.pop_front()
+        entry.faults.pop_front().or_else(|| entry.standing.clone())
     }
 
     pub(super) fn seen(&self, endpoint: Endpoint) -> usize {
@@ -123,14 +153,8 @@ impl std::str::FromStr for Endpoint {
     type Err = NotUnderstood;
 
     fn from_str(text: &str) -> Result<Self, NotUnderstood> {
-        match text {
-            "auth" => Ok(Self::Auth),
-            "challenge" => Ok(Self::Challenge),
-            "confirm" => Ok(Self::Confirm),
-            "results" => Ok(Self::Results),
-            "inquiry-number" => Ok(Self::InquiryNumber),
-            _ => Err(NotUnderstood("no such endpoint: auth, challenge, confirm, results, inquiry-number")),
-        }
+        let named = Self::paths().into_iter().find(|(endpoint, _)| endpoint.word() == text);
+        named.map(|(endpoint, _)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
     }
 }
 
@@ -163,6 +187,7 @@ impl std::str::FromStr for Fault {
             "wrong-echo" => Ok(Self::WrongEcho),
             "wrong-institution" => Ok(Self::WrongInstitution),
             "oversized" => Ok(Self::Oversized),
+            "close" => Ok(Self::Close),
             _ => Err(NotUnderstood("no such fault; SIMULATOR.md lists them")),
         }
     }
