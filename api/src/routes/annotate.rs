@@ -85,6 +85,8 @@ const ROLES: &[(&[Role], &[&str])] = &[
 struct Examples {
     request: Option<Value>,
     response: Option<Value>,
+    /// Of an answer 202 that is unlike the 200.
+    accepted: Option<Value>,
 }
 
 /// Adds roles and examples to every operation.
@@ -98,16 +100,17 @@ pub(super) fn annotate(document: &mut Document) {
             let roles = ExtensionsBuilder::new().add("x-roles", serde_json::json!(roles)).build();
             operation.extensions.get_or_insert_default().merge(roles);
         }
-        let Examples { request, response } = examples.remove(&id).unwrap_or_default();
+        let Examples { request, response, accepted } = examples.remove(&id).unwrap_or_default();
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             exemplify(body.content.values_mut(), request.as_ref());
         }
         let successes =
             operation.responses.responses.iter_mut().filter(|(status, _)| status.starts_with('2'));
-        for (_, answer) in successes {
+        for (status, answer) in successes {
+            let example = accepted.as_ref().filter(|_| status == "202").or(response.as_ref());
             if let RefOr::T(answer) = answer {
                 let json = answer.content.iter_mut().filter(|(kind, _)| *kind == "application/json");
-                exemplify(json.map(|(_, content)| content), response.as_ref());
+                exemplify(json.map(|(_, content)| content), example);
             }
         }
     }
