@@ -48,7 +48,8 @@ fn bare(document: &Value) -> Value {
         Value::Object(object) => {
             // A property can be called like a word of the document: what holds text is prose.
             let prose = |name: &str, value: &Value| {
-                is_error(name) || (["description", "summary", "title"].contains(&name) && value.is_string())
+                is_error(name)
+                    || (["description", "summary", "title"].contains(&name) && value.is_string())
                     || ["example", "examples"].contains(&name) && !value.is_object()
                     || name == "example"
                     || ["tags", "servers"].contains(&name)
