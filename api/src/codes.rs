@@ -37,6 +37,11 @@ macro_rules! codes {
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
+            /// What it means, in English, for documents.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii_start(),)+ }
+            }
+
             /// The code as it is written on the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests: a panic is the failure")]
 
+mod compatible;
 pub mod coverage;
 mod document;
 mod fake;
@@ -11,5 +12,7 @@ mod fake_upkeep;
 mod guard;
 mod input;
 mod listener;
+mod problems;
 mod reads;
+mod roles;
 mod sample;

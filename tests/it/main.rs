@@ -19,6 +19,7 @@ mod properties;
 mod queue;
 mod readers;
 mod readme;
+mod sandbox;
 mod schedules;
 mod shikakud;
 mod shikakud_alone;

@@ -36,6 +36,8 @@ pub struct Operation {
     pub has_query: bool,
     /// Every documented status with the problem codes it names.
     pub statuses: Vec<(u16, Vec<String>)>,
+    /// The roles whose accounts may call it.
+    pub roles: Vec<String>,
 }
 
 /// The committed contract, and which (operation, status) pairs were seen.
@@ -64,6 +66,16 @@ impl Contract {
             .flat_map(|(path, item)| methods(item).into_iter().map(move |entry| (path.clone(), entry)))
             .map(|(path, (method, operation))| read_operation(path, &method, &operation))
             .collect()
+    }
+
+    /// The document itself.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Holds a body against a schema of the document, closed.
+    pub fn holds(&self, schema: &Value, body: &Value) -> Result<(), String> {
+        self.fits(schema, body)
     }
 
     /// The (operation id, status) pairs seen so far.
@@ -200,6 +212,7 @@ fn read_operation(path: String, method: &str, operation: &Value) -> Operation {
         path,
         secured: operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()),
         has_body: operation.get("requestBody").is_some(),
+        roles: strings(&operation["x-roles"]),
         has_query: parameters.iter().any(|parameter| parameter["in"] == "query"),
         statuses: responses
             .iter()
@@ -210,6 +223,10 @@ fn read_operation(path: String, method: &str, operation: &Value) -> Operation {
             })
             .collect(),
     }
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
 }
 
 /// The problem codes that a description lists as `` `code`: title``.

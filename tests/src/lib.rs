@@ -20,5 +20,6 @@ pub mod pki;
 pub mod process;
 pub mod raw_http;
 pub mod retention;
+pub mod sandbox;
 pub mod schedules;
 pub mod upstream;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod changes;
+mod annotate;
 mod checks;
 mod export;
 mod inquiries;
@@ -77,7 +78,11 @@ struct IdempotencyHeader {
             メソッドは405（method_not_allowed）、大きすぎるヘッダーは本文のない431になります。\
             ヘッダーを5秒以内に送り終えない接続、使われないまま5秒たった接続は閉じます。\
             終了処理中のロングポーリングは、そのときの状態をすぐに返します。\n\n\
-            設定の api.tls が true のとき、同じアドレスでHTTPSだけを受け付けます（サーバー証明書は資格ブリッジの認証局のもの）。",
+            設定の api.tls が true のとき、同じアドレスでHTTPSだけを受け付けます（サーバー証明書は資格ブリッジの認証局のもの）。\n\n\
+            x-roles は、その操作を使えるアカウントの役割です。\n\n\
+            info.version はこの契約の版（セマンティックバージョニング）です。互換性のない変更は、1.0.0 より前は2つ目の数字、\
+            それからは1つ目の数字とパス（/v2）が変わるときにだけ行います。廃止する操作と項目は deprecated と記し、\
+            その操作の応答に Deprecation（RFC 9745）と Sunset（RFC 8594）のヘッダーを付け、少なくとも12か月は使えるままにします。",
     ),
     servers((url = "http://127.0.0.1:8787", description = "資格ブリッジを動かしているパソコン（既定のポート）")),
     tags(
@@ -90,8 +95,9 @@ struct IdempotencyHeader {
         (name = TAG_SETTINGS, description = "施設の設定"),
         (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、監査ログ、保存と消去、この定義書"),
     ),
+    // What only a parameter, an event or an error names is not found by itself.
     components(schemas(
-        Problem, Code, Who, wire::ResultEvent, wire::CheckEvent, wire::ReadersEvent, wire::ExpiredEvent,
+        Problem, Code, Who, wire::SessionScope, wire::ResultEvent, wire::CheckEvent, wire::ReadersEvent, wire::ExpiredEvent,
         wire::EndEvent,
     )),
 )]
@@ -149,6 +155,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
 /// The document (OpenAPI 3.1). Needs no state and no server.
 pub fn openapi() -> Document {
     let mut document = routes().into_openapi();
+    annotate::annotate(&mut document);
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("POST /v1/sessions で受け取ったトークン。"))

@@ -82,6 +82,8 @@ pub struct Plan {
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// Minutes from one collection of results to the next; 0: only on demand.
     pub collect_every_minutes: u32,
+    /// Whether the daemon follows that schedule by itself; scenarios that hold the clock hold the schedule as well.
+    pub collects_by_itself: bool,
     /// Most results in one answer of the central system.
     pub upstream_page_size: usize,
     /// The limits of the API's listener.
@@ -110,6 +112,7 @@ impl Plan {
             terminal_authentication: None,
             // Most scenarios count what the central system was asked.
             collect_every_minutes: 0,
+            collects_by_itself: false,
             upstream_page_size: 100,
             limits: Limits::default(),
             patience: Patience::default(),
@@ -133,6 +136,7 @@ pub struct Clinic {
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
     patience: Patience,
+    collects_by_itself: bool,
     /// What the kernel says of everybody's clock.
     pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
@@ -164,6 +168,7 @@ impl Clinic {
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
             patience: plan.patience,
+            collects_by_itself: plan.collects_by_itself,
             kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
@@ -197,7 +202,7 @@ impl Clinic {
             maintenance: self.maintenance.clone(),
             limits: self.limits,
             patience: self.patience,
-            collects_by_itself: false,
+            collects_by_itself: self.collects_by_itself,
         };
         let daemon = Daemon::start(&self.config, around).await?;
         self.api = daemon.api;
@@ -270,11 +275,16 @@ impl Clinic {
 
     /// What an account signs in with.
     pub fn credentials(&self, name: &str) -> Credentials {
-        self.credentials.get(name).cloned().expect("an account of this clinic")
+        self.find_credentials(name).cloned().expect("an account of this clinic")
+    }
+
+    /// The same, if there is such an account.
+    pub fn find_credentials(&self, name: &str) -> Option<&Credentials> {
+        self.credentials.get(name)
     }
 
     /// The daemon's retention; its task sleeps by the machine's clock, so scenarios call it themselves.
-    pub fn retention(&self) -> &Retention {
+    pub fn retention(&self) -> &Arc<Retention> {
         &self.daemon.as_ref().expect("the daemon runs").retention
     }
 

@@ -148,6 +148,14 @@ impl Visitor {
         self.sign_in_with(&credentials.body(&credentials.code(now))).await;
     }
 
+    /// As [`Visitor::sign_in`]; `false` if the code was used already.
+    pub async fn try_sign_in(&mut self, credentials: &Credentials) -> bool {
+        let now = u64::try_from(self.clock.now().as_second()).expect("after 1970");
+        let reply = self.post("/v1/sessions", &credentials.body(&credentials.code(now))).await;
+        self.token = reply.json()["token"].as_str().map(ToOwned::to_owned);
+        self.token.is_some()
+    }
+
     /// Signs in with a body of one's own and keeps the token.
     pub async fn sign_in_with(&mut self, body: &Value) {
         let reply = self.post("/v1/sessions", body).await;

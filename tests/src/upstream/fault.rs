@@ -31,18 +31,20 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// What each is called by hand.
-    pub const WORDS: [(&str, Self); 9] = [
-        ("auth", Self::Auth),
-        ("challenge", Self::Challenge),
-        ("confirm", Self::Confirm),
-        ("card-use-registration", Self::CardUseRegistration),
-        ("results", Self::Results),
-        ("inquiry-number", Self::InquiryNumber),
-        ("announcements", Self::Announcements),
-        ("inquiry-bulk", Self::InquiryBulk),
-        ("inquiry-bulk-outcome", Self::InquiryBulkOutcome),
-    ];
+    /// Its name where people type it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Challenge => "challenge",
+            Self::Confirm => "confirm",
+            Self::CardUseRegistration => "card-use-registration",
+            Self::Results => "results",
+            Self::InquiryNumber => "inquiry-number",
+            Self::Announcements => "announcements",
+            Self::InquiryBulk => "inquiry-bulk",
+            Self::InquiryBulkOutcome => "inquiry-bulk-outcome",
+        }
+    }
 
     /// Every endpoint with its path: the daemon's defaults.
     pub fn paths() -> [(Self, String); 9] {
@@ -94,6 +96,8 @@ pub enum Fault {
     WrongInstitution,
     /// Answers with more than any consumer reads.
     Oversized,
+    /// Closes the connection; nothing is processed.
+    Close,
 }
 
 /// Faults to come and requests seen, per endpoint.
@@ -106,6 +110,8 @@ pub(super) struct Script {
 #[derive(Debug, Default)]
 struct Entry {
     faults: VecDeque<Fault>,
+    /// What every further request meets.
+    standing: Option<Fault>,
     seen: usize,
 }
 
@@ -118,12 +124,23 @@ impl Script {
         self.entries().entry(endpoint).or_default().faults.push_back(fault);
     }
 
+    pub(super) fn stand(&self, endpoint: Endpoint, fault: Fault) {
+        self.entries().entry(endpoint).or_default().standing = Some(fault);
+    }
+
+    pub(super) fn mend(&self) {
+        for entry in self.entries().values_mut() {
+            entry.faults.clear();
+            entry.standing = None;
+        }
+    }
+
     /// Counts a request and takes its fault.
     pub(super) fn request(&self, endpoint: Endpoint) -> Option<Fault> {
         let mut entries = self.entries();
         let entry = entries.entry(endpoint).or_default();
         entry.seen += 1;
-        let fault = entry.faults.pop_front();
+        let fault = entry.faults.pop_front().or_else(|| entry.standing.clone());
         drop(entries);
         self.asked.notify_waiters();
         fault
@@ -154,8 +171,8 @@ impl std::str::FromStr for Endpoint {
     type Err = NotUnderstood;
 
     fn from_str(text: &str) -> Result<Self, NotUnderstood> {
-        let named = Self::WORDS.into_iter().find(|(word, _)| *word == text);
-        named.map(|(_, endpoint)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
+        let named = Self::paths().into_iter().find(|(endpoint, _)| endpoint.word() == text);
+        named.map(|(endpoint, _)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
     }
 }
 
@@ -188,6 +205,7 @@ impl std::str::FromStr for Fault {
             "wrong-echo" => Ok(Self::WrongEcho),
             "wrong-institution" => Ok(Self::WrongInstitution),
             "oversized" => Ok(Self::Oversized),
+            "close" => Ok(Self::Close),
             _ => Err(NotUnderstood("no such fault; SIMULATOR.md lists them")),
         }
     }

@@ -174,6 +174,28 @@ impl SimUpstream {
         self.shared.script.push(endpoint, fault);
     }
 
+    /// Lets every further request to an endpoint meet a fault, until [`SimUpstream::mend`].
+    pub fn break_down(&self, endpoint: Endpoint, fault: Fault) {
+        self.shared.script.stand(endpoint, fault);
+    }
+
+    /// Closes every connection, those that are open at their next request.
+    pub fn go_down(&self) {
+        for (endpoint, _) in Endpoint::paths() {
+            self.break_down(endpoint, Fault::Close);
+        }
+        self.refuse_connections(usize::MAX);
+    }
+
+    /// Takes every fault back that has not happened yet, and opens again. Announcements stay.
+    pub fn mend(&self) {
+        self.shared.script.mend();
+        self.refuse_connections(0);
+        self.hang_connections(0);
+        self.set_maintenance(false);
+        self.set_date_ahead(0);
+    }
+
     /// Closes the next `count` connections before TLS.
     pub fn refuse_connections(&self, count: usize) {
         self.shared.traffic.refuse.store(count, Ordering::SeqCst);
