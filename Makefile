@@ -19,7 +19,7 @@ test: deps-test ## Everything: unit, contract, scenarios, real pcscd with virtua
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --all-targets
 
-figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store or upstream; LONG=1: more rounds)
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream or api; LONG=1: more rounds)
 	cargo build --quiet --locked --release -p daemon --bin shikakud
 	cargo build --quiet --locked --release -p harness --bin sim-card --bin sim-upstream --bin store-worker --bin figures
 	target/release/figures --only $(ONLY) $(if $(LONG),--long,)

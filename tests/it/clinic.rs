@@ -8,6 +8,7 @@ mod collect_news;
 mod download;
 mod inquiry_numbers;
 mod inquiry_numbers_bulk;
+mod lan;
 mod machines;
 mod methods;
 mod people;

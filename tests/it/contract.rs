@@ -9,4 +9,5 @@ mod fake_accounts;
 mod guard;
 mod input;
 mod listener;
+mod listeners;
 mod sample;

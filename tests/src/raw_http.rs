@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -61,8 +62,17 @@ impl Raw {
 
     /// Connects over TLS; the server must be this address.
     pub async fn connect_tls(address: SocketAddr, tls: Arc<ClientConfig>) -> io::Result<Self> {
+        Self::connect_tls_to(address, address.ip().into(), tls).await
+    }
+
+    /// Connects over TLS to a server that must be of this name.
+    pub async fn connect_tls_to(
+        address: SocketAddr,
+        name: ServerName<'static>,
+        tls: Arc<ClientConfig>,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
-        let stream = TlsConnector::from(tls).connect(address.ip().into(), stream).await?;
+        let stream = TlsConnector::from(tls).connect(name, stream).await?;
         Ok(Self { stream: Box::new(stream), received: Vec::new() })
     }
 
@@ -87,6 +97,34 @@ impl Raw {
         })
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// Reads the first line of an answer, whatever comes after it.
+    pub async fn first_line(&mut self) -> io::Result<String> {
+        let reading = async {
+            loop {
+                if let Some(end) = self.received.windows(2).position(|two| two == b"\r\n") {
+                    return Ok(String::from_utf8_lossy(&self.received[..end]).into_owned());
+                }
+                if self.stream.read_buf(&mut self.received).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        };
+        timeout(PATIENCE, reading).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// What came back first: the start of an answer, or nothing if the connection was closed without one.
+    pub async fn answered(&mut self) -> io::Result<Vec<u8>> {
+        match self.first_line().await {
+            Err(error)
+                if error.kind() != io::ErrorKind::UnexpectedEof
+                    && error.kind() != io::ErrorKind::ConnectionReset =>
+            {
+                Err(error)
+            }
+            _ => Ok(self.received.clone()),
+        }
     }
 
     /// Waits until the other side has closed, and returns what it sent before; a reset counts as closed.

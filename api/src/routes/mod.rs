@@ -13,9 +13,9 @@ mod terminals;
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
@@ -26,7 +26,9 @@ use utoipa_axum::routes;
 use crate::codes::{Code, Who};
 use crate::guard::{Guard, guard};
 use crate::limits::Limits;
+use crate::listeners::{self, Elsewhere, Listener, only_what_is_here};
 use crate::problem::{Problem, Refusal};
+use crate::rates::Rates;
 use crate::service::Service;
 
 const TAG_SESSIONS: &str = "セッション";
@@ -50,9 +52,18 @@ type Reply<T> = Result<T, Refusal>;
             メソッドは405（method_not_allowed）、大きすぎるヘッダーは本文のない431になります。\
             ヘッダーを5秒以内に送り終えない接続、使われないまま5秒たった接続は閉じます。\
             終了処理中のロングポーリングは、そのときの状態をすぐに返します。\n\n\
-            設定の api.tls が true のとき、同じアドレスでHTTPSだけを受け付けます（サーバー証明書は資格ブリッジの認証局のもの）。",
+            設定の api.tls が true のとき、同じアドレスでHTTPSだけを受け付けます（サーバー証明書は資格ブリッジの認証局のもの）。\n\n\
+            設定に [lan] があるとき、別のパソコンのレセコンのために、LANのアドレスでもHTTPSで待ち受けます。\
+            登録されたクライアント証明書が要ります。操作の x-listeners は、その操作を使える待ち受けです\
+            （loopback：資格ブリッジのパソコンの中、lan：LAN）。ほかの待ち受けでは404（not_found）になります。\n\n\
+            要求はアカウントごとに数え、多すぎると429（rate_limited）になります。\
+            応答を5秒以上受け取らない接続、本文を5秒以内に（長い本文は1秒に64 KiB以上で）送り終えない要求は打ち切ります。",
     ),
-    servers((url = "http://127.0.0.1:8787", description = "資格ブリッジを動かしているパソコン（既定のポート）")),
+    servers(
+        (url = "http://127.0.0.1:8787", description = "資格ブリッジを動かしているパソコン（既定のポート）"),
+        (url = "https://{host}:8788", description = "LANの別のパソコンから（設定 [lan]、クライアント証明書が必要）",
+            variables(("host" = (default = "shikaku-bridge.local", description = "設定 lan.hosts の名前かアドレス")))),
+    ),
     tags(
         (name = TAG_SESSIONS, description = "ログインとログアウト"),
         (name = TAG_ACCOUNTS, description = "アカウント、認証アプリ、端末の登録"),
@@ -116,6 +127,7 @@ pub fn openapi() -> Document {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("POST /v1/sessions で受け取ったトークン。"))
         .build();
+    document.paths.paths.values_mut().for_each(listeners::document);
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
     document
 }
@@ -126,13 +138,15 @@ pub fn openapi_yaml() -> String {
     openapi().to_yaml().unwrap_or_default()
 }
 
-/// The whole API behind its guard. The service's futures may be dropped at any await: the client left or time ran out.
-pub fn router(service: Arc<dyn Service>, guarded: Guard, limits: Limits) -> Router {
-    let (router, _) = routes().split_for_parts();
+/// What a listener serves, behind its guard. The service's futures may be dropped at any await: the client left or time ran out.
+pub fn router(service: Arc<dyn Service>, listener: Listener, guarded: Guard, limits: Limits) -> Router {
+    let (router, document) = routes().split_for_parts();
     router
         .with_state(service)
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
+        .layer(Extension(Arc::new(Rates::new(&limits))))
+        .layer(from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here))
         .layer(CatchPanicLayer::custom(panic_to_problem))
         .layer(from_fn_with_state((Arc::new(guarded), limits), guard))
 }

@@ -115,6 +115,7 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         collect_every_minutes: 5,
         upstream_page_size: 100,
         limits: api::limits::Limits::default(),
+        lan_hosts: Vec::new(),
         accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
     }
 }
