@@ -89,6 +89,7 @@ pub fn foreign_hosts(port: u16) -> Vec<String> {
         "localhost.localdomain",
         "localhost.local",
         "xn--localhost",
+        "xn--lcalhost-9cg",
         "lоcalhost",
         "127。0。0。1",
         "null",
