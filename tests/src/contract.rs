@@ -263,8 +263,8 @@ fn read_operation(path: String, method: &str, operation: &Value) -> Operation {
         has_query: parameters.iter().any(|parameter| parameter["in"] == "query"),
         listeners: operation["x-listeners"]
             .as_array()
-            .expect("an operation has x-listeners")
-            .iter()
+            .into_iter()
+            .flatten()
             .filter_map(|word| word.as_str().map(ToOwned::to_owned))
             .collect(),
         statuses: responses
