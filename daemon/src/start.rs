@@ -46,7 +46,7 @@ use crate::config::{Config, ConfigError};
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
 use crate::pki::{self, Certificates, TlsError};
-use crate::service::UseCases;
+use crate::service::{JsonForm, UseCases};
 use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
@@ -482,7 +482,8 @@ pub(crate) async fn open_store(
     random: &Arc<dyn Random>,
     tasks: &Tasks,
 ) -> Result<Store, StartError> {
-    let store = Store::open(&store_paths(config), clock.clone(), random.clone(), tasks).await?;
+    let store =
+        Store::open(&store_paths(config), clock.clone(), random.clone(), Arc::new(JsonForm), tasks).await?;
     if let Err(error) = claim_mode(&config.store.directory, config.mode.word()) {
         store.close().await;
         return Err(error.into());

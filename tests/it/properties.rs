@@ -6,6 +6,7 @@ use daemon::domain::breaker::{Admission, Breaker, Circuit};
 use daemon::domain::eligibility::{Eligibility, Field, format_date, parse_date};
 use daemon::domain::identifiers::{InquiryNumber, InstitutionCode};
 use daemon::domain::lockout::{Verdict, verdict};
+use daemon::domain::person_search::{PersonFilter, fold_kana, fold_name};
 use daemon::domain::personal::{Personal, Pin};
 use daemon::domain::remarks::{disclosure, remarks};
 use daemon::domain::retention::{JstMonth, expiry, jst_day};
@@ -124,5 +125,63 @@ proptest! {
         for (_, value) in eligibility.iter().filter(|(_, value)| value.expose().chars().count() > 8) {
             prop_assert!(!debug.contains(value.expose()));
         }
+    }
+}
+
+/// Kana as a receipt computer may send it: each as hiragana or katakana, small or large, in full or half width.
+fn kana() -> impl Strategy<Value = (String, String)> {
+    let spellings = [
+        ("あ", "ア", "ｱ"),
+        ("か", "カ", "ｶ"),
+        ("が", "ガ", "ｶﾞ"),
+        ("ぱ", "パ", "ﾊﾟ"),
+        ("し", "シ", "ｼ"),
+        ("ゔ", "ヴ", "ｳﾞ"),
+        ("ゃ", "ャ", "ｬ"),
+        ("や", "ヤ", "ﾔ"),
+        ("っ", "ッ", "ｯ"),
+        ("ん", "ン", "ﾝ"),
+        ("ー", "ー", "ｰ"),
+        ("　", " ", ""),
+    ];
+    prop::collection::vec((0..spellings.len(), 0_usize..3, 0_usize..3), 0..12).prop_map(move |letters| {
+        let spell = |(index, one, other): &(usize, usize, usize)| {
+            let (hiragana, katakana, half) = spellings[*index];
+            let ways = [hiragana, katakana, half];
+            (ways[*one], ways[*other])
+        };
+        letters.iter().map(spell).unzip()
+    })
+}
+
+proptest! {
+    /// Folding twice is folding once, whatever the text.
+    #[test]
+    fn folding_a_name_leaves_nothing_to_fold(text in any::<String>()) {
+        for fold in [fold_name, fold_kana] {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once);
+        }
+    }
+
+    #[test]
+    fn all_spellings_of_kana_fold_to_one((one, other) in kana(), rest in "[ァ-ヶ]{0,4}") {
+        prop_assert_eq!(fold_kana(&one), fold_kana(&other));
+        let longer = [one.as_str(), &rest].concat();
+        prop_assert!(fold_kana(&longer).starts_with(&fold_kana(&other)));
+        let folded = fold_kana(&one);
+        prop_assert!(folded.chars().all(|letter| !"ァィゥェォッャュョヮヵヶ".contains(letter)));
+    }
+
+    /// A person is found by every beginning of the own name, spaces or not, and never by more than it.
+    #[test]
+    fn a_name_is_found_by_each_of_its_beginnings(name in "[一-龠ぁ-んァ-ヶ 　A-Za-zＡ-Ｚ]{1,12}", length in 0_usize..12) {
+        let begin: String = name.chars().take(length).collect();
+        let person = Eligibility::from_fields([(Field::Name, Personal::new(name.clone()))]);
+        let by = |text: String| PersonFilter { name: Some(Personal::new(text)), ..PersonFilter::default() }.prepare();
+        let (spaced, longer) = ([" ", &begin, "　"].concat(), [&name, "鬱"].concat());
+        prop_assert!(by(begin).finds(std::slice::from_ref(&person)));
+        prop_assert!(by(spaced).finds(std::slice::from_ref(&person)));
+        prop_assert!(!by(longer).finds(&[person]));
     }
 }

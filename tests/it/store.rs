@@ -10,6 +10,7 @@ mod collect;
 mod keys;
 mod opening;
 mod queue;
+mod reads;
 mod refusals;
 mod restore;
 mod results;

@@ -13,6 +13,7 @@ pub mod front_desk;
 pub mod fuzz_targets;
 pub mod hostile;
 pub mod ifd_driver;
+pub mod kanji;
 pub mod lane;
 pub mod outage;
 pub mod personas;

@@ -59,7 +59,10 @@ pub async fn eight_hours(an_hour: u32) -> Outage {
         readers: 2,
         anchor: None,
     };
-    let store = Store::open(&config, clock.clone(), random.clone(), &tasks).await.expect("the store opens");
+    let store =
+        Store::open(&config, clock.clone(), random.clone(), Arc::new(daemon::service::JsonForm), &tasks)
+            .await
+            .expect("the store opens");
     let store = Arc::new(store);
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),

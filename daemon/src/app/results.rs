@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::access::{Action, Actor, Forbidden};
 use super::ports::{
-    AuditEntry, AuditLog, PageAfter, Random, RequestId, ResultQuery, ResultStore, StoreError, StoredResult,
-    random_bytes,
+    AuditEntry, AuditLog, Page, PageAfter, Random, RequestId, ResultQuery, ResultStore, StoreError,
+    StoredResult, random_bytes,
 };
 use crate::domain::check::ResultId;
 
@@ -57,12 +57,7 @@ impl Results {
         limit: u32,
     ) -> Result<(Vec<StoredResult>, Option<PageAfter>), ResultsError> {
         actor.may(Action::ReadResults)?;
-        let mut rows = self.store.page(query, after, limit.saturating_add(1)).await?;
-        let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            rows.pop();
-        }
-        let next = if more { rows.last().map(page_after) } else { None };
+        let Page { rows, next } = self.store.page(query, after, limit).await?;
         let ids = rows.iter().map(|row| row.id).collect();
         self.audit.append(&entry(actor, "result.list", query, ids)).await?;
         Ok((rows, next))
@@ -79,10 +74,6 @@ impl Results {
         self.audit.append(&entry).await?;
         found.ok_or(ResultsError::NotFound)
     }
-}
-
-fn page_after(row: &StoredResult) -> PageAfter {
-    PageAfter { checked_at_us: row.content.confirmation.processed_at.as_microsecond(), id: row.id }
 }
 
 fn entry(actor: &Actor, action: &'static str, query: &ResultQuery, results: Vec<ResultId>) -> AuditEntry {

@@ -16,6 +16,7 @@ pub mod lockout;
 pub mod maintenance;
 pub mod merge;
 pub mod password;
+pub mod person_search;
 pub mod personal;
 pub mod queue;
 pub mod remarks;

@@ -5,10 +5,13 @@
 mod accounts;
 mod collect;
 mod errors;
+mod form;
 mod health;
 mod inquiry;
 mod query;
 mod wire;
+
+pub use form::JsonForm;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

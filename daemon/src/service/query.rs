@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use crate::app::ports::{PageAfter, ResultQuery, TerminalId};
+use crate::app::ports::{PageAfter, PersonFilter, ResultQuery, TerminalId};
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Validity;
 use crate::domain::retention::start_of_jst_day;
@@ -46,6 +46,8 @@ pub(super) fn conditions(query: &w::ResultQuery) -> Result<ResultQuery, ServiceE
         from: from.map(|day| start("from", day)).transpose()?,
         until: to.map(|day| start("to", day.tomorrow().map_err(|_| out_of_range("to"))?)).transpose()?,
         terminal: query.terminal.clone().map(TerminalId),
+        inquiry_number: None,
+        person: PersonFilter::default(),
         validity: query.validity.map(|validity| match validity {
             w::ValidityFilter::Valid => Validity::Valid,
             w::ValidityFilter::Invalid => Validity::Invalid,

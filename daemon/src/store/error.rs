@@ -119,6 +119,17 @@ pub(super) fn failed(error: &sqlx::Error) -> StoreError {
     }
 }
 
+/// Maps an error of a read. A row's own values are never in it: columns are read by number.
+pub(super) fn read_failed(error: &rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::DiskFull => {
+            StoreError::DiskFull
+        }
+        rusqlite::Error::SqliteFailure(_, Some(message)) => StoreError::Failed(message.clone()),
+        other => StoreError::Failed(other.to_string()),
+    }
+}
+
 impl From<sqlx::Error> for OpenError {
     fn from(error: sqlx::Error) -> Self {
         match primary_code(&error) {

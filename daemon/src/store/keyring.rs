@@ -62,6 +62,8 @@ pub(super) struct MonthKeys {
     root: Key,
     /// Seals payloads.
     pub(super) payload: Key,
+    /// Seals results as they are sent.
+    pub(super) body: Key,
     /// Blind index of insurance identifiers.
     pub(super) person: Key,
     /// Blind index of inquiry numbers.
@@ -76,6 +78,7 @@ impl MonthKeys {
     fn new(root: Key) -> Result<Self, CryptoError> {
         Ok(Self {
             payload: root.derive("results payload")?,
+            body: root.derive("results body")?,
             person: root.derive("results person index")?,
             inquiry: root.derive("results inquiry index")?,
             upstream: root.derive("results upstream index")?,

@@ -8,8 +8,8 @@ use super::audit;
 use super::error::failed;
 use super::keyring::MonthKeys;
 use super::results::{INDEX_BYTES, Sealed, add, inquiry_index};
-use super::row;
 use super::writer::Tx;
+use super::{body, row};
 use crate::app::ports::{
     AuditEntry, Batch, LinkedResult, Merged, NewResult, Source, StoreError, StoredResult, TerminalId,
 };
@@ -69,9 +69,10 @@ pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultI
     let number = received_inquiry_number(&content.confirmation).or_else(|| stored.inquiry_number.clone());
     let mut place = row.sealed.place()?;
     place.version += 1;
+    let change = tx.next_change().await?;
     sqlx::query(
         "UPDATE results SET source = 'own', check_id = ?1, terminal = ?2, version = ?3, inquiry_index = ?4, \
-         payload = ?5 WHERE id = ?6",
+         payload = ?5, change = ?7 WHERE id = ?6",
     )
     .bind(check_id)
     .bind(&content.terminal.0)
@@ -79,9 +80,11 @@ pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultI
     .bind(number.as_ref().map(|number| inquiry_index(&row.keys, number)).transpose()?)
     .bind(row::seal(&row.keys, tx.random.as_ref(), place, &content, number.as_ref())?)
     .bind(place.id)
+    .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
+    body::keep(tx, &row.keys, place, &content, number.as_ref()).await?;
     Ok(Some(stored.id))
 }
 
@@ -201,16 +204,20 @@ async fn follow(
     place.version += i64::from(number.is_some());
     let changed = number.is_some();
     let number = number.or(stored.inquiry_number);
+    let change = if changed { Some(tx.next_change().await?) } else { None };
     sqlx::query(
-        "UPDATE results SET version = ?1, inquiry_index = ?2, upstream_key = ?3, payload = ?4 WHERE id = ?5",
+        "UPDATE results SET version = ?1, inquiry_index = ?2, upstream_key = ?3, payload = ?4, \
+         change = COALESCE(?6, change) WHERE id = ?5",
     )
     .bind(place.version)
     .bind(number.as_ref().map(|number| inquiry_index(&keys, number)).transpose()?)
     .bind(upstream_key(&keys, &stored.content.confirmation)?)
     .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, number.as_ref())?)
     .bind(place.id)
+    .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
+    body::keep(tx, &keys, place, &stored.content, number.as_ref()).await?;
     Ok(changed.then_some(stored.id))
 }

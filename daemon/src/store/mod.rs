@@ -13,6 +13,7 @@ mod announcements;
 mod archive;
 mod audit;
 mod ballast;
+mod body;
 mod clock;
 mod collection;
 mod crypto;
@@ -25,7 +26,10 @@ mod keyring;
 mod machines;
 mod master;
 mod merge;
+mod news;
 mod queue;
+mod readers;
+mod reads;
 mod results;
 mod retention;
 mod row;
@@ -53,12 +57,14 @@ pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
 pub use master::{Credential, ExternalKey, MasterKeySource};
 
 pub use crate::app::ports::Purged;
-use crate::app::ports::{AnchorFinding, AuditLog as _, Clock, Random};
+use crate::app::ports::{AnchorFinding, AuditLog as _, Clock, Random, ResultForm};
 use crate::app::tasks::Tasks;
 use ballast::Ballast;
 use clock::StoreClock;
 use keyring::Keyring;
 use master::Master;
+use news::News;
+use readers::Readers;
 use writer::{Command, Tx};
 
 /// Where the store lies.
@@ -105,6 +111,7 @@ impl StoreConfig {
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,
+    results: Readers,
     keyring: Arc<Keyring>,
     clock: Arc<StoreClock>,
     ballast: Arc<Ballast>,
@@ -112,6 +119,8 @@ pub struct Store {
     found_at_start: Mutex<Option<AnchorFinding>>,
     config: StoreConfig,
     random: Arc<dyn Random>,
+    form: Arc<dyn ResultForm>,
+    news: Arc<News>,
     backing_up: tokio::sync::Mutex<()>,
 }
 
@@ -125,6 +134,7 @@ impl Store {
         config: &StoreConfig,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        form: Arc<dyn ResultForm>,
         tasks: &Tasks,
     ) -> Result<Self, OpenError> {
         prepare_directories(config)?;
@@ -154,6 +164,10 @@ impl Store {
             .await?;
         let clock = Arc::new(StoreClock::new(clock, high_us, plausible_us));
         let now_us = clock.now_us();
+        let change: i64 = sqlx::query_scalar("SELECT change FROM results_sequence WHERE id = 1")
+            .fetch_one(&mut connection)
+            .await?;
+        let news = Arc::new(News::new(change, Arc::clone(&clock)));
         let ballast = Arc::new(Ballast::new(&config.data_dir, config.room));
         make_room(&ballast);
         sqlx::query("UPDATE clock SET high_water_us = ?1 WHERE id = 1")
@@ -163,6 +177,7 @@ impl Store {
         // SQLite syncs the WAL's name only if it has just created it, and tells nobody if that fails.
         files::sync_directory(&config.data_dir)?;
         let readers = database::open_readers(&database, config.readers).await?;
+        let results = Readers::open(&database, config.readers)?;
 
         let keyring = Arc::new(keyring);
         let (ledger, finding) = audit::begin(&mut connection, &config.audit_anchor(), &keyring).await?;
@@ -172,13 +187,17 @@ impl Store {
             keyring: Arc::clone(&keyring),
             random: Arc::clone(&random),
             clock: Arc::clone(&clock),
+            form: Arc::clone(&form),
+            news: Arc::clone(&news),
             now_us,
+            changed: None,
             ledger,
         };
-        tasks.start(writer::run(context, commands, lock));
+        tasks.start(writer::run(context, audit::Notes::new(&database), commands, lock));
         let store = Self {
             writer,
             readers,
+            results,
             keyring,
             clock,
             ballast,
@@ -186,6 +205,8 @@ impl Store {
             found_at_start: Mutex::new(None),
             config: config.clone(),
             random,
+            form,
+            news,
             backing_up: tokio::sync::Mutex::new(()),
         };
         if let Some(finding) = finding {
@@ -210,6 +231,7 @@ impl Store {
 
     /// Commits what was asked so far, empties the WAL and closes the files. Whatever is asked afterwards fails.
     pub async fn close(&self) {
+        self.results.close().await;
         self.readers.close().await;
         let (done, closed) = oneshot::channel();
         if self.writer.send(Command::Close(done)).await.is_ok() {

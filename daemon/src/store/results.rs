@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use sqlx::FromRow;
+use tokio::sync::watch;
 
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
 use super::row::{self, Place};
 use super::writer::{Tx, write};
-use super::{Store, audit, merge};
+use super::{Store, audit, body, merge};
 use crate::app::ports::{
-    AuditEntry, NewResult, PageAfter, ResultQuery, ResultStore, Source, StoreError, StoredResult,
+    AuditEntry, NewResult, Page, PageAfter, ReadyResult, ResultQuery, ResultStore, ResultsMark, Source,
+    StoreError, StoredResult,
 };
 use crate::domain::check::ResultId;
-use crate::domain::eligibility::Validity;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::retention::{JstMonth, expiry};
 
@@ -93,13 +93,14 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     let month = JstMonth::of(confirmation.processed_at);
     let keys = tx.month_keys(month).await?;
     let place = Place { id: tx.next_id("results").await?, month, version: 1 };
+    let change = tx.next_change().await?;
     let number = row::received_inquiry_number(confirmation);
     let person =
         row::person(confirmation).map(|person| person_index(&keys, &person.fingerprint())).transpose()?;
     sqlx::query(
         "INSERT INTO results (id, source, check_id, checked_at_us, expires_at_us, month, terminal, validity, \
-         searchable, origin, version, person_index, inquiry_index, upstream_key, payload) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+         searchable, origin, version, person_index, inquiry_index, upstream_key, payload, change) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )
     .bind(place.id)
     .bind(row::source_word(&new.source))
@@ -116,9 +117,11 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     .bind(number.as_ref().map(|number| inquiry_index(&keys, number)).transpose()?)
     .bind(merge::free_key(tx, &keys, month, confirmation).await?)
     .bind(row::seal(&keys, tx.random.as_ref(), place, new, number.as_ref())?)
+    .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
+    body::keep(tx, &keys, place, new, number.as_ref()).await?;
     Ok(ResultId(place.id))
 }
 
@@ -167,35 +170,22 @@ pub(super) async fn set_number(
         let keys: Arc<MonthKeys> =
             tx.keyring.month(place.month).ok_or_else(|| sealed.corrupt("its month has no key"))?;
         place.version += 1;
+        let change = tx.next_change().await?;
         sqlx::query(
-            "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, numbered_at_us = ?4 WHERE id = ?5",
+            "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, numbered_at_us = ?4, change = ?6 \
+             WHERE id = ?5",
         )
         .bind(place.version)
         .bind(inquiry_index(&keys, number)?)
         .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, Some(number))?)
         .bind(tx.now_us)
         .bind(place.id)
+        .bind(change)
         .execute(&mut tx.db)
         .await
         .map_err(|e| failed(&e))?;
+        body::keep(tx, &keys, place, &stored.content, Some(number)).await?;
     }
-    Ok(ids)
-}
-
-/// Sets the number on every row of a result's person.
-async fn set_inquiry_number(
-    tx: &mut Tx,
-    id: ResultId,
-    number: &InquiryNumber,
-    entry: &AuditEntry,
-) -> Result<Vec<ResultId>, StoreError> {
-    let Some(result) = live_row(id, tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?
-    else {
-        return Ok(Vec::new());
-    };
-    let person = row::person(&result.open(&tx.keyring)?.content.confirmation);
-    let ids = set_number(tx, person.as_ref(), Some(id), number).await?;
-    audit::append(tx, entry, &ids).await?;
     Ok(ids)
 }
 
@@ -235,14 +225,6 @@ fn live_row(id: ResultId, now_us: i64) -> SealedQuery {
     .bind(now_us)
 }
 
-/// Only results from here on, and only before `(time, id)`: one bound for the period's end and for the page.
-fn bounds(query: &ResultQuery, after: Option<PageAfter>) -> (i64, (i64, i64)) {
-    let from = query.from.map_or(i64::MIN, Timestamp::as_microsecond);
-    let until = query.until.map_or((i64::MAX, i64::MAX), |until| (until.as_microsecond(), i64::MIN));
-    let after = after.map_or((i64::MAX, i64::MAX), |after| (after.checked_at_us, after.id.0));
-    (from, until.min(after))
-}
-
 #[async_trait]
 impl ResultStore for Store {
     async fn insert(&self, result: &NewResult, audit: &AuditEntry) -> Result<ResultId, StoreError> {
@@ -251,27 +233,11 @@ impl ResultStore for Store {
     }
 
     async fn get(&self, id: ResultId) -> Result<Option<StoredResult>, StoreError> {
-        let found =
-            live_row(id, self.clock.now_us()).fetch_optional(&self.readers).await.map_err(|e| failed(&e))?;
-        found.map(|sealed| sealed.open(&self.keyring)).transpose()
+        self.read_one(id).await
     }
 
     async fn count(&self, query: &ResultQuery) -> Result<u64, StoreError> {
-        let (from, (until, _)) = bounds(query, None);
-        let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM live_results \
-             WHERE searchable = 1 AND expires_at_us > ?1 AND checked_at_us >= ?2 AND checked_at_us < ?3 \
-             AND (?4 IS NULL OR terminal = ?4) AND (?5 IS NULL OR validity = ?5)",
-        )
-        .bind(self.clock.now_us())
-        .bind(from)
-        .bind(until)
-        .bind(query.terminal.as_ref().map(|terminal| terminal.0.as_str()))
-        .bind(query.validity.as_ref().map(Validity::code))
-        .fetch_one(&self.readers)
-        .await
-        .map_err(|e| failed(&e))?;
-        Ok(count.unsigned_abs())
+        self.read_count(query).await
     }
 
     async fn page(
@@ -279,38 +245,28 @@ impl ResultStore for Store {
         query: &ResultQuery,
         after: Option<PageAfter>,
         limit: u32,
-    ) -> Result<Vec<StoredResult>, StoreError> {
-        let (from, (before, before_id)) = bounds(query, after);
-        let found: Vec<Sealed> = sqlx::query_as(
-            "SELECT id, month, version, payload FROM live_results \
-             WHERE searchable = 1 AND expires_at_us > ?1 AND checked_at_us >= ?2 \
-             AND (checked_at_us, id) < (?3, ?4) \
-             AND (?5 IS NULL OR terminal = ?5) AND (?6 IS NULL OR validity = ?6) \
-             ORDER BY checked_at_us DESC, id DESC LIMIT ?7",
-        )
-        .bind(self.clock.now_us())
-        .bind(from)
-        .bind(before)
-        .bind(before_id)
-        .bind(query.terminal.as_ref().map(|terminal| terminal.0.as_str()))
-        .bind(query.validity.as_ref().map(Validity::code))
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(|e| failed(&e))?;
-        found.iter().map(|sealed| sealed.open(&self.keyring)).collect()
+    ) -> Result<Page<StoredResult>, StoreError> {
+        self.read_page(query, after, limit).await
     }
 
-    async fn set_inquiry_number(
+    async fn ready(&self, id: ResultId) -> Result<Option<ReadyResult>, StoreError> {
+        self.read_ready(id).await
+    }
+
+    async fn ready_page(
         &self,
-        id: ResultId,
-        number: &InquiryNumber,
-        audit: &AuditEntry,
-    ) -> Result<Vec<ResultId>, StoreError> {
-        let (number, audit) = (number.clone(), audit.clone());
-        write(&self.writer, move |tx| {
-            Box::pin(async move { set_inquiry_number(tx, id, &number, &audit).await })
-        })
-        .await
+        query: &ResultQuery,
+        after: Option<PageAfter>,
+        limit: u32,
+    ) -> Result<Page<ReadyResult>, StoreError> {
+        self.read_ready_page(query, after, limit).await
+    }
+
+    async fn changes(&self, after: i64, limit: u32) -> Result<Vec<ReadyResult>, StoreError> {
+        self.read_changes(after, limit).await
+    }
+
+    fn news(&self) -> watch::Receiver<ResultsMark> {
+        self.news.subscribe()
     }
 }

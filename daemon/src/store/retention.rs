@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::Sqlite;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ballast::Ballast;
@@ -193,12 +193,12 @@ impl Store {
 
     /// Every connection that reads: whoever holds them all knows that nobody is inside a read. Reads that come meanwhile
     /// wait their turn; the pool serves in order, so a stream of them cannot keep us out.
-    async fn readers_aside(&self) -> Result<Vec<PoolConnection<Sqlite>>, StoreError> {
+    async fn readers_aside(&self) -> Result<(Vec<PoolConnection<Sqlite>>, OwnedSemaphorePermit), StoreError> {
         let mut held = Vec::new();
         for _ in 0..self.readers.options().get_max_connections() {
             held.push(self.readers.acquire().await.map_err(|e| failed(&e))?);
         }
-        Ok(held)
+        Ok((held, self.results.aside().await?))
     }
 
     /// Gives freed pages back to the file system, so that a disk that the store itself has filled has room again. Not
@@ -269,6 +269,8 @@ impl RetentionStore for Store {
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
+        // Whoever waits for news hears of a new month although nothing is written.
+        self.news.publish(None);
         self.unfinished.load(Ordering::Acquire) || self.keyring.first_expiry().is_some_and(|at| at <= now)
     }
 

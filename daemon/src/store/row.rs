@@ -100,6 +100,8 @@ pub(super) fn source_word(source: &Source) -> &'static str {
     }
 }
 
+const TABLE: &[u8] = b"results";
+
 /// Where a row stands: what its payload is sealed to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
@@ -112,8 +114,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn bytes(self) -> Vec<u8> {
-        let mut bytes = b"results".to_vec();
+    /// What is sealed for this row in this table.
+    pub(super) fn bytes(self, table: &[u8]) -> Vec<u8> {
+        let mut bytes = table.to_vec();
         bytes.extend_from_slice(&self.id.to_be_bytes());
         bytes.extend_from_slice(&self.month.number().to_be_bytes());
         bytes.extend_from_slice(&self.version.to_be_bytes());
@@ -157,7 +160,7 @@ pub(super) fn seal(
     };
     let mut plain = Zeroizing::new(Vec::with_capacity(2048));
     serde_json::to_writer(&mut *plain, &row).map_err(|e| StoreError::Failed(e.to_string()))?;
-    Ok(keys.payload.seal(random, &place.bytes(), &plain)?)
+    Ok(keys.payload.seal(random, &place.bytes(TABLE), &plain)?)
 }
 
 fn fields_of(eligibility: &Eligibility) -> BTreeMap<Cow<'_, str>, Cow<'_, str>> {
@@ -173,7 +176,7 @@ pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<Stor
         |reason: &str| StoreError::Corrupt { table: "results", row: place.id, reason: reason.to_owned() };
     let plain = keys
         .payload
-        .open(&place.bytes(), sealed)
+        .open(&place.bytes(TABLE), sealed)
         .map_err(|CryptoError| corrupt("the payload does not open"))?;
     // serde_json's message could quote the content.
     let row: Row<'_> = serde_json::from_slice(&plain).map_err(|_| corrupt("the payload is not a result"))?;

@@ -13,11 +13,12 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
-use super::audit::{self, Ledger};
+use super::audit::{self, Ledger, Note, Notes};
 use super::clock::StoreClock;
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
-use crate::app::ports::{Random, StoreError};
+use super::news::News;
+use crate::app::ports::{Random, ResultForm, StoreError};
 use crate::domain::retention::JstMonth;
 
 /// Jobs of one transaction at most; the hundredth caller should not wait for ninety-nine others' work.
@@ -35,8 +36,14 @@ pub(super) struct Tx {
     pub(super) random: Arc<dyn Random>,
     /// The store's instant.
     pub(super) clock: Arc<StoreClock>,
+    /// How results are rendered.
+    pub(super) form: Arc<dyn ResultForm>,
+    /// Who hears of changed results.
+    pub(super) news: Arc<News>,
     /// The store's instant of this transaction, microseconds.
     pub(super) now_us: i64,
+    /// The last change of a result that this transaction made.
+    pub(super) changed: Option<i64>,
     /// Where the audit log stands.
     pub(super) ledger: Ledger,
 }
@@ -60,6 +67,18 @@ impl Tx {
             .await
             .map_err(|e| failed(&e))?;
         last.unwrap_or(0).checked_add(1).ok_or_else(|| StoreError::Failed("numbers are used up".to_owned()))
+    }
+
+    /// The next number of the sequence of changes, for a result that is being written.
+    pub(super) async fn next_change(&mut self) -> Result<i64, StoreError> {
+        let change: i64 = sqlx::query_scalar(
+            "UPDATE results_sequence SET change = change + 1 WHERE id = 1 RETURNING change",
+        )
+        .fetch_one(&mut self.db)
+        .await
+        .map_err(|e| failed(&e))?;
+        self.changed = Some(change);
+        Ok(change)
     }
 }
 
@@ -107,6 +126,8 @@ where
 pub(super) enum Command {
     /// Work in a transaction.
     Write(Box<dyn Job>),
+    /// An audit row that stands alone.
+    Note(Note),
     /// Move the WAL into the database and empty it; answers whether that was complete.
     Checkpoint(oneshot::Sender<Result<bool, StoreError>>),
     /// Give free pages at the end of the database back to the file system, some at a time; answers how many are left.
@@ -127,7 +148,15 @@ where
     F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Pending { work: Some(work), outcome: None, reply }), answer)
+    (pending(work, reply), answer)
+}
+
+fn pending<T, F>(work: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Box<dyn Job>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+{
+    Box::new(Pending { work: Some(work), outcome: None, reply })
 }
 
 /// Hands work to the writer and waits for its commit. Dropping the wait does not stop the work.
@@ -143,7 +172,7 @@ where
 
 /// The writer's task: ends with [`Command::Close`], or when nobody can ask any more. Holds the data directory's lock
 /// until the database is closed.
-pub(super) async fn run(mut tx: Tx, mut commands: mpsc::Receiver<Command>, lock: File) {
+pub(super) async fn run(mut tx: Tx, mut notes: Notes, mut commands: mpsc::Receiver<Command>, lock: File) {
     let mut ahead = None;
     let mut closing = None;
     loop {
@@ -153,18 +182,14 @@ pub(super) async fn run(mut tx: Tx, mut commands: mpsc::Receiver<Command>, lock:
         };
         match command {
             Some(Command::Write(job)) => {
-                let mut batch = vec![job];
-                while batch.len() < LARGEST_BATCH {
-                    match commands.try_recv() {
-                        Ok(Command::Write(job)) => batch.push(job),
-                        Ok(other) => {
-                            ahead = Some(other);
-                            break;
-                        }
-                        Err(_) => break,
-                    }
-                }
-                commit(&mut tx, batch).await;
+                let (batch, other) = Batch::gather(Some(job), None, &mut commands);
+                ahead = other;
+                batch.commit(&mut tx, &mut notes).await;
+            }
+            Some(Command::Note(note)) => {
+                let (batch, other) = Batch::gather(None, Some(note), &mut commands);
+                ahead = other;
+                batch.commit(&mut tx, &mut notes).await;
             }
             Some(Command::Checkpoint(reply)) => {
                 reply.send(checkpoint(&mut tx.db).await).ok();
@@ -179,6 +204,7 @@ pub(super) async fn run(mut tx: Tx, mut commands: mpsc::Receiver<Command>, lock:
             None => break,
         }
     }
+    drop(notes);
     // The clock may have gone on since the last commit; after a restart it must not stand behind that.
     if let Err(error) = keep_mark(&mut tx.db, tx.clock.now_us()).await {
         tracing::warn!(%error, "the clock's mark was not kept");
@@ -189,6 +215,43 @@ pub(super) async fn run(mut tx: Tx, mut commands: mpsc::Receiver<Command>, lock:
     drop(lock);
     if let Some(done) = closing {
         done.send(()).ok();
+    }
+}
+
+/// What waits at the same time and so shares a commit.
+struct Batch {
+    jobs: Vec<Box<dyn Job>>,
+    notes: Vec<Note>,
+}
+
+impl Batch {
+    /// Takes what waits behind a first job or note; also returns the command that belongs to no batch.
+    fn gather(
+        job: Option<Box<dyn Job>>,
+        note: Option<Note>,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> (Self, Option<Command>) {
+        let mut batch = Self { jobs: Vec::from_iter(job), notes: Vec::from_iter(note) };
+        while batch.jobs.len() + batch.notes.len() < LARGEST_BATCH {
+            match commands.try_recv() {
+                Ok(Command::Write(job)) => batch.jobs.push(job),
+                Ok(Command::Note(note)) => batch.notes.push(note),
+                Ok(other) => return (batch, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (batch, None)
+    }
+
+    async fn commit(self, tx: &mut Tx, notes: &mut Notes) {
+        let Self { mut jobs, notes: waiting } = self;
+        if jobs.is_empty() {
+            return notes.commit(tx, waiting).await;
+        }
+        jobs.extend(waiting.into_iter().map(|Note { entry, reply }| {
+            pending(move |tx| Box::pin(async move { audit::append(tx, &entry, &[]).await }), reply)
+        }));
+        commit(tx, jobs).await;
     }
 }
 
@@ -207,6 +270,7 @@ async fn commit(tx: &mut Tx, mut batch: Vec<Box<dyn Job>>) {
 async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     tx.ledger.prepare().await?;
     tx.now_us = tx.clock.now_us();
+    tx.changed = None;
     execute(&mut tx.db, "BEGIN IMMEDIATE").await?;
     keep_mark(&mut tx.db, tx.now_us).await?;
     let alone = batch.len() == 1;
@@ -214,7 +278,13 @@ async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), Stor
         if !alone {
             execute(&mut tx.db, "SAVEPOINT job").await?;
         }
+        let (changed, end) = (tx.changed, tx.ledger.end());
         let kept = job.run(tx).await;
+        if !kept {
+            // Both go back with what is undone.
+            tx.changed = changed;
+            tx.ledger.put_back(end);
+        }
         if alone && !kept {
             // Its own error is the answer; the mark alone is not worth a commit.
             return execute(&mut tx.db, "ROLLBACK").await;
@@ -227,14 +297,17 @@ async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), Stor
             execute(&mut tx.db, "RELEASE job").await?;
         }
     }
-    let log = audit::last(&mut tx.db).await?;
     execute(&mut tx.db, "COMMIT").await?;
-    tx.ledger.keep(log).await
+    tx.news.publish(tx.changed);
+    tx.ledger.keep().await
 }
+
+/// Persists the store's instant, in every commit.
+pub(super) const KEEP_MARK: &str = "UPDATE clock SET high_water_us = ?1 WHERE id = 1";
 
 /// Persists the store's instant. The mark in memory began with the persisted one and alone knows whether it may come down.
 async fn keep_mark(db: &mut SqliteConnection, now_us: i64) -> Result<(), StoreError> {
-    let update = sqlx::query("UPDATE clock SET high_water_us = ?1 WHERE id = 1").bind(now_us);
+    let update = sqlx::query(KEEP_MARK).bind(now_us);
     update.execute(db).await.map(drop).map_err(|e| failed(&e))
 }
 
@@ -259,152 +332,4 @@ async fn give_back(db: &mut SqliteConnection) -> Result<i64, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use sqlx::ConnectOptions;
-    use sqlx::sqlite::SqliteConnectOptions;
-
-    use super::super::database::MIGRATIONS;
-    use super::*;
-    use crate::app::ports::Clock;
-
-    struct Fixed;
-
-    impl Clock for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_microsecond(1_800_000_000_000_000).unwrap()
-        }
-    }
-
-    impl Random for Fixed {
-        fn fill(&self, buffer: &mut [u8]) {
-            buffer.fill(7);
-        }
-    }
-
-    async fn context() -> Tx {
-        let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
-        MIGRATIONS.run(&mut db).await.unwrap();
-        let keyring = Arc::new(Keyring::in_memory(Arc::new(Fixed)).unwrap());
-        let clock = Arc::new(StoreClock::new(Arc::new(Fixed), 0, 0));
-        Tx { db, keyring, random: Arc::new(Fixed), clock, now_us: 0, ledger: Ledger::in_memory(None) }
-    }
-
-    type Answer = oneshot::Receiver<Result<(), StoreError>>;
-
-    /// A job that saves a session whose account name has this length, and then succeeds or not.
-    fn save(token: u8, length: usize, then: Result<(), StoreError>) -> (Box<dyn Job>, Answer) {
-        job(move |tx| {
-            Box::pin(async move {
-                sqlx::query("INSERT INTO sessions VALUES (?1, hex(?1), ?2, 'operator', NULL, 0, 0, 0, NULL)")
-                    .bind(vec![token; 32])
-                    .bind("x".repeat(length))
-                    .execute(&mut tx.db)
-                    .await
-                    .map_err(|e| failed(&e))?;
-                then
-            })
-        })
-    }
-
-    async fn saved(tx: &mut Tx) -> Vec<u8> {
-        let tokens: Vec<Vec<u8>> = sqlx::query_scalar("SELECT token_hash FROM sessions ORDER BY token_hash")
-            .fetch_all(&mut tx.db)
-            .await
-            .unwrap();
-        tokens.into_iter().map(|token| token[0]).collect()
-    }
-
-    #[tokio::test]
-    async fn a_job_that_fails_takes_nothing_of_the_others_with_it() {
-        let mut tx = context().await;
-        let own = StoreError::Failed("its own reason".to_owned());
-        let (one, first) = save(1, 10, Ok(()));
-        let (two, second) = save(2, 10, Err(own.clone()));
-        let (three, third) = save(3, 10, Ok(()));
-        commit(&mut tx, vec![one, two, three]).await;
-        assert_eq!(first.await, Ok(Ok(())));
-        assert_eq!(second.await, Ok(Err(own.clone())));
-        assert_eq!(third.await, Ok(Ok(())));
-        assert_eq!(saved(&mut tx).await, [1, 3]);
-
-        let (alone, answer) = save(4, 10, Err(own.clone()));
-        commit(&mut tx, vec![alone]).await;
-        assert_eq!(answer.await, Ok(Err(own)));
-        assert_eq!(saved(&mut tx).await, [1, 3]);
-    }
-
-    #[tokio::test]
-    async fn on_a_full_disk_nobody_hears_of_a_success_that_is_not_there() {
-        let mut tx = context().await;
-        tx.db.execute("PRAGMA max_page_count = 40").await.unwrap();
-        let (large, refused) = save(1, 1_000_000, Ok(()));
-        commit(&mut tx, vec![large]).await;
-        assert_eq!(refused.await, Ok(Err(StoreError::DiskFull)));
-        assert_eq!(saved(&mut tx).await, Vec::<u8>::new());
-
-        let (before, first) = save(2, 10, Ok(()));
-        let (large, refused) = save(1, 1_000_000, Ok(()));
-        let (after, last) = save(3, 10, Ok(()));
-        commit(&mut tx, vec![before, large, after]).await;
-        assert_eq!(refused.await, Ok(Err(StoreError::DiskFull)));
-        let kept = saved(&mut tx).await;
-        for (token, answer) in [(2, first), (3, last)] {
-            assert_eq!(answer.await == Ok(Ok(())), kept.contains(&token), "{token}");
-        }
-
-        let (small, stored) = save(9, 10, Ok(()));
-        commit(&mut tx, vec![small]).await;
-        assert_eq!(stored.await, Ok(Ok(())), "the writer goes on");
-        assert!(saved(&mut tx).await.contains(&9));
-    }
-
-    /// A job that appends an audit row.
-    fn note() -> (Box<dyn Job>, Answer) {
-        job(|tx| {
-            Box::pin(async move {
-                let entry = audit::finding_entry(crate::app::ports::AnchorFinding::Begun);
-                audit::append(tx, &entry, &[]).await
-            })
-        })
-    }
-
-    #[tokio::test]
-    async fn while_the_anchor_cannot_be_written_nobody_hears_of_a_success_and_at_most_one_commit_is_ahead() {
-        let directory = std::env::temp_dir().join(format!("shikaku-anchor-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let path = directory.join("anchor");
-        std::fs::write(&path, [0; 1024]).unwrap();
-        let mut tx = context().await;
-        let keys = tx.keyring.system();
-        tx.ledger = Ledger::in_memory(Some(audit::Anchor::in_file(File::open(&path).unwrap(), keys)));
-        let rows = "SELECT count(*) FROM audit";
-        for _ in 0..3 {
-            let (job, answer) = note();
-            commit(&mut tx, vec![job]).await;
-            assert!(matches!(answer.await, Ok(Err(StoreError::Failed(_)))));
-            let count: i64 = sqlx::query_scalar(rows).fetch_one(&mut tx.db).await.unwrap();
-            assert_eq!(count, 1, "the first commit is not known outside; no second one follows");
-        }
-        tx.ledger.anchor().unwrap().repair(File::options().write(true).open(&path).unwrap());
-        let (job, answer) = note();
-        commit(&mut tx, vec![job]).await;
-        assert_eq!(answer.await, Ok(Ok(())), "the writer goes on");
-        std::fs::remove_dir_all(&directory).unwrap();
-    }
-
-    #[tokio::test]
-    async fn each_commit_moves_the_persisted_high_water_mark_and_never_back() {
-        let mut tx = context().await;
-        let mark = "SELECT high_water_us FROM clock";
-        let (job, _answer) = save(1, 10, Ok(()));
-        commit(&mut tx, vec![job]).await;
-        let now: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();
-        assert_eq!(now, Fixed.now().as_microsecond());
-        tx.clock.settle(now + 5);
-        let (job, _answer) = save(2, 10, Ok(()));
-        commit(&mut tx, vec![job]).await;
-        let raised: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();
-        assert_eq!(raised, now + 5);
-    }
-}
+mod tests;

@@ -1,6 +1,13 @@
 //! Wire forms as vendors see them: results of people of every kind, a failed check, a problem. Clock and randomness are
 //! held, so the whole text stands still.
 
+use daemon::app::ports::{NewResult, Origin, ResultForm as _, Source, StoredResult, TerminalId};
+use daemon::domain::check::{Method, ResultId};
+use daemon::domain::eligibility::{Confirmation, Eligibility, Field, ProcessingNote, Validity};
+use daemon::domain::identifiers::InquiryNumber;
+use daemon::domain::personal::Personal;
+use daemon::domain::retention::{expiry, jst_day};
+use daemon::service::JsonForm;
 use harness::clinic::OpenClinic;
 use harness::personas::Personas;
 use insta::assert_snapshot;
@@ -46,4 +53,40 @@ async fn a_failed_check_and_a_problem() {
     assert_snapshot!("problem-impossible-date", pretty(&problem.json()));
     assert_snapshot!("readers", pretty(&open.visitor.get("/v1/readers").await.json()));
     assert_snapshot!("health", pretty(&open.visitor.get("/v1/health").await.json()));
+}
+
+/// Stored bodies are rendered anew when the number of their form grows: whoever changes this snapshot raises the number
+/// in `JsonForm`.
+#[test]
+fn the_form_of_ready_results_has_a_number_of_its_own() {
+    let bytes = JsonForm.render(&full()).expect("rendered");
+    let json: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    assert_snapshot!("result-form", format!("form {}\n{}", JsonForm.number(), pretty(&json)));
+}
+
+/// A result with every field there is.
+fn full() -> StoredResult {
+    let everything = Field::ALL.iter().map(|field| (*field, Personal::new(format!("値 {}", field.tag()))));
+    let processed_at = "2026-06-10T01:00:00Z".parse().expect("a time");
+    StoredResult {
+        id: ResultId(7),
+        expires_at: expiry(processed_at),
+        version: 3,
+        inquiry_number: InquiryNumber::parse("カルテ7").ok(),
+        content: NewResult {
+            source: Source::Own { check_id: "CHECK".to_owned(), method: Method::CardPin },
+            terminal: TerminalId("uketsuke-1".to_owned()),
+            origin: Origin::Sandbox,
+            confirmation: Confirmation {
+                upstream_id: None,
+                processed_at,
+                confirmed_for: jst_day(processed_at),
+                validity: Validity::Valid,
+                note: Some(ProcessingNote {
+                    code: "OQ0001".to_owned(), message: "期限が近い".to_owned()
+                }),
+                eligibilities: vec![Eligibility::from_fields(everything)],
+            },
+        },
+    }
 }

@@ -10,7 +10,7 @@ use daemon::domain::identifiers::{InquiryNumber, UpstreamResultId};
 use daemon::store::Store;
 use proptest::prelude::*;
 
-use super::support::{Machine, at, audit, get, person, result, with};
+use super::support::{Machine, at, audit, get, person, result, set_number, with};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 const SECOND: &str = "2026-06-10T00:30:00Z";
@@ -128,10 +128,7 @@ async fn only_the_number_follows_the_central_system_and_only_where_it_is_newer()
 
     // Set here while the answer was on its way: the answer is older.
     machine.clock.set(at("2026-06-10T01:00:05Z"));
-    store
-        .set_inquiry_number(id, &number("K-3").expect("a number"), &audit("inquiry.set"))
-        .await
-        .expect("set");
+    assert_eq!(set_number(store, "1", "K-3").await, [id]);
     assert_eq!(merge(store, vec![numbered("K-2")]).await, known(1));
     assert_eq!(get(store, id).await.expect("there").inquiry_number, number("K-3"));
     running.stop().await;

@@ -145,3 +145,22 @@ async fn under_a_credential_a_backup_comes_back_and_without_it_nothing_is_touche
     running.stop().await;
     assert!(!new.path("master").exists(), "no master key file of our own");
 }
+
+/// A client that followed the changes must not take what comes after a restore for what it has seen.
+#[tokio::test]
+async fn numbers_of_changes_that_were_given_after_the_backup_are_not_given_again() {
+    let (machine, lost, key) = (Machine::at(NOW), Machine::at(NOW), key());
+    let running = lost.start().await;
+    insert(&running.store, "c1", NOW, person("資格 太郎", "1")).await;
+    let archive = backup(&running, &lost, &key).await;
+    insert(&running.store, "c2", NOW, person("資格 花子", "2")).await;
+    let seen = running.store.news().borrow().change;
+    running.stop().await;
+    restored(&machine, &machine.config(), &archive, &key).await.expect("restored");
+    let running = machine.start().await;
+    assert!(running.store.news().borrow().change > seen);
+    let new = insert(&running.store, "c3", NOW, person("資格 次郎", "3")).await;
+    let changes = running.store.changes(seen, 10).await.expect("changes");
+    assert_eq!(changes.iter().map(|change| change.id).collect::<Vec<_>>(), [new]);
+    running.stop().await;
+}

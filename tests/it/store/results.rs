@@ -2,13 +2,13 @@
 
 use std::task::{Context, Waker};
 
-use daemon::app::ports::{NewResult, PageAfter, ResultQuery, ResultStore, Source, StoreError, TerminalId};
+use daemon::app::ports::{NewResult, ResultQuery, ResultStore, Source, StoreError, TerminalId};
 use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Eligibility, Field, ProcessingNote, Validity};
 use daemon::domain::identifiers::{InquiryNumber, UpstreamResultId};
 use daemon::store::Store;
 
-use super::support::{Machine, at, audit, get, insert, person, result, with};
+use super::support::{Machine, at, audit, get, insert, person, result, set_number, with};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 
@@ -21,10 +21,11 @@ async fn pages(store: &Store, query: &ResultQuery, limit: u32) -> Vec<ResultId> 
     let mut after = None;
     loop {
         let page = store.page(query, after, limit).await.expect("a page");
-        let Some(last) = page.last() else { return ids };
-        let checked_at_us = last.content.confirmation.processed_at.as_microsecond();
-        after = Some(PageAfter { checked_at_us, id: last.id });
-        ids.extend(page.iter().map(|stored| stored.id));
+        ids.extend(page.rows.iter().map(|stored| stored.id));
+        after = page.next;
+        if after.is_none() {
+            return ids;
+        }
     }
 }
 
@@ -151,8 +152,7 @@ async fn an_inquiry_number_goes_to_every_result_of_the_person_in_every_month() {
     let family = with(&person("資格 次郎", "1"), Field::InsuredBranchNumber, "02");
     let brother = insert(store, "c3", "2026-06-02T00:00:00Z", family).await;
 
-    let changed = store.set_inquiry_number(june, &number("カルテ7"), &audit("inquiry.set")).await.unwrap();
-    assert_eq!(changed, [may, june]);
+    assert_eq!(set_number(store, "1", "カルテ7").await, [may, june]);
     for id in [may, june] {
         let stored = get(store, id).await.unwrap();
         assert_eq!((stored.inquiry_number, stored.version), (Some(number("カルテ7")), 2));
@@ -160,11 +160,9 @@ async fn an_inquiry_number_goes_to_every_result_of_the_person_in_every_month() {
     let untouched = get(store, brother).await.unwrap();
     assert_eq!((untouched.inquiry_number, untouched.version), (None, 1));
 
-    let again = store.set_inquiry_number(may, &number("カルテ7"), &audit("inquiry.set")).await.unwrap();
-    assert_eq!(again, [may, june]);
+    assert_eq!(set_number(store, "1", "カルテ7").await, [may, june]);
     assert_eq!(get(store, may).await.unwrap().version, 2, "the same number changes nothing");
-    let gone = store.set_inquiry_number(ResultId(999), &number("8"), &audit("inquiry.set")).await;
-    assert_eq!(gone, Ok(vec![]));
+    assert_eq!(set_number(store, "999", "8").await, [], "nobody is there");
     running.stop().await;
 }
 
@@ -174,20 +172,20 @@ async fn people_without_identifiers_are_never_taken_for_each_other() {
     let running = machine.start().await;
     let store = &running.store;
     let blank = with(&with(&person("", ""), Field::InsurerNumber, "        "), Field::Name, "");
+    let mut others = Vec::new();
     for (round, eligibility) in [Eligibility::default(), blank].into_iter().enumerate() {
-        let one = insert(store, &format!("a{round}"), NOW, eligibility.clone()).await;
-        let other = insert(store, &format!("b{round}"), NOW, eligibility).await;
-        let changed = store.set_inquiry_number(one, &number("7"), &audit("inquiry.set")).await;
-        assert_eq!(changed, Ok(vec![one]));
-        assert_eq!(get(store, other).await.unwrap().inquiry_number, None);
+        for check in ["a", "b"] {
+            others.push(insert(store, &format!("{check}{round}"), NOW, eligibility.clone()).await);
+        }
     }
     let several = vec![person("資格 太郎", "1"), person("資格 花子", "2")];
     let multiple = result("m", at(NOW), several);
-    let multiple = store.insert(&multiple, &audit("check.done")).await.unwrap();
+    others.push(store.insert(&multiple, &audit("check.done")).await.unwrap());
     let taro = insert(store, "t", NOW, person("資格 太郎", "1")).await;
-    let changed = store.set_inquiry_number(multiple, &number("8"), &audit("inquiry.set")).await;
-    assert_eq!(changed, Ok(vec![multiple]));
-    assert_eq!(get(store, taro).await.unwrap().inquiry_number, None);
+    assert_eq!(set_number(store, "1", "8").await, [taro]);
+    for other in others {
+        assert_eq!(get(store, other).await.unwrap().inquiry_number, None);
+    }
     running.stop().await;
 }
 

@@ -3,10 +3,9 @@
 use std::fs;
 
 use daemon::app::ports::{ResultQuery, ResultStore, RetentionStore as _, StoreError};
-use daemon::domain::identifiers::InquiryNumber;
 use daemon::store::{OpenError, Purged};
 
-use super::support::{Machine, at, audit, get, insert, just_before, person, result};
+use super::support::{Machine, at, audit, get, insert, just_before, person, result, set_number};
 
 #[tokio::test]
 async fn a_clock_set_back_brings_nothing_back_not_even_after_a_restart() {
@@ -19,9 +18,7 @@ async fn a_clock_set_back_brings_nothing_back_not_even_after_a_restart() {
     assert!(get(&running.store, id).await.is_none());
     machine.clock.set(at("2026-07-01T00:00:00Z"));
     assert!(get(&running.store, id).await.is_none());
-    let number = InquiryNumber::parse("7").unwrap();
-    let changed = running.store.set_inquiry_number(id, &number, &audit("inquiry.set")).await;
-    assert_eq!(changed, Ok(vec![]));
+    assert_eq!(set_number(&running.store, "1", "7").await, []);
     insert(&running.store, "c2", "2026-07-31T15:00:00Z", person("資格 花子", "2")).await;
     running.stop().await;
 

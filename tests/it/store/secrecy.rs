@@ -1,8 +1,8 @@
 //! Secrecy: nothing that names somebody, and no secret, can be read from the files.
 
-use daemon::app::ports::{Accounts, NewAccount, ResultStore, Role};
+use daemon::app::ports::{Accounts, Inquiry, InquiryEnd, InquiryQueue, NewAccount, Role};
 use daemon::domain::eligibility::Field;
-use daemon::domain::identifiers::InquiryNumber;
+use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use zeroize::Zeroizing;
 
 use super::support::{Machine, audit, insert, person, with};
@@ -28,9 +28,14 @@ async fn no_file_shows_a_name_a_number_or_a_secret() {
     let running = machine.start().await;
     let known = with(&person(canaries[0], canaries[2]), Field::InsurerNumber, canaries[1]);
     let known = with(&known, Field::ReferenceNumber, canaries[3]);
-    let id = insert(&running.store, "c1", NOW, known).await;
-    let number = InquiryNumber::parse(canaries[4]).unwrap();
-    running.store.set_inquiry_number(id, &number, &audit("inquiry.set")).await.unwrap();
+    let id = insert(&running.store, "c1", NOW, known.clone()).await;
+    let inquiry = Inquiry {
+        person: InsuranceIdentifiers::of(&known).unwrap(),
+        number: InquiryNumber::parse(canaries[4]).unwrap(),
+        result: Some(id),
+    };
+    let (job, _) = running.store.take_in(&inquiry, &audit("inquiry_number.queued")).await.unwrap();
+    assert_eq!(running.store.end(&[(job, InquiryEnd::Registered)]).await, Ok(vec![vec![id]]));
     let account = NewAccount {
         name: "reseputo".to_owned(),
         role: Role::ReceiptComputer,

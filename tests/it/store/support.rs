@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use daemon::app::ports::{
-    AuditEntry, AuditSource, Clock, NewResult, Origin, Random, ResultStore, Source, StoredResult, TerminalId,
+    AuditEntry, AuditSource, Clock, Inquiry, InquiryEnd, InquiryQueue as _, NewResult, Origin, Random,
+    ResultStore, Source, StoredResult, TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
+use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::domain::personal::Personal;
 use daemon::domain::retention::jst_day;
+use daemon::service::JsonForm;
 use daemon::store::{OpenError, Room, Store, StoreConfig};
 use jiff::Timestamp;
 use rand_chacha::ChaCha20Rng;
@@ -93,7 +96,8 @@ impl Machine {
     pub async fn open(&self, config: &StoreConfig) -> Result<Running, OpenError> {
         let tasks = Tasks::default();
         let clock: Arc<dyn Clock> = self.clock.clone();
-        let store = Store::open(config, clock, Arc::new(TestRandom::new()), &tasks).await?;
+        let store =
+            Store::open(config, clock, Arc::new(TestRandom::new()), Arc::new(JsonForm), &tasks).await?;
         Ok(Running { store: Arc::new(store), tasks })
     }
 
@@ -193,4 +197,16 @@ pub async fn insert(store: &Store, check: &str, processed_at: &str, eligibility:
 
 pub async fn get(store: &Store, id: ResultId) -> Option<StoredResult> {
     store.get(id).await.expect("readable")
+}
+
+/// Registers an inquiry number for the person with this insured number, as the queue does; returns the results changed.
+pub async fn set_number(store: &Store, of: &str, text: &str) -> Vec<ResultId> {
+    let inquiry = Inquiry {
+        person: InsuranceIdentifiers::of(&person("", of)).expect("identifiers"),
+        number: InquiryNumber::parse(text).expect("an inquiry number"),
+        result: None,
+    };
+    let (job, _) = store.take_in(&inquiry, &audit("inquiry_number.queued")).await.expect("taken in");
+    let ended = store.end(&[(job, InquiryEnd::Registered)]).await.expect("ended");
+    ended.into_iter().flatten().collect()
 }

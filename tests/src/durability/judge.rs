@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use daemon::app::ports::{PageAfter, ResultQuery, ResultStore as _, Source, StoredResult};
+use daemon::app::ports::{ResultQuery, ResultStore as _, Source, StoredResult};
 use daemon::store::Store;
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
@@ -132,12 +132,9 @@ pub async fn judge(site: &Site, acks: &Acks) -> Verdict {
 async fn everything(store: &Store) -> Result<Vec<StoredResult>, String> {
     let mut all: Vec<StoredResult> = Vec::new();
     loop {
-        let after = all.last().map(|last| PageAfter {
-            checked_at_us: last.content.confirmation.processed_at.as_microsecond(),
-            id: last.id,
-        });
+        let after = all.last().map(StoredResult::place);
         let page = store.page(&ResultQuery::default(), after, 1_000).await;
-        let mut page = page.map_err(|error| error.to_string())?;
+        let mut page = page.map_err(|error| error.to_string())?.rows;
         if page.is_empty() {
             return Ok(all);
         }

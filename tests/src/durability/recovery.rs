@@ -142,7 +142,7 @@ async fn judge(site: &Site, report: &mut Damage, what: &str) {
     };
     let mut failed = false;
     let page = open.store.page(&ResultQuery::default(), None, 200).await;
-    let mut found = page.unwrap_or_else(|_| {
+    let mut found = page.map(|page| page.rows).unwrap_or_else(|_| {
         failed = true;
         Vec::new()
     });

@@ -136,7 +136,7 @@ async fn insert_month(open: &OpenStore, first: Date) -> Vec<ResultId> {
 /// How many results of checks from `from` to before `until` are listed; the count must say the same.
 async fn listed(store: &Store, from: Timestamp, until: Timestamp) -> u64 {
     let query = ResultQuery { from: Some(from), until: Some(until), ..ResultQuery::default() };
-    let page = store.page(&query, None, 1_000).await.expect("a page").len() as u64;
+    let page = store.page(&query, None, 1_000).await.expect("a page").rows.len() as u64;
     assert_eq!(store.count(&query).await, Ok(page), "list and count from {from} to {until}");
     page
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use daemon::app::tasks::Tasks;
+use daemon::service::JsonForm;
 use daemon::store::{OpenError, Room, Store, StoreConfig};
 use daemon::system::OsRandom;
 use jiff::Timestamp;
@@ -52,7 +53,9 @@ impl Site {
     pub async fn open(&self, now: Timestamp) -> Result<OpenStore, OpenError> {
         let tasks = Tasks::default();
         let clock = Arc::new(HeldClock::at(now));
-        let store = Store::open(&self.config(), clock.clone(), Arc::new(OsRandom), &tasks).await?;
+        let store =
+            Store::open(&self.config(), clock.clone(), Arc::new(OsRandom), Arc::new(JsonForm), &tasks)
+                .await?;
         Ok(OpenStore { store: Arc::new(store), clock, tasks })
     }
 

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    AuditEntry, AuditLog as _, AuditSource, NewResult, Origin, ResultStore as _, Source, TerminalId,
+    AuditEntry, AuditLog as _, AuditSource, Inquiry, InquiryEnd, InquiryQueue as _, NewResult, Origin,
+    ResultStore as _, Source, StoreError, TerminalId,
 };
-use daemon::domain::check::Method;
+use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
-use daemon::domain::identifiers::InquiryNumber;
+use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::domain::personal::Personal;
 use daemon::domain::retention::jst_day;
-use daemon::store::OpenError;
+use daemon::store::{OpenError, Store};
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
@@ -100,8 +101,8 @@ pub fn entry(actor: &str, action: &'static str) -> AuditEntry {
 
 /// What an insert writes into the audit log.
 pub const INSERTED: &str = "check.done";
-/// What an inquiry number writes into the audit log.
-const NUMBERED: &str = "inquiry.set";
+/// What an inquiry number that is taken in writes into the audit log.
+const QUEUED: &str = "inquiry_number.queued";
 /// A row that stands for itself.
 pub const NOTED: &str = "result.read";
 
@@ -152,6 +153,15 @@ async fn be_client(open: &OpenStore, plan: Work, client: usize) {
     }
 }
 
+/// Takes the number of a check's person in and registers it; returns the results changed.
+async fn register(store: &Store, check: &str) -> Result<Vec<ResultId>, StoreError> {
+    let person = result_of(check).confirmation.eligibilities.first().and_then(InsuranceIdentifiers::of);
+    let person = person.expect("everybody here has identifiers");
+    let inquiry = Inquiry { person, number: number_of(check), result: None };
+    let (job, _) = store.take_in(&inquiry, &entry("receipt", QUEUED)).await?;
+    Ok(store.end(&[(job, InquiryEnd::Registered)]).await?.concat())
+}
+
 async fn take_step(open: &OpenStore, check: &str, step: usize) {
     let store = &open.store;
     let result = result_of(check);
@@ -167,7 +177,7 @@ async fn take_step(open: &OpenStore, check: &str, step: usize) {
         }
     }
     if step % 4 == 1 && !check.starts_with("06") {
-        match store.set_inquiry_number(id, &number_of(check), &entry("receipt", NUMBERED)).await {
+        match register(store, check).await {
             Ok(changed) if changed == [id] => say(&format!("N {check}")),
             Ok(changed) => say(&format!("X {check}: the number went to {changed:?}")),
             Err(error) => say(&format!("E number: {error}")),

@@ -266,10 +266,9 @@ async fn rows(stage: &Stage) -> Vec<daemon::app::ports::StoredResult> {
     let query = ResultQuery {
         from: Some(stage.base),
         until: Some(stage.base + SignedDuration::from_secs(SECONDS)),
-        terminal: None,
-        validity: None,
+        ..ResultQuery::default()
     };
-    stage.store.page(&query, None, 100).await.expect("the store answers")
+    stage.store.page(&query, None, 100).await.expect("the store answers").rows
 }
 
 /// Plants a second row of a confirmation.

@@ -96,7 +96,7 @@ async fn fill(target: &Arc<Store>, name: &str, at: Timestamp, count: u32) {
 async fn keep_reading(store: Arc<Store>, reading: Arc<AtomicBool>) {
     while reading.load(Ordering::SeqCst) {
         let page = store.page(&ResultQuery::default(), None, 200).await.expect("readable");
-        for result in page.iter().take(5) {
+        for result in page.rows.iter().take(5) {
             // May have expired in between.
             drop(store.get(result.id).await.expect("readable"));
         }

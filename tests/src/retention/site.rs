@@ -82,7 +82,10 @@ impl Site {
         };
         let tasks = Tasks::default();
         let random = Arc::new(SeededRandom::new(self.starts));
-        let store = Store::open(&config, self.clock.clone(), random, &tasks).await.expect("the store opens");
+        let store =
+            Store::open(&config, self.clock.clone(), random, Arc::new(daemon::service::JsonForm), &tasks)
+                .await
+                .expect("the store opens");
         let store = Arc::new(store);
         let retention = Retention::new(RetentionParts {
             store: store.clone(),

@@ -6,16 +6,17 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use daemon::app::ports::{
-    Answer, AuditEntry, AuditLog, CardCheck, CardUseRegistration, Challenge, NewResult, PageAfter, Proof,
-    RegistrationError, RequestId, ResultQuery, ResultStore, Settings, StoreError, StoreRoom, StoredResult,
-    UpstreamError,
+    Answer, AuditEntry, AuditLog, CardCheck, CardUseRegistration, Challenge, NewResult, Page, PageAfter,
+    Proof, ReadyResult, RegistrationError, RequestId, ResultQuery, ResultStore, ResultsMark, Settings,
+    StoreError, StoreRoom, StoredResult, UpstreamError,
 };
 use daemon::domain::admission::SecuritySettings;
 use daemon::domain::check::ResultId;
 use daemon::domain::eligibility::{Confirmation, Validity};
-use daemon::domain::identifiers::InquiryNumber;
+use daemon::domain::retention::JstMonth;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use tokio::sync::watch;
 
 /// Certificate and signature that proved somebody's identity.
 type Proven = (Vec<u8>, Vec<u8>);
@@ -104,17 +105,30 @@ impl ResultStore for Store {
         _: &ResultQuery,
         _: Option<PageAfter>,
         _: u32,
-    ) -> Result<Vec<StoredResult>, StoreError> {
+    ) -> Result<Page<StoredResult>, StoreError> {
+        Ok(Page { rows: Vec::new(), next: None })
+    }
+
+    async fn ready(&self, _: ResultId) -> Result<Option<ReadyResult>, StoreError> {
+        Ok(None)
+    }
+
+    async fn ready_page(
+        &self,
+        _: &ResultQuery,
+        _: Option<PageAfter>,
+        _: u32,
+    ) -> Result<Page<ReadyResult>, StoreError> {
+        Ok(Page { rows: Vec::new(), next: None })
+    }
+
+    async fn changes(&self, _: i64, _: u32) -> Result<Vec<ReadyResult>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn set_inquiry_number(
-        &self,
-        _: ResultId,
-        _: &InquiryNumber,
-        _: &AuditEntry,
-    ) -> Result<Vec<ResultId>, StoreError> {
-        Ok(Vec::new())
+    fn news(&self) -> watch::Receiver<ResultsMark> {
+        let month = JstMonth::of(Timestamp::UNIX_EPOCH);
+        watch::Sender::new(ResultsMark { change: 0, month }).subscribe()
     }
 }
 

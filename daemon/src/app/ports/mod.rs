@@ -16,6 +16,7 @@ mod sessions;
 mod settings;
 mod store;
 
+pub use crate::domain::person_search::PersonFilter;
 pub use accounts::{
     Account, AccountChange, AccountSummary, Accounts, Attempt, Changed, CreateAccountError, Device,
     NewAccount, Role, SignInProof,
@@ -46,6 +47,6 @@ pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreR
 pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};
 pub use settings::Settings;
 pub use store::{
-    AuditEntry, AuditLog, NewResult, Origin, PageAfter, ResultQuery, ResultStore, Source, StoreError,
-    StoredResult, TerminalId,
+    AuditEntry, AuditLog, NewResult, Origin, Page, PageAfter, ReadyResult, ResultForm, ResultQuery,
+    ResultStore, ResultsMark, Source, StoreError, StoredResult, TerminalId,
 };

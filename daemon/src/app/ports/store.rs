@@ -1,12 +1,18 @@
 //! Stored results and the audit log.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
+
+use tokio::sync::watch;
 
 use super::audit::AuditSource;
 use crate::domain::check::{Method, ResultId};
 use crate::domain::eligibility::{Confirmation, Validity};
 use crate::domain::identifiers::InquiryNumber;
+use crate::domain::person_search::PersonFilter;
+use crate::domain::retention::JstMonth;
 
 /// Where a result comes from; sandbox data is marked in every answer and never mixes with real data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +88,10 @@ pub struct ResultQuery {
     pub terminal: Option<TerminalId>,
     /// Only results with this validity.
     pub validity: Option<Validity>,
+    /// Only results on which this inquiry number stands.
+    pub inquiry_number: Option<InquiryNumber>,
+    /// Only results of such a person.
+    pub person: PersonFilter,
 }
 
 /// Where a page of results (newest first) goes on: the last result of the page before.
@@ -91,6 +101,70 @@ pub struct PageAfter {
     pub checked_at_us: i64,
     /// Its number.
     pub id: ResultId,
+}
+
+/// Some results, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The results.
+    pub rows: Vec<T>,
+    /// Where the next page goes on; `None` at the end. A page can be short, even empty, and still have one, because a
+    /// search for a person opens a bounded number of results a call.
+    pub next: Option<PageAfter>,
+}
+
+/// A result ready to be sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReadyResult {
+    /// Its number.
+    pub id: ResultId,
+    /// Grows with every change of the stored result.
+    pub version: i64,
+    /// Time of its check, microseconds since 1970.
+    pub checked_at_us: i64,
+    /// The place of its last change in the sequence of all changes.
+    pub change: i64,
+    /// The result in its [`ResultForm`].
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for ReadyResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, version, checked_at_us, change, body: _ } = self;
+        write!(f, "ReadyResult({id:?}, version {version}, checked at {checked_at_us}, change {change}, ***)")
+    }
+}
+
+impl ReadyResult {
+    /// Where a page goes on after this result.
+    pub fn place(&self) -> PageAfter {
+        PageAfter { checked_at_us: self.checked_at_us, id: self.id }
+    }
+}
+
+impl StoredResult {
+    /// Where a page goes on after this result.
+    pub fn place(&self) -> PageAfter {
+        PageAfter { checked_at_us: self.content.confirmation.processed_at.as_microsecond(), id: self.id }
+    }
+}
+
+/// How a result is sent. The store renders each once, in the transaction that writes it, and keeps it sealed.
+pub trait ResultForm: Send + Sync + 'static {
+    /// Grows with every change of the form: what was rendered in an older one is rendered anew when it is read.
+    fn number(&self) -> u32;
+
+    /// The result, rendered. It depends on nothing else: neither on the time nor on other results.
+    fn render(&self, stored: &StoredResult) -> Result<Vec<u8>, StoreError>;
+}
+
+/// Where the stored results stand: as long as it is the same, so is every answer about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResultsMark {
+    /// The last number of the sequence of changes; persistent and never used twice.
+    pub change: i64,
+    /// The month of the store's instant: when it goes on, older results have expired.
+    pub month: JstMonth,
 }
 
 /// Who did what, for the audit log. Holds no insured data.
@@ -149,16 +223,26 @@ pub trait ResultStore: Send + Sync + 'static {
         query: &ResultQuery,
         after: Option<PageAfter>,
         limit: u32,
-    ) -> Result<Vec<StoredResult>, StoreError>;
+    ) -> Result<Page<StoredResult>, StoreError>;
 
-    /// Sets the inquiry number on every stored result of the same person as result `id` (design: same insurance
-    /// identifiers), with the audit row in the same transaction; returns the results changed, empty if `id` is gone.
-    async fn set_inquiry_number(
+    /// One result, ready to be sent, searchable or not.
+    async fn ready(&self, id: ResultId) -> Result<Option<ReadyResult>, StoreError>;
+
+    /// Searchable results, ready to be sent, newest first, at most `limit`.
+    async fn ready_page(
         &self,
-        id: ResultId,
-        number: &InquiryNumber,
-        audit: &AuditEntry,
-    ) -> Result<Vec<ResultId>, StoreError>;
+        query: &ResultQuery,
+        after: Option<PageAfter>,
+        limit: u32,
+    ) -> Result<Page<ReadyResult>, StoreError>;
+
+    /// Searchable results that were stored or changed after this place in the sequence, oldest change first, at most
+    /// `limit`. A result that changed twice comes once, with its last change.
+    async fn changes(&self, after: i64, limit: u32) -> Result<Vec<ReadyResult>, StoreError>;
+
+    /// Where the stored results stand, from memory; changes after every commit that touched them, and when the month goes
+    /// on. Whoever reads takes the mark first: then what he read is at least as new as his mark says.
+    fn news(&self) -> watch::Receiver<ResultsMark>;
 }
 
 /// The audit log: append-only.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
 use zeroize::Zeroizing;
 
 use super::super::audit;
@@ -211,9 +212,27 @@ async fn check(
         .bind(known_us)
         .execute(&mut db)
         .await?;
+    pass_numbers_given_since(&mut db, now_us).await?;
     let results: i64 = sqlx::query_scalar("SELECT count(*) FROM results").fetch_one(&mut db).await?;
     db.close().await?;
     let now = Timestamp::from_microsecond(now_us).map_err(|_| RestoreError::Foreign)?;
     let results = results.unsigned_abs();
     Ok((now, results, header.results.saturating_sub(results)))
+}
+
+/// Numbers of changes that were given between backup and loss are known to clients, so none is given again: the sequence
+/// goes on from the microsecond of the restore. Archives of older schemas have no sequence, and no client knew one.
+async fn pass_numbers_given_since(db: &mut SqliteConnection, now_us: i64) -> Result<(), sqlx::Error> {
+    let has_sequence: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'results_sequence')",
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    if has_sequence {
+        sqlx::query("UPDATE results_sequence SET change = max(change + 1, ?1)")
+            .bind(now_us)
+            .execute(db)
+            .await?;
+    }
+    Ok(())
 }

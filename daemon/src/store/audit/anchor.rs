@@ -14,7 +14,6 @@
 //! What it does not show: database and anchor put back together to an earlier state. So it is best kept on another disk.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +40,13 @@ pub(in super::super) struct Mark {
 }
 
 impl Mark {
+    /// The end of the log as it was read: number, commit and code of its last row.
+    pub(super) fn found((count, batch, mac): (i64, i64, Vec<u8>)) -> Result<Self, StoreError> {
+        let corrupt =
+            |_| StoreError::Corrupt { table: "audit", row: count, reason: "its code is cut off".to_owned() };
+        Ok(Self { batch, count, head: mac.try_into().map_err(corrupt)? })
+    }
+
     fn bytes(&self, keys: &SystemKeys) -> Result<[u8; SLOT], StoreError> {
         let (batch, count) = (self.batch.to_be_bytes(), self.count.to_be_bytes());
         let proof = keys.anchor.hash(&[&batch, &count, &self.head])?;
@@ -81,6 +87,22 @@ pub(in super::super) fn read(path: &Path, keys: &SystemKeys) -> Result<Seen, Fil
     let Some(content) = files::read_private(path)? else { return Ok(Seen::Missing) };
     let marks = content.chunks(SLOT).take(2).filter_map(|slot| Mark::read(slot, keys));
     Ok(marks.max_by_key(|mark| mark.batch).map_or(Seen::Unreadable, Seen::Mark))
+}
+
+/// The file and what proves its content.
+pub(super) struct Slots {
+    file: Arc<File>,
+    keys: Arc<SystemKeys>,
+}
+
+impl Slots {
+    /// Writes a mark, durably. Blocks.
+    pub(super) fn write(&self, mark: &Mark) -> Result<(), StoreError> {
+        let slot = mark.bytes(&self.keys)?;
+        let offset = if mark.batch % 2 == 0 { 0 } else { SLOT as u64 };
+        let written = self.file.write_all_at(&slot, offset).and_then(|()| self.file.sync_data());
+        written.map_err(|error| StoreError::Failed(format!("the audit anchor was not written: {error}")))
+    }
 }
 
 /// The open anchor; the writer alone has it.
@@ -142,26 +164,27 @@ impl Anchor {
             return Ok(());
         }
         self.owed = Some(mark);
-        let slot = mark.bytes(&self.keys)?;
-        let file = Arc::clone(&self.file);
-        let offset = if mark.batch % 2 == 0 { 0 } else { SLOT as u64 };
-        let write = move || -> io::Result<()> {
-            file.write_all_at(&slot, offset)?;
-            file.sync_data()
-        };
-        let written = tokio::task::spawn_blocking(write).await;
-        match written {
-            Ok(Ok(())) => {
-                self.stands = mark;
-                self.owed = None;
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the audit anchor was not written");
-                Err(StoreError::Failed(format!("the audit anchor was not written: {error}")))
-            }
-            Err(_) => Err(StoreError::Failed("writing the audit anchor was interrupted".to_owned())),
+        let slots = self.slots();
+        let written = tokio::task::spawn_blocking(move || slots.write(&mark)).await;
+        let interrupted = |_| StoreError::Failed("writing the audit anchor was interrupted".to_owned());
+        self.written(mark, written.map_err(interrupted)?)
+    }
+
+    /// What writes it, for a blocking thread.
+    pub(super) fn slots(&self) -> Slots {
+        Slots { file: Arc::clone(&self.file), keys: Arc::clone(&self.keys) }
+    }
+
+    /// Takes note of how writing a mark ended; what failed is owed.
+    pub(super) fn written(&mut self, mark: Mark, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        if let Err(error) = &written {
+            tracing::error!(%error, "the audit anchor");
+            self.owed = Some(mark);
+        } else {
+            self.stands = mark;
+            self.owed = None;
         }
+        written
     }
 }
 

@@ -5,6 +5,7 @@
 //! Knows what a row says, not why: use cases decide that.
 
 mod anchor;
+mod notes;
 mod prune;
 mod row;
 mod trail;
@@ -14,18 +15,20 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Store;
 use super::error::{OpenError, failed};
 use super::keyring::{Keyring, SystemKeys};
-use super::writer::{Tx, write};
+use super::writer::{Command, Tx, closed};
 use crate::app::ports::{AnchorFinding, AuditEntry, AuditLog, AuditSource, StoreError};
 use crate::domain::check::ResultId;
 use anchor::{Mark, Seen};
-use row::Row;
+use row::{INSERT, LAST, Row};
 
 pub(super) use anchor::Anchor;
+pub(super) use notes::{Note, Notes};
 pub use trail::{ChainError, ChainHead};
 
 /// Who writes what the store itself finds.
@@ -40,6 +43,8 @@ pub(super) struct Ledger {
     begun: Instant,
     /// Number of the commit that is being prepared.
     batch: i64,
+    /// The log's end within that commit, once it was looked at.
+    end: Option<Mark>,
     anchor: Option<Anchor>,
 }
 
@@ -47,7 +52,7 @@ impl Ledger {
     /// A ledger without an anchor, or with one, for tests of what writes.
     #[cfg(test)]
     pub(super) fn in_memory(anchor: Option<Anchor>) -> Self {
-        Self { run: 1, begun: Instant::now(), batch: 0, anchor }
+        Self { run: 1, begun: Instant::now(), batch: 0, end: None, anchor }
     }
 
     #[cfg(test)]
@@ -62,15 +67,26 @@ impl Ledger {
             self.batch = anchor.batch();
         }
         self.batch += 1;
+        self.end = None;
         Ok(())
     }
 
+    /// The log's end within the commit that is being prepared: what a job that is undone puts back.
+    pub(super) fn end(&self) -> Option<Mark> {
+        self.end
+    }
+
+    /// Takes back what a job appended that was undone.
+    pub(super) fn put_back(&mut self, end: Option<Mark>) {
+        self.end = end;
+    }
+
     /// After the commit, before anybody hears of it.
-    pub(super) async fn keep(&mut self, mark: Mark) -> Result<(), StoreError> {
-        match &mut self.anchor {
+    pub(super) async fn keep(&mut self) -> Result<(), StoreError> {
+        match (&mut self.anchor, self.end) {
             // A commit without audit rows leaves the anchor as it is, whatever the log's end claims to be.
-            Some(anchor) if mark.batch == self.batch => anchor.keep(mark).await,
-            Some(_) | None => Ok(()),
+            (Some(anchor), Some(end)) if end.batch == self.batch => anchor.keep(end).await,
+            _ => Ok(()),
         }
     }
 
@@ -84,17 +100,13 @@ impl Ledger {
 
 /// The log's end: its last row, or where it was cut if nothing follows.
 pub(super) async fn last(db: &mut SqliteConnection) -> Result<Mark, StoreError> {
-    let found: (i64, i64, Vec<u8>) = sqlx::query_as(
-        "SELECT seq, batch, mac FROM (SELECT seq, batch, mac FROM audit ORDER BY seq DESC LIMIT 1) \
-         UNION ALL SELECT seq, 0, mac FROM audit_cut ORDER BY seq DESC LIMIT 1",
-    )
-    .fetch_one(db)
-    .await
-    .map_err(|e| failed(&e))?;
-    let (count, batch, mac) = found;
-    let corrupt =
-        |_| StoreError::Corrupt { table: "audit", row: count, reason: "its code is cut off".to_owned() };
-    Ok(Mark { batch, count, head: mac.try_into().map_err(corrupt)? })
+    Mark::found(sqlx::query_as(LAST).fetch_one(db).await.map_err(|e| failed(&e))?)
+}
+
+/// The log's end is not where it was left.
+fn altered(end: &Mark) -> StoreError {
+    let reason = "the log's end is not the one that was left; it was altered from outside".to_owned();
+    StoreError::Corrupt { table: "audit", row: end.count, reason }
 }
 
 /// Counts this opening, looks at the anchor and says what is wrong with it. The finding must be appended before anything
@@ -121,7 +133,7 @@ pub(super) async fn begin(
     if finding.is_none() {
         anchor.keep(now).await.map_err(|e| OpenError::Database(e.to_string()))?;
     }
-    Ok((Ledger { run, begun: Instant::now(), batch: 0, anchor: Some(anchor) }, finding))
+    Ok((Ledger { run, begun: Instant::now(), batch: 0, end: None, anchor: Some(anchor) }, finding))
 }
 
 /// Anchors the log of a restored database as it stands, whatever anchor lies there.
@@ -194,49 +206,34 @@ async fn compare(
 /// Appends a row inside the transaction of what it speaks of. `touched` are results that the caller could not know
 /// beforehand; they are added to the entry's own.
 pub(super) async fn append(tx: &mut Tx, entry: &AuditEntry, touched: &[ResultId]) -> Result<(), StoreError> {
-    let before = last(&mut tx.db).await?;
-    if !tx.ledger.knows(&before) {
-        let reason = "the log's end is not the one that was left; it was altered from outside".to_owned();
-        return Err(StoreError::Corrupt { table: "audit", row: before.count, reason });
-    }
-    let added = touched.iter().filter(|id| !entry.results.contains(id));
-    let up = tx.ledger.begun.elapsed().as_micros();
-    let row = Row {
-        seq: before.count + 1,
-        at_us: tx.now_us,
-        wall_us: tx.clock.wall_us(),
-        run: tx.ledger.run,
-        up_us: i64::try_from(up).unwrap_or(i64::MAX),
-        batch: tx.ledger.batch,
-        actor: entry.actor.clone(),
-        action: entry.action.to_owned(),
-        source: entry.source.word(),
-        terminal: entry.terminal.as_ref().map(|terminal| terminal.0.clone()),
-        results: entry.results.iter().chain(added).flat_map(|id| id.0.to_be_bytes()).collect(),
-        outcome: entry.outcome.clone(),
-        mac: Vec::new(),
+    let before = match tx.ledger.end {
+        Some(end) => end,
+        None => last(&mut tx.db).await?,
     };
-    let mac = row.mac(&tx.keyring.system().audit, &before.head)?;
-    sqlx::query(
-        "INSERT INTO audit (seq, at_us, wall_us, run, up_us, batch, actor, action, source, terminal, results, \
-         outcome, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )
-    .bind(row.seq)
-    .bind(row.at_us)
-    .bind(row.wall_us)
-    .bind(row.run)
-    .bind(row.up_us)
-    .bind(row.batch)
-    .bind(row.actor)
-    .bind(row.action)
-    .bind(row.source)
-    .bind(row.terminal)
-    .bind(row.results)
-    .bind(row.outcome)
-    .bind(mac.as_slice())
-    .execute(&mut tx.db)
-    .await
-    .map_err(|e| failed(&e))?;
+    if !tx.ledger.knows(&before) {
+        return Err(altered(&before));
+    }
+    let row = Row::new(entry, touched, &before, &tx.ledger.stamp(tx.now_us, tx.clock.wall_us()));
+    let head = row.mac(&tx.keyring.system().audit, &before.head)?;
+    let end = Mark { batch: row.batch, count: row.seq, head };
+    sqlx::query(INSERT)
+        .bind(row.seq)
+        .bind(row.at_us)
+        .bind(row.wall_us)
+        .bind(row.run)
+        .bind(row.up_us)
+        .bind(row.batch)
+        .bind(row.actor)
+        .bind(row.action)
+        .bind(row.source)
+        .bind(row.terminal)
+        .bind(row.results)
+        .bind(row.outcome)
+        .bind(head.as_slice())
+        .execute(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    tx.ledger.end = Some(end);
     Ok(())
 }
 
@@ -256,8 +253,10 @@ pub(super) fn finding_entry(finding: AnchorFinding) -> AuditEntry {
 impl AuditLog for Store {
     async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         let accepts = entry.action == crate::app::audit::ACCEPTED;
-        let entry = entry.clone();
-        write(&self.writer, move |tx| Box::pin(async move { append(tx, &entry, &[]).await })).await?;
+        let (reply, answer) = oneshot::channel();
+        let note = Note { entry: entry.clone(), reply };
+        self.writer.send(Command::Note(note)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())??;
         if accepts {
             *self.found_at_start.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }

@@ -4,8 +4,27 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::super::crypto::{CryptoError, Key};
-use crate::app::ports::{AuditRecord, StoreError, TerminalId};
+use super::anchor::Mark;
+use crate::app::ports::{AuditEntry, AuditRecord, StoreError, TerminalId};
 use crate::domain::check::ResultId;
+
+/// Adds a row.
+pub(super) const INSERT: &str = "INSERT INTO audit (seq, at_us, wall_us, run, up_us, batch, actor, action, source, terminal, results, outcome, \
+     mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+/// Number, commit and code of the last row, or of the cut if nothing follows it.
+pub(super) const LAST: &str = "SELECT seq, batch, mac FROM (SELECT seq, batch, mac FROM audit ORDER BY seq DESC LIMIT 1) \
+     UNION ALL SELECT seq, 0, mac FROM audit_cut ORDER BY seq DESC LIMIT 1";
+
+/// What the rows of one commit have in common, as the row says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    pub(super) at_us: i64,
+    pub(super) wall_us: i64,
+    pub(super) run: i64,
+    pub(super) up_us: i64,
+    pub(super) batch: i64,
+}
 
 /// A row as it is stored.
 #[derive(FromRow)]
@@ -26,6 +45,26 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// The row after `end`, still without its code. `touched` are results besides the entry's own.
+    pub(super) fn new(entry: &AuditEntry, touched: &[ResultId], end: &Mark, stamp: &Stamp) -> Self {
+        let added = touched.iter().filter(|id| !entry.results.contains(id));
+        Self {
+            seq: end.count + 1,
+            at_us: stamp.at_us,
+            wall_us: stamp.wall_us,
+            run: stamp.run,
+            up_us: stamp.up_us,
+            batch: stamp.batch,
+            actor: entry.actor.clone(),
+            action: entry.action.to_owned(),
+            source: entry.source.word(),
+            terminal: entry.terminal.as_ref().map(|terminal| terminal.0.clone()),
+            results: entry.results.iter().chain(added).flat_map(|id| id.0.to_be_bytes()).collect(),
+            outcome: entry.outcome.clone(),
+            mac: Vec::new(),
+        }
+    }
+
     /// The keyed hash. Rows of run 0 were written before runs were counted and have the older form; the two never meet,
     /// because every part goes in with its length.
     pub(super) fn mac(&self, key: &Key, previous: &[u8]) -> Result<[u8; 32], CryptoError> {

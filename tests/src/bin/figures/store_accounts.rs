@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use daemon::app::ports::{Accounts as _, Clock as _, Device, NewAccount, Role, SignInProof};
 use daemon::app::tasks::Tasks;
+use daemon::service::JsonForm;
 use daemon::store::{Room, Store, StoreConfig};
 use daemon::system::{OsRandom, SystemClock};
 use harness::clinic::{Clinic, Credentials, OpenClinic};
@@ -50,7 +51,8 @@ async fn raced() -> u64 {
         anchor: None,
     };
     let tasks = Tasks::default();
-    let store = Store::open(&config, Arc::new(SystemClock), Arc::new(OsRandom), &tasks).await;
+    let store =
+        Store::open(&config, Arc::new(SystemClock), Arc::new(OsRandom), Arc::new(JsonForm), &tasks).await;
     let store = Arc::new(store.expect("the store opens"));
     let account = NewAccount {
         name: "receipt".to_owned(),

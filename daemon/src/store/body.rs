@@ -1,0 +1,64 @@
+//! A result as it is sent: rendered once when its row is written, sealed apart from the row's own payload, so that a read
+//! opens nothing else.
+//!
+//! A body is sealed to its row, month, version and form: bytes moved to another row, or an older body put back, do not
+//! open.
+
+use super::crypto::CryptoError;
+use super::error::failed;
+use super::keyring::MonthKeys;
+use super::row::Place;
+use super::writer::Tx;
+use crate::app::ports::{NewResult, StoreError, StoredResult};
+use crate::domain::check::ResultId;
+use crate::domain::identifiers::InquiryNumber;
+use crate::domain::retention::expiry;
+
+/// What a body is sealed to.
+fn bytes(place: Place, form: u32) -> Vec<u8> {
+    let mut bytes = place.bytes(b"result_bodies");
+    bytes.extend_from_slice(&form.to_be_bytes());
+    bytes
+}
+
+/// Renders a row that is being written and keeps its body, in place of an older one.
+pub(super) async fn keep(
+    tx: &mut Tx,
+    keys: &MonthKeys,
+    place: Place,
+    content: &NewResult,
+    inquiry_number: Option<&InquiryNumber>,
+) -> Result<(), StoreError> {
+    let stored = StoredResult {
+        id: ResultId(place.id),
+        expires_at: expiry(content.confirmation.processed_at),
+        version: place.version,
+        inquiry_number: inquiry_number.cloned(),
+        content: content.clone(),
+    };
+    let form = tx.form.number();
+    let body = tx.form.render(&stored)?;
+    sqlx::query(
+        "INSERT INTO result_bodies (id, form, body) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (id) DO UPDATE SET form = excluded.form, body = excluded.body",
+    )
+    .bind(place.id)
+    .bind(form)
+    .bind(keys.body.seal(tx.random.as_ref(), &bytes(place, form), &body)?)
+    .execute(&mut tx.db)
+    .await
+    .map(drop)
+    .map_err(|e| failed(&e))
+}
+
+/// Opens a body.
+pub(super) fn open(keys: &MonthKeys, place: Place, form: u32, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let mut plain =
+        keys.body.open(&bytes(place, form), sealed).map_err(|CryptoError| StoreError::Corrupt {
+            table: "result_bodies",
+            row: place.id,
+            reason: "the body does not open".to_owned(),
+        })?;
+    // It leaves for whoever is entitled to it, so it is not wiped here.
+    Ok(std::mem::take(&mut *plain))
+}

@@ -1,0 +1,162 @@
+//! The writer alone, on a database in memory.
+
+use jiff::Timestamp;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::super::database::MIGRATIONS;
+use super::*;
+use crate::app::ports::{Clock, StoredResult};
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(1_800_000_000_000_000).unwrap()
+    }
+}
+
+impl Random for Fixed {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(7);
+    }
+}
+
+impl ResultForm for Fixed {
+    fn number(&self) -> u32 {
+        1
+    }
+
+    fn render(&self, _: &StoredResult) -> Result<Vec<u8>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+async fn context() -> Tx {
+    let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    MIGRATIONS.run(&mut db).await.unwrap();
+    let keyring = Arc::new(Keyring::in_memory(Arc::new(Fixed)).unwrap());
+    let clock = Arc::new(StoreClock::new(Arc::new(Fixed), 0, 0));
+    let news = Arc::new(News::new(0, Arc::clone(&clock)));
+    let (random, form) = (Arc::new(Fixed), Arc::new(Fixed));
+    let ledger = Ledger::in_memory(None);
+    Tx { db, keyring, random, clock, form, news, now_us: 0, changed: None, ledger }
+}
+
+type Answer = oneshot::Receiver<Result<(), StoreError>>;
+
+/// A job that saves a session whose account name has this length, and then succeeds or not.
+fn save(token: u8, length: usize, then: Result<(), StoreError>) -> (Box<dyn Job>, Answer) {
+    job(move |tx| {
+        Box::pin(async move {
+            sqlx::query("INSERT INTO sessions VALUES (?1, hex(?1), ?2, 'operator', NULL, 0, 0, 0, NULL)")
+                .bind(vec![token; 32])
+                .bind("x".repeat(length))
+                .execute(&mut tx.db)
+                .await
+                .map_err(|e| failed(&e))?;
+            then
+        })
+    })
+}
+
+async fn saved(tx: &mut Tx) -> Vec<u8> {
+    let tokens: Vec<Vec<u8>> = sqlx::query_scalar("SELECT token_hash FROM sessions ORDER BY token_hash")
+        .fetch_all(&mut tx.db)
+        .await
+        .unwrap();
+    tokens.into_iter().map(|token| token[0]).collect()
+}
+
+#[tokio::test]
+async fn a_job_that_fails_takes_nothing_of_the_others_with_it() {
+    let mut tx = context().await;
+    let own = StoreError::Failed("its own reason".to_owned());
+    let (one, first) = save(1, 10, Ok(()));
+    let (two, second) = save(2, 10, Err(own.clone()));
+    let (three, third) = save(3, 10, Ok(()));
+    commit(&mut tx, vec![one, two, three]).await;
+    assert_eq!(first.await, Ok(Ok(())));
+    assert_eq!(second.await, Ok(Err(own.clone())));
+    assert_eq!(third.await, Ok(Ok(())));
+    assert_eq!(saved(&mut tx).await, [1, 3]);
+
+    let (alone, answer) = save(4, 10, Err(own.clone()));
+    commit(&mut tx, vec![alone]).await;
+    assert_eq!(answer.await, Ok(Err(own)));
+    assert_eq!(saved(&mut tx).await, [1, 3]);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nobody_hears_of_a_success_that_is_not_there() {
+    let mut tx = context().await;
+    tx.db.execute("PRAGMA max_page_count = 40").await.unwrap();
+    let (large, refused) = save(1, 1_000_000, Ok(()));
+    commit(&mut tx, vec![large]).await;
+    assert_eq!(refused.await, Ok(Err(StoreError::DiskFull)));
+    assert_eq!(saved(&mut tx).await, Vec::<u8>::new());
+
+    let (before, first) = save(2, 10, Ok(()));
+    let (large, refused) = save(1, 1_000_000, Ok(()));
+    let (after, last) = save(3, 10, Ok(()));
+    commit(&mut tx, vec![before, large, after]).await;
+    assert_eq!(refused.await, Ok(Err(StoreError::DiskFull)));
+    let kept = saved(&mut tx).await;
+    for (token, answer) in [(2, first), (3, last)] {
+        assert_eq!(answer.await == Ok(Ok(())), kept.contains(&token), "{token}");
+    }
+
+    let (small, stored) = save(9, 10, Ok(()));
+    commit(&mut tx, vec![small]).await;
+    assert_eq!(stored.await, Ok(Ok(())), "the writer goes on");
+    assert!(saved(&mut tx).await.contains(&9));
+}
+
+/// A job that appends an audit row.
+fn note() -> (Box<dyn Job>, Answer) {
+    job(|tx| {
+        Box::pin(async move {
+            let entry = audit::finding_entry(crate::app::ports::AnchorFinding::Begun);
+            audit::append(tx, &entry, &[]).await
+        })
+    })
+}
+
+#[tokio::test]
+async fn while_the_anchor_cannot_be_written_nobody_hears_of_a_success_and_at_most_one_commit_is_ahead() {
+    let directory = std::env::temp_dir().join(format!("shikaku-anchor-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("anchor");
+    std::fs::write(&path, [0; 1024]).unwrap();
+    let mut tx = context().await;
+    let keys = tx.keyring.system();
+    tx.ledger = Ledger::in_memory(Some(audit::Anchor::in_file(File::open(&path).unwrap(), keys)));
+    let rows = "SELECT count(*) FROM audit";
+    for _ in 0..3 {
+        let (job, answer) = note();
+        commit(&mut tx, vec![job]).await;
+        assert!(matches!(answer.await, Ok(Err(StoreError::Failed(_)))));
+        let count: i64 = sqlx::query_scalar(rows).fetch_one(&mut tx.db).await.unwrap();
+        assert_eq!(count, 1, "the first commit is not known outside; no second one follows");
+    }
+    tx.ledger.anchor().unwrap().repair(File::options().write(true).open(&path).unwrap());
+    let (job, answer) = note();
+    commit(&mut tx, vec![job]).await;
+    assert_eq!(answer.await, Ok(Ok(())), "the writer goes on");
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn each_commit_moves_the_persisted_high_water_mark_and_never_back() {
+    let mut tx = context().await;
+    let mark = "SELECT high_water_us FROM clock";
+    let (job, _answer) = save(1, 10, Ok(()));
+    commit(&mut tx, vec![job]).await;
+    let now: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();
+    assert_eq!(now, Fixed.now().as_microsecond());
+    tx.clock.settle(now + 5);
+    let (job, _answer) = save(2, 10, Ok(()));
+    commit(&mut tx, vec![job]).await;
+    let raised: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();
+    assert_eq!(raised, now + 5);
+}
