@@ -22,7 +22,7 @@ test: deps-test ## Everything: unit, contract, scenarios, real pcscd with virtua
 vendors: deps-build ## What a vendor does: samples, generated clients and schemathesis against the sandbox (LONG=1: longer)
 	tests/vendors/run $(if $(LONG),--long,)
 
-figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store or upstream; LONG=1: more rounds)
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream or api; LONG=1: more rounds)
 	cargo build --quiet --locked --release -p daemon --bin shikakud
 	cargo build --quiet --locked --release -p harness --bin sim-card --bin sim-upstream --bin store-worker --bin figures
 	target/release/figures --only $(ONLY) $(if $(LONG),--long,)

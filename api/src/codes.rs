@@ -373,7 +373,7 @@ codes! {
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN, Vendor, "ほかのWebサイトからの要求は受け付けません。",
         "ブラウザのページからではなく、レセコンなどのソフトウェアから呼び出してください。Origin を送る場合は管理者が許可する必要があります。";
     /// No such path.
-    NotFound = "not_found", NOT_FOUND, Vendor, "このURLはありません。", "パスを openapi.yaml で確認してください。";
+    NotFound = "not_found", NOT_FOUND, Vendor, "このURLはありません。", "パスを openapi.yaml で確認してください。LANの待ち受けでは、x-listeners に lan のある操作だけが使えます。";
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, Vendor, "このURLではこのメソッドは使えません。",
         "使えるメソッドを openapi.yaml で確認してください。";
@@ -401,6 +401,13 @@ codes! {
     /// The audit log does not agree with its anchor. Only part of the health of the store.
     AuditLogSuspect = "audit_log_suspect", INTERNAL_SERVER_ERROR, Administrator, "監査ログに異常があります。",
         "shikakud audit verify を実行し、RECOVERY.md の手順で調べてください。受付は続けられます。";
+    /// The account makes more requests than it may.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, Vendor, "要求の回数が多すぎます。",
+        "Retry-After の秒数だけ待ってください。1つのアカウントで続けて1,000回、その後は1秒に100回まで使えます。変化を待つときは wait_seconds を使ってください。";
+    /// On the network, the connection's client certificate is not that of an enrolled machine.
+    ClientCertificateRequired = "client_certificate_required", FORBIDDEN, Administrator,
+        "登録されたクライアント証明書でつないでください。",
+        "証明書が取り消されていないか、shikakud machine list で確かめ、必要なら shikakud machine issue で発行し直してください。";
     /// A fault inside.
     Internal = "internal", INTERNAL_SERVER_ERROR, Administrator, "内部でエラーが起きました。",
         "もう一度お試しください。繰り返す場合は、発生日時を添えて本ソフトウェアの提供元に連絡してください。";

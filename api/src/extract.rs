@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::rejection::QueryRejection;
@@ -19,13 +20,15 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::codes::Code;
-use crate::limits::Limits;
+use crate::limits::{BODY_BYTES_PER_SECOND, Limits};
 use crate::problem::{Problem, Refusal};
+use crate::rates::Rates;
 use crate::serve::Peer;
-use crate::service::{Along, Caller, IdempotencyKey, PeerCertificate, Service};
+use crate::service::{Along, Caller, IdempotencyKey, PeerCertificate, Service, ServiceError};
 use crate::wire::SecretText;
 
 /// A part of a request that has rules beyond its types (lengths, ranges, date syntax).
@@ -64,6 +67,10 @@ impl FromRequestParts<Arc<dyn Service>> for AnySession {
         let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
         let (terminal, certificate) = (terminal_token(&parts.headers), peer_certificate(parts));
         let mut caller = service.authenticate(token, terminal, certificate).await?;
+        if let Some(rates) = parts.extensions.get::<Arc<Rates>>() {
+            let wait = |seconds| ServiceError::new(Code::RateLimited).retry_after(seconds);
+            rates.take(&caller.account, Instant::now()).map_err(wait)?;
+        }
         caller.peer = peer(parts);
         Ok(Self(caller))
     }
@@ -152,9 +159,7 @@ impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(Code::UnsupportedMediaType.into());
         }
         let limits = request.extensions().get::<Limits>().copied().unwrap_or_default();
-        let body = tokio::time::timeout(limits.body_timeout, read(request.into_body(), limits.body_bytes))
-            .await
-            .map_err(|_| Code::RequestTimeout)??;
+        let body = read(request.into_body(), &limits).await?;
         // serde would also read a struct from an array of its fields' values.
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(invalid("", "").into());
@@ -175,9 +180,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a body into memory that is wiped; chunks that hyper still holds are beyond reach.
-async fn read(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+async fn read(mut body: Body, limits: &Limits) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let (began, limit) = (Instant::now(), limits.body_bytes);
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+    loop {
+        let earned = Duration::from_secs(bytes.len() as u64 / BODY_BYTES_PER_SECOND);
+        let next = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        let frame = tokio::time::timeout_at(began + limits.body_timeout + earned, next).await;
+        let Some(frame) = frame.map_err(|_| Code::RequestTimeout)? else { return Ok(bytes) };
         let frame = frame.map_err(|_| Code::InvalidRequest)?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limit {
@@ -185,7 +195,6 @@ async fn read(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Refusa
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes)
 }
 
 fn json_problem(path: &str, error: &serde_json::Error) -> Problem {

@@ -13,6 +13,7 @@ mod idempotency;
 mod inquiry_numbers;
 mod inquiry_numbers_bulk;
 mod inquiry_numbers_pending;
+mod lan;
 mod machines;
 mod methods;
 mod patience;

@@ -15,4 +15,5 @@ mod listener;
 mod problems;
 mod reads;
 mod roles;
+mod listeners;
 mod sample;

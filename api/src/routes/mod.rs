@@ -31,8 +31,10 @@ use crate::codes::{Code, Who};
 use crate::compress;
 use crate::guard::{Guard, guard};
 use crate::limits::Limits;
+use crate::listeners::{self, Elsewhere, Listener, only_what_is_here};
 use crate::places::AllPlaces;
 use crate::problem::{Problem, Refusal};
+use crate::rates::Rates;
 use crate::service::Service;
 use crate::wire;
 
@@ -82,9 +84,18 @@ struct IdempotencyHeader {
             x-roles は、その操作を使えるアカウントの役割です。\n\n\
             info.version はこの契約の版（セマンティックバージョニング）です。互換性のない変更は、1.0.0 より前は2つ目の数字、\
             それからは1つ目の数字とパス（/v2）が変わるときにだけ行います。廃止する操作と項目は deprecated と記し、\
-            その操作の応答に Deprecation（RFC 9745）と Sunset（RFC 8594）のヘッダーを付け、少なくとも12か月は使えるままにします。",
+            その操作の応答に Deprecation（RFC 9745）と Sunset（RFC 8594）のヘッダーを付け、少なくとも12か月は使えるままにします。\n\n\
+            設定に [lan] があるとき、別のパソコンのレセコンのために、LANのアドレスでもHTTPSで待ち受けます。\
+            登録されたクライアント証明書が要ります。操作の x-listeners は、その操作を使える待ち受けです\
+            （loopback：資格ブリッジのパソコンの中、lan：LAN）。ほかの待ち受けでは404（not_found）になります。\n\n\
+            要求はアカウントごとに数え、多すぎると429（rate_limited）になります。\
+            応答を5秒以上受け取らない接続、本文を5秒以内に（長い本文は1秒に64 KiB以上で）送り終えない要求は打ち切ります。",
     ),
-    servers((url = "http://127.0.0.1:8787", description = "資格ブリッジを動かしているパソコン（既定のポート）")),
+    servers(
+        (url = "http://127.0.0.1:8787", description = "資格ブリッジを動かしているパソコン（既定のポート）"),
+        (url = "https://{host}:8788", description = "LANの別のパソコンから（設定 [lan]、クライアント証明書が必要）",
+            variables(("host" = (default = "shikaku-bridge.local", description = "設定 lan.hosts の名前かアドレス")))),
+    ),
     tags(
         (name = TAG_SESSIONS, description = "ログインとログアウト"),
         (name = TAG_ACCOUNTS, description = "アカウント、認証アプリ、端末の登録"),
@@ -160,6 +171,7 @@ pub fn openapi() -> Document {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("POST /v1/sessions で受け取ったトークン。"))
         .build();
+    document.paths.paths.values_mut().for_each(listeners::document);
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
     document
 }
@@ -170,15 +182,17 @@ pub fn openapi_yaml() -> String {
     openapi().to_yaml().unwrap_or_default()
 }
 
-/// The whole API behind its guard. The service's futures may be dropped at any await: the client left or time ran out.
-pub fn router(service: Arc<dyn Service>, guarded: Guard, limits: Limits) -> Router {
-    let (router, _) = routes().split_for_parts();
+/// What a listener serves, behind its guard. The service's futures may be dropped at any await: the client left or time ran out.
+pub fn router(service: Arc<dyn Service>, listener: Listener, guarded: Guard, limits: Limits) -> Router {
+    let (router, document) = routes().split_for_parts();
     router
         .with_state(service)
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
         .layer(Extension(AllPlaces::new(&limits)))
         .layer(compress::layer())
+        .layer(Extension(Arc::new(Rates::new(&limits))))
+        .layer(from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here))
         .layer(CatchPanicLayer::custom(panic_to_problem))
         .layer(from_fn_with_state((Arc::new(guarded), limits), guard))
 }

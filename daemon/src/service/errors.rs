@@ -86,7 +86,10 @@ pub(super) fn terminals(error: TerminalsError) -> ServiceError {
 
 pub(super) fn machines(error: MachinesError) -> ServiceError {
     match error {
-        MachinesError::UnknownAccount | MachinesError::OtherRole | MachinesError::Unknown => {
+        MachinesError::UnknownAccount
+        | MachinesError::OtherRole
+        | MachinesError::Disabled
+        | MachinesError::Unknown => {
             // Only whoever gives commands on the machine can name an account or a certificate.
             tracing::error!(%error, "a machine was named that is none");
             Code::Internal.into()

@@ -3,10 +3,12 @@
 //! One test provokes them all, so the coverage does not depend on which other tests ran, or in which order.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::codes::Code;
 use api::limits::Limits;
+use api::listeners::Listener;
 use api::service::ServiceError;
 use harness::contract::{Contract, Operation};
 use harness::raw_http::{Raw, Reply};
@@ -21,6 +23,10 @@ struct Servers {
     ordinary: Server,
     impatient: Server,
     full: Server,
+    /// On the clinic's network, where nobody has a certificate.
+    network: Server,
+    /// Where an account may make no request at all.
+    strict: Server,
 }
 
 #[tokio::test]
@@ -34,6 +40,8 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
             ..Limits::default()
         }),
         full: Server::start(Limits { connections: 0, ..Limits::default() }),
+        network: Server::at(Listener::Lan, |guard| guard.only_machines(Arc::new(|_| true)), Limits::lan()),
+        strict: Server::start(Limits { request_burst: 0, ..Limits::default() }),
     };
     let mut documented = BTreeSet::new();
     for operation in contract.operations() {
@@ -250,6 +258,19 @@ impl Servers {
             }
             "invalid_request" => server.send(broken(server, operation)).await,
             "not_acceptable" => server.send(plain.replacen("\r\n", "\r\naccept: image/png\r\n", 1)).await,
+            "client_certificate_required" => {
+                let server = &self.network;
+                let request = server.request(&operation.method, &target(operation), None, body(operation));
+                server.send(request).await
+            }
+            "rate_limited" => {
+                let server = &self.strict;
+                let request =
+                    server.request(&operation.method, &target(operation), Some(TOKEN), body(operation));
+                let reply = server.send(request).await;
+                assert_eq!(reply.header("retry-after"), Some("1"));
+                reply
+            }
             "too_many_connections" => Raw::connect(self.full.address).await.unwrap().reply().await.unwrap(),
             "request_timeout" => {
                 let server = &self.impatient;
@@ -276,7 +297,7 @@ fn named(code: &str) -> Code {
     *Code::ALL.iter().find(|known| known.as_str() == code).unwrap()
 }
 
-/// A request that breaks the contract in body, query, header or path, whichever the operation has.
+/// A request that breaks the contract in body, query or path, whichever the operation has; without any of them in its head.
 fn broken(server: &Server, operation: &Operation) -> String {
     if operation.id == "stream_events" {
         let request = server.request(&operation.method, &target(operation), Some(TOKEN), None);
@@ -286,8 +307,15 @@ fn broken(server: &Server, operation: &Operation) -> String {
         (target(operation), Some("{"))
     } else if operation.has_query {
         (target(operation) + "?no_such_parameter=1", None)
-    } else {
+    } else if operation.path.contains("{id}") {
         (operation.path.replace("{id}", "%FF"), None)
+    } else {
+        let request = server.request(&operation.method, &operation.path, Some(TOKEN), Some("{}"));
+        return request.replacen(
+            "content-length: 2\r\n",
+            "content-length: 2\r\ntransfer-encoding: chunked\r\n",
+            1,
+        );
     };
     server.request(&operation.method, &target, Some(TOKEN), body)
 }

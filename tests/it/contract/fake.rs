@@ -8,6 +8,7 @@ use api::codes::Code;
 use api::etag::{ETag, Tagged};
 use api::guard::Guard;
 use api::limits::Limits;
+use api::listeners::Listener;
 use api::service::{
     Along, Answer, Caller, IdempotencyKey, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
 };
@@ -238,10 +239,15 @@ pub struct Server {
 
 impl Server {
     pub fn start(limits: Limits) -> Self {
+        Self::at(Listener::Loopback, |guard| guard, limits)
+    }
+
+    /// On a listener with a guard of its own; loopback all the same, and in clear.
+    pub fn at(place: Listener, change: impl FnOnce(Guard) -> Guard, limits: Limits) -> Self {
         let listener = api::serve::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let service = Arc::new(Scripted { script: Mutex::default(), calls: watch::Sender::new(0) });
-        let router = api::router(service.clone(), Guard::loopback(address.port()), limits);
+        let router = api::router(service.clone(), place, change(Guard::loopback(address.port())), limits);
         let stop = CancellationToken::new();
         let mut serving = JoinSet::new();
         serving.spawn(api::serve::serve(listener, router, limits, None, stop.clone()));

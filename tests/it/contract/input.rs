@@ -2,7 +2,8 @@
 
 use api::limits::Limits;
 use harness::contract::Contract;
-use harness::raw_http::Reply;
+use harness::hostile::{bad_input, shapes};
+use harness::raw_http::{Raw, Reply};
 
 use super::coverage::{CLAIM, SIGN_IN};
 use super::fake::{Server, TOKEN};
@@ -286,4 +287,54 @@ async fn a_body_over_the_limit_is_refused_announced_or_not() {
     let reply = server.send(chunked).await;
     assert_eq!((reply.status, reply.code().as_str()), (413, "body_too_large"));
     assert_eq!(server.service.calls(), 1);
+}
+
+#[tokio::test]
+async fn whatever_the_document_rules_out_is_refused_with_the_name_of_its_field() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits { requests_per_second: 1_000_000, ..Limits::default() });
+    let cases = bad_input::cases(&contract);
+    assert!(cases.len() > 500, "{} cases", cases.len());
+    let mut wrong = Vec::new();
+    for case in cases {
+        let method = &case.operation.method;
+        let body = case.body.unwrap_or_default();
+        let head = server.request(method, &case.target, Some(TOKEN), None);
+        let content = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = head.strip_suffix("\r\n").unwrap().to_owned() + &content;
+        let reply = server.send([head.as_bytes(), &body].concat()).await;
+        contract.check(method, &case.target, &reply).unwrap();
+        let problem = reply.json();
+        let says = problem["detail"].as_str().is_some_and(|detail| detail.contains(['が', 'を', 'に', 'は']));
+        let named = problem["field"].as_str() == case.field.as_deref();
+        if !matches!(reply.status, 400 | 422) || !named || !says {
+            let (id, what, field) = (&case.operation.id, &case.what, &case.field);
+            wrong.push(format!("{id} {} ({what}, {field:?}): {} {problem}", case.target, reply.status));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(server.service.calls(), 0, "the service heard of none");
+}
+
+#[tokio::test]
+async fn every_shape_that_smuggles_is_refused() {
+    let server = Server::start(Limits::default());
+    for shape in shapes::refused() {
+        let mut raw = Raw::connect(server.address).await.unwrap();
+        raw.send(shape.bytes.replace("{host}", &server.address.to_string())).await.unwrap();
+        let answers = String::from_utf8_lossy(&raw.answered().await.unwrap()).into_owned();
+        assert!(!answers.contains("HTTP/1.1 2"), "{}: {answers}", shape.name);
+    }
+    assert_eq!(server.service.calls(), 0, "the service heard of none");
+}
+
+#[tokio::test]
+async fn nothing_that_follows_a_chunked_body_is_taken_for_a_request() {
+    let server = Server::start(Limits::default());
+    for shape in shapes::last_of_their_connection() {
+        let mut raw = Raw::connect(server.address).await.unwrap();
+        raw.send(shape.bytes.replace("{host}", &server.address.to_string())).await.unwrap();
+        let answers = String::from_utf8_lossy(&raw.closed().await.unwrap()).into_owned();
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{}: {answers}", shape.name);
+    }
 }

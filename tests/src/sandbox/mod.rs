@@ -116,6 +116,7 @@ impl Sandbox {
             upstream_page_size: 100,
             limits: api::limits::Limits::default(),
             patience: Patience::default(),
+            lan_hosts: Vec::new(),
             accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
         }
     }
