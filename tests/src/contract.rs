@@ -78,6 +78,8 @@ impl Contract {
     /// Holds a body against a schema of the document, closed.
     pub fn holds(&self, schema: &Value, body: &Value) -> Result<(), String> {
         self.fits(schema, body)
+    }
+
     /// The parameters of an operation, as they stand in the document.
     pub fn parameters(&self, operation: &Operation) -> Vec<Value> {
         self.item(operation)["parameters"].as_array().cloned().unwrap_or_default()

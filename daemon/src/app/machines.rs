@@ -181,12 +181,13 @@ impl Machines {
         request: &str,
     ) -> Result<EnrolledMachine, MachinesError> {
         let now = self.parts.clock.now();
+        self.parts.retention.judge_clock().await.map_err(MachinesError::Clock)?;
         let authority = self.authority().await?;
         let issued = self.parts.issuer.issue(&authority, account, request, now)?;
         // The same two steps as elsewhere, with a code that nobody else ever sees.
         let code = self.offer(by, account).await?.code;
         let entry = by.audit("machine.enrol", account);
-        if !self.parts.store.enrol_machine(hash(&code), &issued, now, &entry).await? {
+        if !self.parts.store.enrol_machine(code_hash(&code), &issued, now, &entry).await? {
             return Err(MachinesError::Disabled);
         }
         self.read_again().await?;
@@ -248,6 +249,7 @@ fn refusal(error: &MachinesError) -> Option<&'static str> {
         MachinesError::Clock(_) => Some("clock_untrusted"),
         MachinesError::UnknownAccount
         | MachinesError::OtherRole
+        | MachinesError::Disabled
         | MachinesError::NotRenewable
         | MachinesError::Unknown
         | MachinesError::Issuer(_) => Some("internal"),

@@ -47,6 +47,8 @@ fn reader_state(state: &ReaderState) -> w::ReaderState {
         ReaderState::Mute => w::ReaderState::Mute,
         ReaderState::Unavailable => w::ReaderState::Unavailable,
     }
+}
+
 /// A terminal and the reader that a check there would use now.
 pub(super) fn terminal((terminal, reader): (TerminalId, Option<ReaderName>)) -> w::TerminalReader {
     w::TerminalReader { terminal: terminal.0, reader: reader.map(|reader| reader.0) }
