@@ -2,8 +2,9 @@
 //! their retention ends; accounts, sessions and the audit log lie in the same database.
 //!
 //! Knows nothing of HTTP, the central system or cards, and decides nothing about them: use cases do. Nothing that names
-//! a patient is ever written in clear. Writes go through one task (`writer`), reads through a pool of read-only
-//! connections and the view `live_results`, which hides what has expired. One process at a time.
+//! a patient is ever written in clear. Writes go through one task (`writer`); results are read through connections of
+//! their own (`readers`), everything else through sqlx's pool, all of them read-only; the view `live_results` hides what
+//! has expired. One process at a time.
 //!
 //! A clock that is set back brings nothing back (the high-water mark is persisted with every commit). After a clock that
 //! ran ahead, what it hid shows again once a plausible clock says so; nothing is destroyed before.
