@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Parts, People};
+use super::Parts;
+use super::people::People;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::collect::Collect;
 use crate::app::events::{Events, EventsParts};
@@ -33,6 +34,7 @@ pub(super) fn checks(
         terminal_authentication: parts.terminal_authentication.clone(),
         maintenance: parts.maintenance.clone(),
         terminals: config.terminals(),
+        patience: parts.patience,
         origin: config.mode.origin(),
     })
 }

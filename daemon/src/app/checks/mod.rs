@@ -4,6 +4,7 @@
 //! only the number of the stored result.
 
 mod drive;
+mod patience;
 mod reader_choice;
 mod registry;
 mod steps;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+pub use self::patience::Patience;
 pub(crate) use self::reader_choice::find_named;
 use self::registry::{Full, Registry};
 pub use self::steps::CheckStep;
@@ -242,6 +244,8 @@ pub struct ChecksParts {
     pub tasks: Tasks,
     /// The terminals of the facility.
     pub terminals: Vec<Terminal>,
+    /// How long people are waited for.
+    pub patience: Patience,
     /// Real or sandbox.
     pub origin: Origin,
 }
