@@ -149,7 +149,7 @@ pub struct SelectedPage {
     pub next_cursor: Option<String>,
 }
 
-/// 新しく保存された、または変わった結果（変化の古い順）。該当資格なしなど、一覧に出ない結果も含みます。
+/// 新しく保存された、または変わった結果（変化の古い順）。一覧と同じく、資格情報が表示された結果だけです。
 #[derive(Serialize, ToSchema)]
 pub struct ResultChanges {
     /// 結果。変わった結果は、今の内容で返します。

@@ -329,6 +329,14 @@ impl Listener {
         tokio::select! {
             biased;
             () = stopping.cancelled() => self.end(&Happening::Stopping),
+            // Before what was received: a stream without a pause must not outlive its session.
+            _ = self.look.tick() => {
+                if !self.hub.parts.sessions.is_alive(&self.token_hash) {
+                    return self.end(&Happening::SessionEnded);
+                }
+                self.quiet += 1;
+                (self.quiet >= HEARTBEAT).then(|| self.hub.frame(&Happening::Quiet, None))
+            }
             received = self.receiver.recv() => match received {
                 Ok(published) => self.heard(published),
                 Err(broadcast::error::RecvError::Lagged(_)) => {
@@ -338,13 +346,6 @@ impl Listener {
                 }
                 Err(broadcast::error::RecvError::Closed) => self.end(&Happening::Stopping),
             },
-            _ = self.look.tick() => {
-                if !self.hub.parts.sessions.is_alive(&self.token_hash) {
-                    return self.end(&Happening::SessionEnded);
-                }
-                self.quiet += 1;
-                (self.quiet >= HEARTBEAT).then(|| self.hub.frame(&Happening::Quiet, None))
-            }
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Parts, People};
+use super::Parts;
+use super::people::People;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::collect::Collect;
 use crate::app::events::{Events, EventsParts};

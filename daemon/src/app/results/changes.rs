@@ -28,9 +28,6 @@ impl Followed {
         Self { change: mark.change, month: mark.month }
     }
 
-    fn is_behind(self, mark: ResultsMark) -> bool {
-        self.change < mark.change || self.month < mark.month
-    }
 }
 
 /// What a follower did not know.
@@ -51,12 +48,13 @@ impl Followed {
 }
 
 impl Results {
-    /// Waits until there is something after this place that the follower does not know, at most for `patience`.
+    /// Waits while the results stand where the follower knows them, at most for `patience`. A place that they never had is
+    /// no reason to wait.
     pub async fn wait_for_news(&self, followed: Followed, patience: Duration, stopping: &CancellationToken) {
         let patience = tokio::time::sleep(patience);
         tokio::pin!(patience);
         let mut news = self.store.news();
-        while !followed.is_behind(*news.borrow_and_update()) {
+        while Followed::to(*news.borrow_and_update()) == followed {
             tokio::select! {
                 changed = news.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(LOOK_EVERY) => news = self.store.news(),
