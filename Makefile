@@ -7,7 +7,7 @@ LONG ?=
 
 SECONDS_EACH = $(or $(SECONDS),15)
 
-.PHONY: help run test figures fuzz fmt lint docs deny openapi deps-build deps-test
+.PHONY: help run test figures fuzz fmt lint docs deny openapi kanji deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ deny: ## Licences, bans and sources of the dependencies
 
 openapi: deps-build ## Write openapi.yaml anew from the code
 	UPDATE_OPENAPI=1 cargo test --locked -p harness --test it openapi_yaml
+
+kanji: deps-build ## Pack the reviewed tables of kanji reduction anew
+	UPDATE_KANJI=1 cargo test --locked -p harness --test it the_packed_table
 
 deps-build:
 	@deploy/install-deps.sh build

@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod doctor;
 pub mod domain;
+pub mod formats;
 pub mod pki;
 mod qr;
 pub mod service;

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "test support: what does not hold ends the test with the reason")]
 
 mod card;
+mod charset;
 mod clinic;
 mod contract;
 mod doctor;

@@ -12,6 +12,7 @@ pub mod exchanges;
 pub mod front_desk;
 pub mod fuzz_targets;
 pub mod ifd_driver;
+pub mod kanji;
 pub mod lane;
 pub mod outage;
 pub mod personas;

@@ -1,4 +1,4 @@
-//! Fuzz targets: what a card may send, as plain functions over arbitrary bytes. Each one panics where the daemon would
+//! Fuzz targets: what a card may send and a text may hold, as plain functions over arbitrary bytes. Each one panics where the daemon would
 //! break a promise, so the same function serves libFuzzer (`tests/fuzz`), the tests over the committed corpus, and the
 //! in-process mutation of [`mutate`], which needs neither nightly nor a C++ compiler.
 //!
@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, reason = "a promise that does not hold ends the run with the reason")]
 
+mod charset;
 mod conversation;
 pub mod mutate;
 
@@ -19,6 +20,7 @@ use daemon::card::{tlv, x509};
 use daemon::domain::personal::Pin;
 use x509_cert::der::Decode as _;
 
+pub use charset::charset;
 pub use conversation::card_conversation;
 
 use crate::pki::CardPki;
@@ -33,11 +35,12 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "apdu_response", run: apdu_response },
     Target { name: "tlv", run: tlv },
     Target { name: "certificate", run: certificate },
     Target { name: "card_conversation", run: card_conversation },
+    Target { name: "charset", run: charset },
 ];
 
 /// The ways to read the certificate.
