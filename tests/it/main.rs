@@ -20,6 +20,7 @@ mod readers;
 mod readme;
 mod schedules;
 mod shikakud;
+mod shikakud_alone;
 mod shikakud_audit;
 mod shikakud_control;
 mod sim_card;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use daemon::app::checks::Patience;
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::Role;
 use daemon::system::{OsRandom, SystemClock, quiet_panics};
@@ -114,6 +115,7 @@ fn plan(directory: &Path, listen: SocketAddr) -> Plan {
         maintenance: MaintenanceCalendar::default(),
         collect_every_minutes: 5,
         upstream_page_size: 100,
+        patience: Patience::default(),
         limits: api::limits::Limits::default(),
         accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
     }

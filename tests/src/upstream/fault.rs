@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daemon::upstream::Paths;
+use tokio::sync::Notify;
 
 /// What the simulated central system can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +31,19 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// What each is called by hand.
+    pub const WORDS: [(&str, Self); 9] = [
+        ("auth", Self::Auth),
+        ("challenge", Self::Challenge),
+        ("confirm", Self::Confirm),
+        ("card-use-registration", Self::CardUseRegistration),
+        ("results", Self::Results),
+        ("inquiry-number", Self::InquiryNumber),
+        ("announcements", Self::Announcements),
+        ("inquiry-bulk", Self::InquiryBulk),
+        ("inquiry-bulk-outcome", Self::InquiryBulkOutcome),
+    ];
+
     /// Every endpoint with its path: the daemon's defaults.
     pub fn paths() -> [(Self, String); 9] {
         let paths = Paths::default();
@@ -84,7 +98,10 @@ pub enum Fault {
 
 /// Faults to come and requests seen, per endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Script(Mutex<HashMap<Endpoint, Entry>>);
+pub(super) struct Script {
+    entries: Mutex<HashMap<Endpoint, Entry>>,
+    asked: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -94,7 +111,7 @@ struct Entry {
 
 impl Script {
     fn entries(&self) -> MutexGuard<'_, HashMap<Endpoint, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn push(&self, endpoint: Endpoint, fault: Fault) {
@@ -106,7 +123,21 @@ impl Script {
         let mut entries = self.entries();
         let entry = entries.entry(endpoint).or_default();
         entry.seen += 1;
-        entry.faults.pop_front()
+        let fault = entry.faults.pop_front();
+        drop(entries);
+        self.asked.notify_waiters();
+        fault
+    }
+
+    /// Waits until this was asked so often.
+    pub(super) async fn until(&self, endpoint: Endpoint, requests: usize) {
+        loop {
+            let asked = self.asked.notified();
+            if self.seen(endpoint) >= requests {
+                return;
+            }
+            asked.await;
+        }
     }
 
     pub(super) fn seen(&self, endpoint: Endpoint) -> usize {
@@ -123,14 +154,8 @@ impl std::str::FromStr for Endpoint {
     type Err = NotUnderstood;
 
     fn from_str(text: &str) -> Result<Self, NotUnderstood> {
-        match text {
-            "auth" => Ok(Self::Auth),
-            "challenge" => Ok(Self::Challenge),
-            "confirm" => Ok(Self::Confirm),
-            "results" => Ok(Self::Results),
-            "inquiry-number" => Ok(Self::InquiryNumber),
-            _ => Err(NotUnderstood("no such endpoint: auth, challenge, confirm, results, inquiry-number")),
-        }
+        let named = Self::WORDS.into_iter().find(|(word, _)| *word == text);
+        named.map(|(_, endpoint)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
     }
 }
 

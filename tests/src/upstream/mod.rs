@@ -199,6 +199,11 @@ impl SimUpstream {
         self.shared.script.seen(endpoint)
     }
 
+    /// Waits until this was asked so often since the start.
+    pub async fn asked(&self, endpoint: Endpoint, requests: usize) {
+        self.shared.script.until(endpoint, requests).await;
+    }
+
     /// Decrypted bytes received over all connections.
     pub fn received_bytes(&self) -> u64 {
         self.shared.traffic.received.load(Ordering::SeqCst)

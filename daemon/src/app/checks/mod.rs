@@ -5,6 +5,7 @@
 
 mod begin;
 mod drive;
+mod patience;
 mod reader_choice;
 mod registry;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use self::patience::Patience;
 pub(crate) use self::reader_choice::find_named;
 use self::registry::Registry;
 use super::access::{Action, Actor, Forbidden};
@@ -259,6 +261,8 @@ pub struct ChecksParts {
     pub tasks: Tasks,
     /// The terminals of the facility.
     pub terminals: Vec<Terminal>,
+    /// How long people are waited for.
+    pub patience: Patience,
     /// Real or sandbox.
     pub origin: Origin,
 }
