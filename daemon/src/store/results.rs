@@ -42,7 +42,8 @@ impl Sealed {
     }
 
     pub(super) fn open(&self, keyring: &Keyring) -> Result<StoredResult, StoreError> {
-        row::open(&*self.keys(keyring)?, self.place()?, &self.payload)
+        let keys = self.keys(keyring)?;
+        row::open(&keys, self.place()?, &self.payload)
     }
 
     fn corrupt(&self, reason: &str) -> StoreError {
