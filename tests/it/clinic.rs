@@ -23,7 +23,6 @@ mod registration;
 mod results;
 mod results_changes;
 mod retention;
-mod roles;
 mod sessions;
 mod sign_in;
 mod snapshots;

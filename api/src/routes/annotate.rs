@@ -53,6 +53,7 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "get_inquiry_bulk",
             "get_inquiry_job",
             "get_result",
+            "list_inquiry_jobs",
             "list_result_changes",
             "list_results",
             "register_card_use",
@@ -66,7 +67,9 @@ const ROLES: &[(&[Role], &[&str])] = &[
         ADMINISTRATOR,
         &[
             "create_account",
+            "get_retention",
             "list_accounts",
+            "list_audit",
             "list_terminals",
             "offer_terminal",
             "remove_account",

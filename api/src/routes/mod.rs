@@ -1,8 +1,8 @@
 //! Routes: registering one documents it, in one act. Handlers translate and call one [`Service`] method.
 
 mod accounts;
-mod changes;
 mod annotate;
+mod changes;
 mod checks;
 mod export;
 mod inquiries;

@@ -46,7 +46,10 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("search_results", Writes("result.search")),
     ("list_result_changes", Writes("result.changes")),
     ("export_results", Writes("result.export")),
-    ("stream_events", Nothing("numbers, codes and names of devices, no person; reading what they tell of is written")),
+    (
+        "stream_events",
+        Nothing("numbers, codes and names of devices, no person; reading what they tell of is written"),
+    ),
     ("count_results", Writes("result.count")),
     ("get_result", Writes("result.read")),
     ("register_card_use", Writes("check.registration_consent")),

@@ -32,7 +32,8 @@ async fn a_client_hears_of_checks_results_and_readers_and_of_no_person() {
     assert!(everything.contains("event: check\n") && everything.contains("\"phase\":\"waiting_for_pin\""));
     assert!(everything.contains("\"state\":\"card\""));
     let text = stream.until("\n\n").await.expect("the rest");
-    let expected = format!("{{\"id\":{taro},\"version\":1,\"validity\":\"valid\",\"terminal\":\"uketsuke-1\"}}");
+    let expected =
+        format!("{{\"id\":{taro},\"version\":1,\"validity\":\"valid\",\"terminal\":\"uketsuke-1\"}}");
     assert!(text.contains(&expected), "{text}");
     let person = open.visitor.get(&format!("/v1/results/{taro}")).await.json();
     for field in ["name", "name_kana", "birthdate", "insured_identification_number"] {

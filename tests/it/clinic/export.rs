@@ -32,9 +32,14 @@ async fn an_export_holds_what_the_list_holds_in_every_form() {
     let list = open.visitor.get("/v1/results").await.json();
     let json = open.visitor.get("/v1/results/export").await;
     assert_eq!(json.json()["results"], list["results"]);
-    assert_eq!(json.json()["summary"], json!({ "results": 5, "reduced_characters": 0, "lost_characters": 0 }));
+    assert_eq!(
+        json.json()["summary"],
+        json!({ "results": 5, "reduced_characters": 0, "lost_characters": 0 })
+    );
     assert_eq!(json.header("shikaku-total"), Some("5"));
-    let ndjson = open.visitor.get_with("/v1/results/export", &[("Accept", "application/x-ndjson"), ("TE", "trailers")]);
+    let ndjson = open
+        .visitor
+        .get_with("/v1/results/export", &[("Accept", "application/x-ndjson"), ("TE", "trailers")]);
     let ndjson = ndjson.await;
     assert_eq!(ids(&lines(&ndjson.body)), stored);
     assert_eq!(ndjson.header("shikaku-results"), Some("5"));

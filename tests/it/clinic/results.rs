@@ -111,7 +111,8 @@ async fn a_person_is_found_by_what_staff_know_and_the_urls_stay_clean() {
         let ids: Vec<_> = ids.iter().map(|result| result["id"].as_i64().expect("an id")).collect();
         assert_eq!(ids.contains(&taro), finds_taro, "{search}: {ids:?}");
     }
-    let all = open.visitor.post("/v1/results/search", &json!({ "fields": ["version"], "limit": 1 })).await.json();
+    let all =
+        open.visitor.post("/v1/results/search", &json!({ "fields": ["version"], "limit": 1 })).await.json();
     assert_eq!(all["results"], json!([{ "id": hanako, "version": 1 }]));
     let next = json!({ "fields": ["version"], "limit": 1, "cursor": all["next_cursor"] });
     let rest = open.visitor.post("/v1/results/search", &next).await.json();

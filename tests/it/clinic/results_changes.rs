@@ -36,7 +36,8 @@ async fn a_follower_gets_every_result_and_every_change_of_one() {
     let cursor = now["cursor"].as_str().expect("a cursor");
     let one = changes(&open, &format!("?cursor={cursor}&limit=1")).await;
     assert_eq!((ids(&one), &one["more"]), (vec![second], &json!(true)));
-    let rest = changes(&open, &format!("?cursor={}&limit=1", one["cursor"].as_str().expect("a cursor"))).await;
+    let rest =
+        changes(&open, &format!("?cursor={}&limit=1", one["cursor"].as_str().expect("a cursor"))).await;
     assert_eq!((ids(&rest), &rest["more"]), (vec![third], &json!(false)));
 
     let set = json!({ "inquiry_number": "K-000123" });

@@ -9,6 +9,7 @@ mod patience;
 mod reader_choice;
 mod registry;
 mod steps;
+mod terminals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -486,15 +487,6 @@ impl Checks {
     /// The check that holds a reader now.
     pub fn on_reader(&self, reader: &ReaderName) -> Option<String> {
         self.registry.on_reader(reader)
-    }
-
-    /// The terminals, and the reader that a check there would use now.
-    pub fn terminals(&self) -> Vec<(TerminalId, Option<ReaderName>)> {
-        let view = self.parts.desk.watch().borrow().clone();
-        let reader = |terminal: &Terminal| {
-            reader_choice::choose(&view, terminal.reader.as_ref(), &self.readers_of_others(terminal)).ok()
-        };
-        self.parts.terminals.iter().map(|terminal| (terminal.id.clone(), reader(terminal))).collect()
     }
 
     fn find(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, InputError> {

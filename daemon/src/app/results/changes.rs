@@ -27,7 +27,6 @@ impl Followed {
     pub fn to(mark: ResultsMark) -> Self {
         Self { change: mark.change, month: mark.month }
     }
-
 }
 
 /// What a follower did not know.
