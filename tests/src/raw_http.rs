@@ -164,7 +164,7 @@ pub async fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> io::Res
     raw.reply().await
 }
 
-/// The reply at the front of the bytes and its length, if it is complete. Only bodies with a length are understood.
+/// The reply at the front of the bytes and its length, if it is complete. Trailers are headers.
 fn parse(bytes: &[u8]) -> io::Result<Option<(Reply, usize)>> {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
@@ -173,15 +173,58 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Reply, usize)>> {
     let status_line = lines.next().ok_or_else(invalid)?;
     let status: u16 =
         status_line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(invalid)?;
-    let headers: Vec<(String, String)> = lines
+    let mut headers = read_headers(lines);
+    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let (body, whole) = if chunked {
+        let Some((body, trailers, length)) = chunks(&bytes[end + 4..])? else { return Ok(None) };
+        headers.extend(trailers);
+        (body, end + 4 + length)
+    } else {
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length: usize = length.map_or(Ok(0), |(_, value)| value.parse()).map_err(|_| invalid())?;
+        let whole = end + 4 + length;
+        let Some(body) = bytes.get(end + 4..whole) else { return Ok(None) };
+        (body.to_vec(), whole)
+    };
+    Ok(Some((Reply { status, headers, body }, whole)))
+}
+
+fn read_headers<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+    lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length: usize = length.map_or(Ok(0), |(_, value)| value.parse()).map_err(|_| invalid())?;
-    let whole = end + 4 + length;
-    if bytes.len() < whole {
-        return Ok(None);
+        .collect()
+}
+
+type Chunked = (Vec<u8>, Vec<(String, String)>, usize);
+
+/// A chunked body with its trailers and its length on the wire, if it is complete.
+fn chunks(bytes: &[u8]) -> io::Result<Option<Chunked>> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let line_end = |from: usize| {
+        bytes.get(from..)?.windows(2).position(|window| window == b"\r\n").map(|length| from + length)
+    };
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let Some(end) = line_end(at) else { return Ok(None) };
+        let size = std::str::from_utf8(&bytes[at..end]).map_err(|_| invalid())?;
+        let size = usize::from_str_radix(size, 16).map_err(|_| invalid())?;
+        at = end + 2;
+        if size == 0 {
+            break;
+        }
+        let Some(data) = bytes.get(at..at + size + 2) else { return Ok(None) };
+        body.extend_from_slice(&data[..size]);
+        at += size + 2;
     }
-    Ok(Some((Reply { status, headers, body: bytes[end + 4..whole].to_vec() }, whole)))
+    let mut trailers = Vec::new();
+    loop {
+        let Some(end) = line_end(at) else { return Ok(None) };
+        let line = std::str::from_utf8(&bytes[at..end]).map_err(|_| invalid())?;
+        at = end + 2;
+        if line.is_empty() {
+            return Ok(Some((body, trailers, at)));
+        }
+        trailers.extend(read_headers(std::iter::once(line)));
+    }
 }
