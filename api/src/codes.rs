@@ -340,6 +340,10 @@ codes! {
     CertificateRequestInvalid = "certificate_request_invalid", UNPROCESSABLE_ENTITY, Vendor,
         "証明書署名要求（CSR）が使えません。",
         "P-256 の鍵で作り、その鍵で署名した（ECDSA-SHA256）PKCS#10 を、PEM で送ってください。登録コードは使われていません。";
+    /// Nobody vouches for the clock that begin and end of a certificate would come from.
+    ClockUntrusted = "clock_untrusted", SERVICE_UNAVAILABLE, Administrator,
+        "時計が正しいと確かめられないため、証明書を発行できません。",
+        "管理者がOSの時刻同期を有効にしてください。中央システムと通信できていれば、その時刻でも確かめられます。登録コードは使われていません。確かめられたら、もう一度お試しください。";
     /// The session did not begin with a certificate, or the certificate is not near its end.
     RenewalRefused = "renewal_refused", CONFLICT, Vendor, "証明書は、今は更新できません。",
         "クライアント証明書でログインしたレセコンが、証明書の期限の60日前から更新できます。期限が切れたときは、管理者に新しい登録コードを発行してもらってください。";

@@ -74,10 +74,12 @@ errors! {
     EnrolErrors = [ALWAYS, WORK, BODY, &[Code::EnrolmentCodeInvalid, Code::StoreFull]];
     /// Of enrolling a machine.
     EnrolMachineErrors = [ALWAYS, WORK, BODY, &[
-        Code::EnrolmentCodeInvalid, Code::CertificateRequestInvalid, Code::StoreFull,
+        Code::EnrolmentCodeInvalid, Code::CertificateRequestInvalid, Code::ClockUntrusted, Code::StoreFull,
     ]];
     /// Of renewing a machine's certificate.
-    RenewMachineErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CertificateRequestInvalid, Code::RenewalRefused]];
+    RenewMachineErrors = [ALWAYS, WORK, SESSION, BODY, &[
+        Code::CertificateRequestInvalid, Code::RenewalRefused, Code::ClockUntrusted,
+    ]];
     /// Of ending a session by its id.
     SessionErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::SessionNotFound]];
     /// Of changing one's own account.

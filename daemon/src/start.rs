@@ -2,6 +2,7 @@
 
 mod audit;
 mod mode;
+mod people;
 mod recovery;
 
 use std::net::SocketAddr;
@@ -15,34 +16,29 @@ use tokio::sync::oneshot;
 pub use self::mode::ModeError;
 use self::mode::claim_mode;
 pub(crate) use self::mode::marked_mode;
+use self::people::{People, review_audit};
 pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
-use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
-use crate::app::audit::ReviewAudit;
-use crate::app::backup::KeepBackups;
-use crate::app::checks::{Checks, ChecksParts};
+use crate::app::checks::{Checks, ChecksParts, Patience};
 use crate::app::collect::{Collect, CollectParts};
-use crate::app::credentials::Credentials;
 use crate::app::health::Health;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
-use crate::app::machines::{Machines, MachinesError, MachinesParts};
+use crate::app::machines::MachinesError;
 use crate::app::maintenance::MaintenanceCalendar;
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
 use crate::app::retention::{Retention, RetentionParts};
-use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
-use crate::app::terminals::Terminals;
 use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
-use crate::pki::{self, Certificates, TlsError};
+use crate::pki::{self, TlsError};
 use crate::service::{JsonForm, UseCases};
 use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
@@ -64,6 +60,8 @@ pub struct Surroundings {
     pub maintenance: MaintenanceCalendar,
     /// The limits of the API's listener.
     pub limits: Limits,
+    /// How long checks wait for people.
+    pub patience: Patience,
     /// Whether the collection runs on its own schedule. Who holds the clock in hand holds the schedule as well: the
     /// daemon's own look would come at some moment of real time.
     pub collects_by_itself: bool,
@@ -80,6 +78,7 @@ impl Surroundings {
             terminal_authentication: None,
             maintenance: MaintenanceCalendar::default(),
             limits: Limits::default(),
+            patience: Patience::default(),
             collects_by_itself: true,
         })
     }
@@ -154,11 +153,12 @@ impl Daemon {
         let api = listener.local_addr()?;
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
-        // Before anything is answered, if the clock is plausible; otherwise as soon as it is. Until then it is hidden.
-        if let Err(error) = retention.run_if_due().await {
-            tracing::error!(%error, "what has expired could not be destroyed yet");
+        // What has expired is destroyed before anything is answered, if the clock is plausible; otherwise as soon as it is. Until
+        // then it is hidden.
+        let due = retention.is_due();
+        if due {
+            look_at_retention(&retention).await;
         }
-        retention.keep_running(&tasks);
         let desk = Arc::new(Desk::start(around.readers)?);
         central.keep_up(&tasks);
         let parts = Parts {
@@ -166,11 +166,12 @@ impl Daemon {
             random: around.random,
             terminal_authentication: around.terminal_authentication,
             maintenance: around.maintenance,
+            patience: around.patience,
             tasks: tasks.apart(),
             retention: retention.clone(),
         };
         let work = parts.tasks.clone();
-        let people = People::open(config, &parts.clock, &parts.random, &store).await?;
+        let people = People::open(config, &parts.clock, &parts.random, &store, &retention).await?;
         let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
         let tls = if config.api.tls {
             let authority = people.machines.authority().await?;
@@ -194,6 +195,11 @@ impl Daemon {
             // Nobody may be waiting for the end.
             let _ = end.send(());
         });
+        if !due {
+            // The kernel may be slow to tell of its clock; nobody waits for that where nothing is to be destroyed.
+            look_at_retention(&retention).await;
+        }
+        retention.keep_running(&tasks);
         if around.collects_by_itself {
             collect.start();
         }
@@ -223,6 +229,12 @@ impl Daemon {
     }
 }
 
+async fn look_at_retention(retention: &Retention) {
+    if let Err(error) = retention.run_if_due().await {
+        tracing::error!(%error, "what has expired could not be destroyed yet");
+    }
+}
+
 /// Listens for commands; the receiver resolves when the last one is answered.
 fn start_control(
     config: &Config,
@@ -241,72 +253,6 @@ fn start_control(
     Ok(ended)
 }
 
-/// Who may come in: the use cases that the API and the control channel share.
-struct People {
-    store: Arc<Store>,
-    clock: Arc<dyn Clock>,
-    mode: &'static str,
-    terminals: Arc<Terminals>,
-    machines: Arc<Machines>,
-    sessions: Arc<Sessions>,
-    accounts: Arc<ManageAccounts>,
-    credentials: Arc<Credentials>,
-}
-
-impl People {
-    async fn open(
-        config: &Config,
-        clock: &Arc<dyn Clock>,
-        random: &Arc<dyn Random>,
-        store: &Arc<Store>,
-    ) -> Result<Self, StartError> {
-        let terminals = Arc::new(Terminals::open(store.clone(), clock.clone(), random.clone()).await?);
-        let machines = MachinesParts {
-            store: store.clone(),
-            issuer: Arc::new(Certificates::new(random.clone())),
-            clock: clock.clone(),
-            random: random.clone(),
-        };
-        let machines = Arc::new(Machines::open(machines).await?);
-        let sessions = SessionsParts {
-            store: store.clone(),
-            audit: store.clone(),
-            terminals: terminals.clone(),
-            machines: machines.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-        };
-        let sessions = Arc::new(Sessions::open(sessions).await?);
-        let credentials = Arc::new(Credentials::new(random.clone()));
-        let accounts = Arc::new(ManageAccounts {
-            institution: config.institution()?,
-            accounts: store.clone(),
-            settings: store.clone(),
-            sessions: sessions.clone(),
-            credentials: credentials.clone(),
-            random: random.clone(),
-        });
-        let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
-        Ok(Self { store, clock, mode, terminals, machines, sessions, accounts, credentials })
-    }
-
-    fn office(&self, retention: Arc<Retention>) -> Office {
-        Office {
-            retention,
-            accounts: self.accounts.clone(),
-            terminals: self.terminals.clone(),
-            machines: self.machines.clone(),
-            sessions: self.sessions.clone(),
-            audit: review_audit(&self.store, &self.clock),
-            backups: KeepBackups { store: self.store.clone(), log: self.store.clone(), mode: self.mode },
-        }
-    }
-}
-
-fn review_audit(store: &Arc<Store>, clock: &Arc<dyn Clock>) -> ReviewAudit {
-    ReviewAudit { trail: store.clone(), log: store.clone(), results: store.clone(), clock: clock.clone() }
-}
-
 /// The store and its commands in this process, while no daemon runs. Close the store before the tasks are finished.
 pub(crate) async fn open_office(
     config: &Config,
@@ -316,7 +262,7 @@ pub(crate) async fn open_office(
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
     let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock), None));
-    match People::open(config, clock, random, &store).await {
+    match People::open(config, clock, random, &store, &retention).await {
         Ok(people) => Ok((store, people.office(retention))),
         Err(error) => {
             store.close().await;
@@ -330,6 +276,7 @@ struct Parts {
     random: Arc<dyn Random>,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     maintenance: MaintenanceCalendar,
+    patience: Patience,
     tasks: Tasks,
     retention: Arc<Retention>,
 }
@@ -379,7 +326,7 @@ async fn use_cases(
     central: &Arc<Upstream>,
     collect: &Collect,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, maintenance, tasks, retention } = parts;
+    let Parts { clock, random, terminal_authentication, maintenance, patience, tasks, retention } = parts;
     let origin = config.mode.origin();
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
@@ -432,6 +379,7 @@ async fn use_cases(
             terminal_authentication: terminal_authentication.clone(),
             maintenance: maintenance.clone(),
             terminals: config.terminals(),
+            patience: *patience,
             origin,
         }),
         results: Results { store: store.clone(), audit: store.clone() },

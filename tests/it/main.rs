@@ -21,6 +21,7 @@ mod readme;
 mod sandbox;
 mod schedules;
 mod shikakud;
+mod shikakud_alone;
 mod shikakud_audit;
 mod shikakud_control;
 mod sim_card;

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a failed step is a failed test, and says which")]
 
 mod accounts;
+mod aged_audit;
 mod anchor;
 mod audit;
 mod backup;

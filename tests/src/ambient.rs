@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use daemon::app::ports::{Clock, KernelClock, Random};
+use daemon::domain::retention::jst_datetime;
+use daemon::system::SystemClock;
 use jiff::{SignedDuration, Timestamp};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
@@ -131,6 +133,34 @@ impl Clock for MovableClock {
     fn steady(&self) -> Duration {
         let stand = *self.stand.lock().unwrap_or_else(PoisonError::into_inner);
         Duration::try_from(self.shown(stand).1).unwrap_or_default()
+    }
+}
+
+/// The machine's clock, moved by a fixed time: for programs whose own clock is moved by as much.
+#[derive(Debug, Clone, Copy)]
+pub struct MovedClock(SignedDuration);
+
+impl MovedClock {
+    /// Noon in Japan today, and on from there.
+    pub fn at_noon() -> Self {
+        let now = jst_datetime(SystemClock.now());
+        let of_day = now.date().at(12, 0, 0, 0).duration_since(now);
+        Self(SignedDuration::from_secs(of_day.as_secs()))
+    }
+
+    /// By how much it is ahead of the machine's.
+    pub fn ahead(self) -> SignedDuration {
+        self.0
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().saturating_add(self.0).unwrap_or(Timestamp::MAX)
+    }
+
+    fn steady(&self) -> Duration {
+        SystemClock.steady()
     }
 }
 

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod checks;
 pub mod collect;
 pub mod credentials;
+pub mod enrolment;
 pub mod health;
 pub mod inquiries;
 pub mod machines;

@@ -92,6 +92,7 @@ pub(super) fn machines(error: MachinesError) -> ServiceError {
         MachinesError::Code => Code::EnrolmentCodeInvalid.into(),
         MachinesError::Request => ServiceError::new(Code::CertificateRequestInvalid).field("csr"),
         MachinesError::NotRenewable => Code::RenewalRefused.into(),
+        MachinesError::Clock(_) => Code::ClockUntrusted.into(),
         MachinesError::Issuer(_) => {
             tracing::error!(%error, "the certificate authority failed");
             Code::Internal.into()

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
+use daemon::app::checks::Patience;
 use daemon::app::collect::{Report, RunError};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
@@ -87,6 +88,8 @@ pub struct Plan {
     pub upstream_page_size: usize,
     /// The limits of the API's listener.
     pub limits: Limits,
+    /// How long checks wait for people.
+    pub patience: Patience,
     /// Accounts that exist from the start.
     pub accounts: Vec<(&'static str, Role)>,
 }
@@ -112,6 +115,7 @@ impl Plan {
             collects_by_itself: false,
             upstream_page_size: 100,
             limits: Limits::default(),
+            patience: Patience::default(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
     }
@@ -132,6 +136,7 @@ pub struct Clinic {
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
     collects_by_itself: bool,
+    patience: Patience,
     /// What the kernel says of everybody's clock.
     pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
@@ -163,6 +168,7 @@ impl Clinic {
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
             collects_by_itself: plan.collects_by_itself,
+            patience: plan.patience,
             kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
@@ -196,6 +202,7 @@ impl Clinic {
             maintenance: self.maintenance.clone(),
             limits: self.limits,
             collects_by_itself: self.collects_by_itself,
+            patience: self.patience,
         };
         let daemon = Daemon::start(&self.config, around).await?;
         self.api = daemon.api;
@@ -312,11 +319,18 @@ impl Clinic {
     /// The next patient holds a card on the front desk's reader, after the daemon has seen the one before taken away: only
     /// then is a PIN typed at once certainly meant for the new card.
     pub async fn next_patient(&self, visitor: &Visitor, persona: &str) -> SharedCard {
+        let card = self.card(persona);
+        self.next_card(visitor, &card).await;
+        card
+    }
+
+    /// As [`Clinic::next_patient`], with a card of one's own.
+    pub async fn next_card(&self, visitor: &Visitor, card: &SharedCard) {
         self.readers.take(READER);
         while visitor.get("/v1/readers").await.json()["readers"][0]["state"] != "empty" {
             tokio::task::yield_now().await;
         }
-        self.tap(persona)
+        self.readers.insert(READER, card);
     }
 
     /// The instant everybody's clock shows.

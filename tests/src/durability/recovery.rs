@@ -76,7 +76,8 @@ fn check(month: &str, number: i64) -> String {
     format!("{month}-{number}")
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a directory with everything below it.
+pub(super) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a directory") {
         let path = entry.expect("an entry").path();
         let target = to.join(path.file_name().expect("a name"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::app::access::Actor;
-use daemon::app::checks::{Checks, ChecksParts, NewCheck, Terminal};
+use daemon::app::checks::{Checks, ChecksParts, NewCheck, Patience, Terminal};
 use daemon::app::collect::{Collect, CollectParts};
 use daemon::app::inquiries::{Inquiries, InquiriesParts};
 use daemon::app::maintenance::MaintenanceCalendar;
@@ -145,6 +145,7 @@ impl Site {
             random: random.clone(),
             tasks: tasks.clone(),
             terminals,
+            patience: Patience::default(),
             origin: Origin::Sandbox,
         });
         let collect = Collect::open(CollectParts {

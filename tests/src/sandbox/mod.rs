@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use daemon::app::checks::Patience;
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock as _, Role};
 use daemon::system::{OsRandom, SystemClock};
@@ -113,6 +114,7 @@ impl Sandbox {
             collect_every_minutes: 5,
             collects_by_itself: true,
             upstream_page_size: 100,
+            patience: Patience::default(),
             limits: api::limits::Limits::default(),
             accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use daemon::app::access::Actor;
-use daemon::app::checks::{Checks, ChecksParts, NewCheck, Terminal};
+use daemon::app::checks::{Checks, ChecksParts, NewCheck, Patience, Terminal};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{AuditSource, Origin, ReaderName, Role, TerminalId};
 use daemon::app::tasks::Tasks;
@@ -77,6 +77,7 @@ impl Facility {
             random: Arc::new(SeededRandom::new(dice.below(1 << 30) as u64)),
             tasks: tasks.clone(),
             terminals: terminals.into(),
+            patience: Patience::default(),
             origin: Origin::Sandbox,
         };
         let actor =

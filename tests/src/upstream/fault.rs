@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daemon::upstream::Paths;
+use tokio::sync::Notify;
 
 /// What the simulated central system can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,20 +31,18 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Its name where people type it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::Challenge => "challenge",
-            Self::Confirm => "confirm",
-            Self::CardUseRegistration => "card-use-registration",
-            Self::Results => "results",
-            Self::InquiryNumber => "inquiry-number",
-            Self::Announcements => "announcements",
-            Self::InquiryBulk => "inquiry-bulk",
-            Self::InquiryBulkOutcome => "inquiry-bulk-outcome",
-        }
-    }
+    /// What each is called by hand.
+    pub const WORDS: [(&str, Self); 9] = [
+        ("auth", Self::Auth),
+        ("challenge", Self::Challenge),
+        ("confirm", Self::Confirm),
+        ("card-use-registration", Self::CardUseRegistration),
+        ("results", Self::Results),
+        ("inquiry-number", Self::InquiryNumber),
+        ("announcements", Self::Announcements),
+        ("inquiry-bulk", Self::InquiryBulk),
+        ("inquiry-bulk-outcome", Self::InquiryBulkOutcome),
+    ];
 
     /// Every endpoint with its path: the daemon's defaults.
     pub fn paths() -> [(Self, String); 9] {
@@ -101,7 +100,10 @@ pub enum Fault {
 
 /// Faults to come and requests seen, per endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Script(Mutex<HashMap<Endpoint, Entry>>);
+pub(super) struct Script {
+    entries: Mutex<HashMap<Endpoint, Entry>>,
+    asked: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -113,7 +115,7 @@ struct Entry {
 
 impl Script {
     fn entries(&self) -> MutexGuard<'_, HashMap<Endpoint, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn push(&self, endpoint: Endpoint, fault: Fault) {
@@ -136,7 +138,21 @@ impl Script {
         let mut entries = self.entries();
         let entry = entries.entry(endpoint).or_default();
         entry.seen += 1;
-        entry.faults.pop_front().or_else(|| entry.standing.clone())
+        let fault = entry.faults.pop_front().or_else(|| entry.standing.clone());
+        drop(entries);
+        self.asked.notify_waiters();
+        fault
+    }
+
+    /// Waits until this was asked so often.
+    pub(super) async fn until(&self, endpoint: Endpoint, requests: usize) {
+        loop {
+            let asked = self.asked.notified();
+            if self.seen(endpoint) >= requests {
+                return;
+            }
+            asked.await;
+        }
     }
 
     pub(super) fn seen(&self, endpoint: Endpoint) -> usize {
@@ -153,8 +169,8 @@ impl std::str::FromStr for Endpoint {
     type Err = NotUnderstood;
 
     fn from_str(text: &str) -> Result<Self, NotUnderstood> {
-        let named = Self::paths().into_iter().find(|(endpoint, _)| endpoint.word() == text);
-        named.map(|(endpoint, _)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
+        let named = Self::WORDS.into_iter().find(|(word, _)| *word == text);
+        named.map(|(_, endpoint)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
     }
 }
 

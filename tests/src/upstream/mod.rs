@@ -181,7 +181,7 @@ impl SimUpstream {
 
     /// Closes every connection, those that are open at their next request.
     pub fn go_down(&self) {
-        for (endpoint, _) in Endpoint::paths() {
+        for (_, endpoint) in Endpoint::WORDS {
             self.break_down(endpoint, Fault::Close);
         }
         self.refuse_connections(usize::MAX);
@@ -219,6 +219,11 @@ impl SimUpstream {
     /// Requests that reached an endpoint, faults included.
     pub fn requests(&self, endpoint: Endpoint) -> usize {
         self.shared.script.seen(endpoint)
+    }
+
+    /// Waits until this was asked so often since the start.
+    pub async fn asked(&self, endpoint: Endpoint, requests: usize) {
+        self.shared.script.until(endpoint, requests).await;
     }
 
     /// Decrypted bytes received over all connections.

@@ -4,6 +4,7 @@
 //! only the number of the stored result.
 
 mod drive;
+mod patience;
 mod reader_choice;
 mod registry;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use self::patience::Patience;
 pub(crate) use self::reader_choice::find_named;
 use self::registry::{Full, Registry};
 use super::access::{Action, Actor, Forbidden};
@@ -240,6 +242,8 @@ pub struct ChecksParts {
     pub tasks: Tasks,
     /// The terminals of the facility.
     pub terminals: Vec<Terminal>,
+    /// How long people are waited for.
+    pub patience: Patience,
     /// Real or sandbox.
     pub origin: Origin,
 }
