@@ -166,8 +166,8 @@ impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequest<S> for Json<T> {
         }
         let mut deserializer = serde_json::Deserializer::from_slice(&body);
         let value: T = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| json_problem(&error.path().to_string(), error.inner()))?;
-        deserializer.end().map_err(|error| json_problem("", &error))?;
+            .map_err(|error| json_problem(&error.path().to_string(), error.inner(), &body))?;
+        deserializer.end().map_err(|error| json_problem("", &error, &body))?;
         Ok(Self(obey(value)?))
     }
 }
@@ -197,8 +197,9 @@ async fn read(mut body: Body, limits: &Limits) -> Result<Zeroizing<Vec<u8>>, Ref
     }
 }
 
-fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
-    if error.is_data() {
+/// serde_json calls some wrong types a wrong syntax, so the body itself is asked whether it is JSON.
+fn json_problem(path: &str, error: &serde_json::Error, body: &[u8]) -> Problem {
+    if error.is_data() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {
         invalid(path, &error.to_string())
     } else {
         Problem::new(Code::InvalidRequest).detail("本文を JSON として読めません")

@@ -272,7 +272,7 @@ fn read_operation(path: String, method: &str, operation: &Value) -> Operation {
         path,
         secured: operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()),
         has_body: operation.get("requestBody").is_some(),
-        roles: strings(&operation["x-roles"]),
+        roles: strings(&operation["security"][0]["bearer"]),
         has_query: parameters.iter().any(|parameter| parameter["in"] == "query"),
         listeners: operation["x-listeners"]
             .as_array()

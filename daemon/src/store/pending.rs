@@ -64,11 +64,15 @@ pub(super) async fn set_number(
     Ok(ids)
 }
 
-/// Lets an inquiry's rows say that its number is on its way.
+/// Lets an inquiry's rows say that its number is on its way. One that they have already is no news: who sends all numbers
+/// every night does not want to hear of all results every morning.
 pub(super) async fn begin(tx: &mut Tx, job: JobId, inquiry: &Inquiry) -> Result<(), StoreError> {
     let pending = PendingNumber { job, failure: None };
     for sealed in rows_of(tx, inquiry).await? {
         let stored = sealed.open(&tx.keyring)?;
+        if stored.inquiry_number.as_ref() == Some(&inquiry.number) && stored.pending.is_none() {
+            continue;
+        }
         let marks = Marks { number: stored.inquiry_number.as_ref(), pending: Some(&pending) };
         rewrite(tx, &sealed, &stored, marks, None).await?;
     }

@@ -168,9 +168,7 @@ async fn state(State(sandbox): Hands) -> Json<forms::Everything> {
         reader: stand.trouble,
         card: stand.card.as_ref().map(|held| held.persona.into()),
         upstream: stand.upstream,
-        upstream_requests: Endpoint::paths()
-            .map(|(endpoint, _)| (endpoint.word(), upstream.requests(endpoint)))
-            .into(),
+        upstream_requests: Endpoint::WORDS.map(|(word, endpoint)| (word, upstream.requests(endpoint))).into(),
     })
 }
 
@@ -205,7 +203,7 @@ async fn add_fault(State(sandbox): Hands, body: Bytes) -> Done {
     let order: forms::FaultOrder = read(&body)?;
     let fault: Fault = order.fault.parse().map_err(bad)?;
     let endpoints: Vec<Endpoint> = match order.endpoint.as_str() {
-        "all" => Endpoint::paths().map(|(endpoint, _)| endpoint).into(),
+        "all" => Endpoint::WORDS.map(|(_, endpoint)| endpoint).into(),
         one => vec![one.parse().map_err(bad)?],
     };
     let sandbox = sandbox.lock().await;

@@ -114,6 +114,7 @@ impl Sandbox {
             collect_every_minutes: 5,
             collects_by_itself: true,
             upstream_page_size: 100,
+            patience: Patience::default(),
             limits: api::limits::Limits::default(),
             patience: Patience::default(),
             lan_hosts: Vec::new(),

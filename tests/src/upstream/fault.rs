@@ -31,20 +31,18 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Its name where people type it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::Challenge => "challenge",
-            Self::Confirm => "confirm",
-            Self::CardUseRegistration => "card-use-registration",
-            Self::Results => "results",
-            Self::InquiryNumber => "inquiry-number",
-            Self::Announcements => "announcements",
-            Self::InquiryBulk => "inquiry-bulk",
-            Self::InquiryBulkOutcome => "inquiry-bulk-outcome",
-        }
-    }
+    /// What each is called by hand.
+    pub const WORDS: [(&str, Self); 9] = [
+        ("auth", Self::Auth),
+        ("challenge", Self::Challenge),
+        ("confirm", Self::Confirm),
+        ("card-use-registration", Self::CardUseRegistration),
+        ("results", Self::Results),
+        ("inquiry-number", Self::InquiryNumber),
+        ("announcements", Self::Announcements),
+        ("inquiry-bulk", Self::InquiryBulk),
+        ("inquiry-bulk-outcome", Self::InquiryBulkOutcome),
+    ];
 
     /// Every endpoint with its path: the daemon's defaults.
     pub fn paths() -> [(Self, String); 9] {
@@ -171,8 +169,8 @@ impl std::str::FromStr for Endpoint {
     type Err = NotUnderstood;
 
     fn from_str(text: &str) -> Result<Self, NotUnderstood> {
-        let named = Self::paths().into_iter().find(|(endpoint, _)| endpoint.word() == text);
-        named.map(|(endpoint, _)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
+        let named = Self::WORDS.into_iter().find(|(word, _)| *word == text);
+        named.map(|(_, endpoint)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
     }
 }
 

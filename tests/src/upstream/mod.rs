@@ -181,7 +181,7 @@ impl SimUpstream {
 
     /// Closes every connection, those that are open at their next request.
     pub fn go_down(&self) {
-        for (endpoint, _) in Endpoint::paths() {
+        for (_, endpoint) in Endpoint::WORDS {
             self.break_down(endpoint, Fault::Close);
         }
         self.refuse_connections(usize::MAX);
