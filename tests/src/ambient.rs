@@ -164,34 +164,6 @@ impl Clock for MovableClock {
     }
 }
 
-/// The machine's clock, moved by a fixed time: for programs whose own clock is moved by as much.
-#[derive(Debug, Clone, Copy)]
-pub struct MovedClock(SignedDuration);
-
-impl MovedClock {
-    /// Noon in Japan today, and on from there.
-    pub fn at_noon() -> Self {
-        let now = jst_datetime(SystemClock.now());
-        let of_day = now.date().at(12, 0, 0, 0).duration_since(now);
-        Self(SignedDuration::from_secs(of_day.as_secs()))
-    }
-
-    /// By how much it is ahead of the machine's.
-    pub fn ahead(self) -> SignedDuration {
-        self.0
-    }
-}
-
-impl Clock for MovedClock {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().saturating_add(self.0).unwrap_or(Timestamp::MAX)
-    }
-
-    fn steady(&self) -> Duration {
-        SystemClock.steady()
-    }
-}
-
 /// A kernel that says of its clock what it is told to.
 #[derive(Debug, Default)]
 pub struct HeldKernel(Mutex<Option<bool>>);

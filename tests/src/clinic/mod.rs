@@ -144,7 +144,6 @@ pub struct Clinic {
     limits: Limits,
     patience: Patience,
     collects_by_itself: bool,
-    patience: Patience,
     /// What the kernel says of everybody's clock.
     pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
@@ -178,7 +177,6 @@ impl Clinic {
             limits: plan.limits,
             patience: plan.patience,
             collects_by_itself: plan.collects_by_itself,
-            patience: plan.patience,
             kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
@@ -214,7 +212,6 @@ impl Clinic {
             patience: self.patience,
             lan_limits: Limits::lan(),
             collects_by_itself: self.collects_by_itself,
-            patience: self.patience,
         };
         let daemon = Daemon::start(&self.config, around).await?;
         self.api = daemon.api;

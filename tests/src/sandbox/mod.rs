@@ -116,7 +116,6 @@ impl Sandbox {
             upstream_page_size: 100,
             patience: Patience::default(),
             limits: api::limits::Limits::default(),
-            patience: Patience::default(),
             lan_hosts: Vec::new(),
             accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
         }
