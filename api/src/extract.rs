@@ -18,6 +18,7 @@ use axum::extract::{
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -227,10 +228,19 @@ impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequestParts<S> for Query<
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        if let Some(name) = parts.uri.query().and_then(not_text) {
+            return Err(invalid(name, "").into());
+        }
         let AxumQuery(value) =
             AxumQuery::try_from_uri(&parts.uri).map_err(|rejection| query_problem(&rejection))?;
         Ok(Self(obey(value)?))
     }
+}
+
+/// The first parameter whose value is no UTF-8: decoding would put other characters in its place.
+fn not_text(query: &str) -> Option<&str> {
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(_, value)| percent_decode_str(value).decode_utf8().is_err()).map(|(name, _)| name)
 }
 
 /// Finds the path to the field in axum's rejection.

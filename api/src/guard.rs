@@ -11,8 +11,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName,
-    HeaderValue, ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
+    HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -110,11 +111,12 @@ impl Guard {
     }
 }
 
-/// Whether chunks follow a request that takes no body: nobody asks so, except to have them read as another request
-/// (RFC 9112, 6.1). hyper has taken out a length that contradicts the chunks.
+/// Whether chunks follow a request that takes no body or does not say what they are: nobody asks so, except to have them
+/// read as another request (RFC 9112, 6.1). hyper has taken out a length that contradicts the chunks.
 fn has_a_body_that_nobody_reads(request: &Request) -> bool {
     let takes_one = [Method::POST, Method::PUT].contains(request.method());
-    !takes_one && request.headers().contains_key(TRANSFER_ENCODING)
+    let is_read = takes_one && request.headers().contains_key(CONTENT_TYPE);
+    !is_read && request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 fn body_is_announced_too_large(headers: &HeaderMap, limits: &Limits) -> bool {

@@ -311,11 +311,8 @@ fn broken(server: &Server, operation: &Operation) -> String {
         (operation.path.replace("{id}", "%FF"), None)
     } else {
         let request = server.request(&operation.method, &operation.path, Some(TOKEN), Some("{}"));
-        return request.replacen(
-            "content-length: 2\r\n",
-            "content-length: 2\r\ntransfer-encoding: chunked\r\n",
-            1,
-        );
+        let announced = "content-type: application/json\r\ncontent-length: 2\r\n";
+        return request.replacen(announced, "transfer-encoding: chunked\r\n", 1);
     };
     server.request(&operation.method, &target, Some(TOKEN), body)
 }

@@ -86,14 +86,13 @@ impl ResultService for Scripted {
     }
 
     async fn export(&self, _: &Caller, query: wire::ExportQuery, form: wire::ResultForm) -> Answer<Export> {
-        let parts = [
-            ExportPart::Bytes(Bytes::from(exported(form))),
-            ExportPart::End(1, Characters { reduced: 2, lost: 3 }),
-        ];
-        let begun = stream::iter(parts.map(Ok));
+        let begun = stream::iter([Ok(ExportPart::Bytes(Bytes::from(exported(form))))]);
+        let end = Ok(ExportPart::End(1, Characters { reduced: 2, lost: 3 }));
         // An export without an end keeps its place.
-        let parts =
-            if query.after_id == Some(4711) { begun.chain(stream::pending()).boxed() } else { begun.boxed() };
+        let parts = match query.after_id {
+            Some(4711) => begun.chain(stream::pending()).boxed(),
+            _ => begun.chain(stream::iter([end])).boxed(),
+        };
         self.play(Export {
             media_type: form.format.media_type(),
             extension: form.format.extension(),
