@@ -1,8 +1,6 @@
 //! Hostile clients against the whole daemon. A binary of its own: cargo runs it while no other test does, and the three take turns, so
 //! that the time of a call means something and a panic can only be theirs.
 
-#![expect(clippy::expect_used, reason = "tests: a panic is the failure")]
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 

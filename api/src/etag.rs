@@ -3,6 +3,7 @@
 //! Answers are never to be stored by caches (`Cache-Control: no-store`): the client itself keeps tag and answer.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -17,7 +18,11 @@ pub struct ETag(String);
 impl ETag {
     /// A tag of bytes that identify the answer.
     pub fn of(identity: &[u8]) -> Self {
-        Self(identity.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(identity.iter().fold(String::with_capacity(2 * identity.len()), |mut tag, byte| {
+            // Writing into a text does not fail.
+            let _ = write!(tag, "{byte:02x}");
+            tag
+        }))
     }
 
     fn header(&self) -> HeaderValue {

@@ -61,7 +61,7 @@ impl LocalHost {
                 && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         let below = |domain: &&str| text.strip_suffix(*domain).is_some_and(|host| host.ends_with('.'));
-        let named = text.len() <= 253 && text.split('.').all(label) && DOMAINS.iter().any(|d| below(&d));
+        let named = text.len() <= 253 && text.split('.').all(label) && DOMAINS.iter().any(below);
         named.then(|| Self::Name(text.to_owned()))
     }
 

@@ -159,14 +159,14 @@ impl Daemon {
             around.clock.clone(),
             around.random.clone(),
         )?);
-        let ports = Ports::bind(config)?;
-        let (api, lan) = (ports.api, ports.lan);
+        let taken = Ports::bind(config)?;
+        let (api, lan) = (taken.api, taken.lan);
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
         // What has expired is destroyed before anything is answered, if the clock is plausible; otherwise as soon as it is. Until
         // then it is hidden.
-        let due = retention.is_due();
-        if due {
+        let overdue = retention.is_due();
+        if overdue {
             look_at_retention(&retention).await;
         }
         let desk = Arc::new(Desk::start(around.readers)?);
@@ -184,7 +184,7 @@ impl Daemon {
         let people = People::open(config, &parts.clock, &parts.random, &store, &retention).await?;
         let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
         let limits = (around.limits, around.lan_limits);
-        let listeners = ports.equip(config, &people, &parts.random, limits).await?;
+        let listeners = taken.equip(config, &people, &parts.random, &limits).await?;
         let service: Arc<dyn Service> =
             Arc::new(use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?);
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
@@ -192,7 +192,7 @@ impl Daemon {
         tasks.start(audit::prune(review, retention.clone(), config.audit.keep_years, tasks.stopping()));
         desk.looked_once().await;
         let ended = listeners.start(&service, &tasks);
-        if !due {
+        if !overdue {
             // The kernel may be slow to tell of its clock; nobody waits for that where nothing is to be destroyed.
             look_at_retention(&retention).await;
         }

@@ -66,6 +66,7 @@ pub struct AuditPage {
 }
 
 /// 保存と消去の状態。
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own on the wire")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RetentionStatus {
     /// パソコンの日時（日本時間、RFC 3339）。

@@ -328,11 +328,11 @@ impl Listener {
     async fn one(&mut self, stopping: &CancellationToken) -> Option<Arc<[u8]>> {
         tokio::select! {
             biased;
-            () = stopping.cancelled() => self.end(&Happening::Stopping),
+            () = stopping.cancelled() => Some(self.end(&Happening::Stopping)),
             // Before what was received: a stream without a pause must not outlive its session.
             _ = self.look.tick() => {
                 if !self.hub.parts.sessions.is_alive(&self.token_hash) {
-                    return self.end(&Happening::SessionEnded);
+                    return Some(self.end(&Happening::SessionEnded));
                 }
                 self.quiet += 1;
                 (self.quiet >= HEARTBEAT).then(|| self.hub.frame(&Happening::Quiet, None))
@@ -344,7 +344,7 @@ impl Listener {
                     // What is left in the buffer is older than this word and is told as well: nothing is lost after it.
                     Some(self.hub.frame(&Happening::Resync, Some(Followed::to(now))))
                 }
-                Err(broadcast::error::RecvError::Closed) => self.end(&Happening::Stopping),
+                Err(broadcast::error::RecvError::Closed) => Some(self.end(&Happening::Stopping)),
             },
         }
     }
@@ -359,8 +359,8 @@ impl Listener {
         (meant && !known).then_some(published.frame)
     }
 
-    fn end(&mut self, why: &Happening<'_>) -> Option<Arc<[u8]>> {
+    fn end(&mut self, why: &Happening<'_>) -> Arc<[u8]> {
         self.ended = true;
-        Some(self.hub.frame(why, None))
+        self.hub.frame(why, None)
     }
 }

@@ -58,22 +58,22 @@ const fn field(name: &'static str, heading: &'static str, meaning: &'static str,
 /// The columns, in their order. New ones are added at the end.
 pub const COLUMNS: &[Column] = &[
     of("id", "結果番号", "結果の番号。同じ番号の行は同じ結果です", |line| {
-        number(line.row.id.0)
+        number(&line.row.id.0)
     }),
     of("version", "版", "保存した結果が変わるたびに増える番号", |line| {
-        number(line.row.version)
+        number(&line.row.version)
     }),
     of(
         "eligibility_count",
         "資格情報の件数",
         "通常は1、複数該当では2以上、該当資格なしでは0",
-        |line| number(line.row.confirmation.eligibilities.len()),
+        |line| number(&line.row.confirmation.eligibilities.len()),
     ),
     of(
         "eligibility_index",
         "資格情報の順番",
         "1からの順番。該当資格なしでは空欄",
-        |line| line.person.and_then(|(index, _)| number(index)),
+        |line| line.person.and_then(|(index, _)| number(&index)),
     ),
     of("checked_at", "資格確認日時", "処理実行日時（日本時間、RFC 3339）", |line| {
         owned(rfc3339(line.row.confirmation.processed_at))
@@ -219,7 +219,7 @@ fn owned(text: String) -> Option<Cow<'static, str>> {
     Some(Cow::Owned(text))
 }
 
-fn number(number: impl ToString) -> Option<Cow<'static, str>> {
+fn number(number: &impl ToString) -> Option<Cow<'static, str>> {
     owned(number.to_string())
 }
 

@@ -76,7 +76,7 @@ impl Row<'_> {
     /// A field of one of the eligibilities; empty counts as absent. The inquiry number is the person's, also where it was
     /// registered after the check.
     fn field<'b>(&'b self, eligibility: &'b Eligibility, field: Field) -> Option<&'b str> {
-        let received = eligibility.get(field).map(|value| value.expose());
+        let received = eligibility.get(field).map(crate::domain::personal::Personal::expose);
         let value = match field {
             Field::ReferenceNumber => self.inquiry_number.map(InquiryNumber::expose).or(received),
             _ => received,

@@ -28,7 +28,7 @@ pub(super) type Conditions = [u8; 8];
 pub(super) fn page(query: &w::ResultQuery) -> Result<(ResultQuery, Option<PageAfter>, u32), ServiceError> {
     let conditions = of_period(query.from.as_deref(), query.to.as_deref())?;
     let conditions = narrowed(conditions, query.terminal.as_ref(), query.validity);
-    let after = after(query.cursor.as_deref(), &digest(query))?;
+    let after = after(query.cursor.as_deref(), digest(query))?;
     Ok((conditions, after, query.limit.unwrap_or(DEFAULT_LIMIT)))
 }
 
@@ -56,7 +56,7 @@ pub(super) fn search(
         },
         ..narrowed(conditions, search.terminal.as_ref(), search.validity)
     };
-    let after = after(search.cursor.as_deref(), &search_digest(search))?;
+    let after = after(search.cursor.as_deref(), search_digest(search))?;
     Ok((conditions, after, search.limit.unwrap_or(DEFAULT_LIMIT)))
 }
 
@@ -65,7 +65,7 @@ pub(super) fn export(query: &w::ExportQuery) -> Result<(ResultQuery, Start), Ser
     let conditions = of_period(query.from.as_deref(), query.to.as_deref())?;
     let conditions = narrowed(conditions, query.terminal.as_ref(), query.validity);
     let start = match (&query.cursor, query.after_id) {
-        (Some(text), _) => read_export_cursor(text, &export_digest(query)).ok_or_else(bad_cursor)?,
+        (Some(text), _) => read_export_cursor(text, export_digest(query)).ok_or_else(bad_cursor)?,
         (None, Some(id)) => Start::Result(ResultId(id)),
         (None, None) => Start::Newest,
     };
@@ -136,14 +136,14 @@ pub(super) fn bad_cursor() -> ServiceError {
 }
 
 /// The cursor that continues after a result.
-pub(super) fn cursor(conditions: &Conditions, after: PageAfter) -> String {
-    encode(&[&after.checked_at_us.to_be_bytes(), &after.id.0.to_be_bytes(), conditions])
+pub(super) fn cursor(conditions: Conditions, after: PageAfter) -> String {
+    encode(&[&after.checked_at_us.to_be_bytes(), &after.id.0.to_be_bytes(), &conditions])
 }
 
-fn after(text: Option<&str>, conditions: &Conditions) -> Result<Option<PageAfter>, ServiceError> {
+fn after(text: Option<&str>, conditions: Conditions) -> Result<Option<PageAfter>, ServiceError> {
     let read = |text: &str| {
         let [at, id, digest] = decode::<3>(text)?;
-        (digest == *conditions).then_some(place(at, id))
+        (digest == conditions).then_some(place(at, id))
     };
     text.map(|text| read(text).ok_or_else(bad_cursor)).transpose()
 }
@@ -154,10 +154,10 @@ pub(super) fn export_cursor(query: &w::ExportQuery, after: PageAfter, cut_off: R
     encode(&[&at, &id, &cut_off.0.to_be_bytes(), &export_digest(query)])
 }
 
-fn read_export_cursor(text: &str, conditions: &Conditions) -> Option<Start> {
+fn read_export_cursor(text: &str, conditions: Conditions) -> Option<Start> {
     let [at, id, cut_off, digest] = decode::<4>(text)?;
     let cut_off = ResultId(i64::from_be_bytes(cut_off));
-    (digest == *conditions).then_some(Start::Place { after: place(at, id), cut_off })
+    (digest == conditions).then_some(Start::Place { after: place(at, id), cut_off })
 }
 
 fn place(at: [u8; 8], id: [u8; 8]) -> PageAfter {
@@ -197,8 +197,7 @@ fn short(conditions: &impl std::fmt::Debug) -> Conditions {
 }
 
 fn first(hash: &[u8; 32]) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = *hash;
-    [a, b, c, d, e, f, g, h]
+    hash.first_chunk().copied().unwrap_or_default()
 }
 
 //------------ Places in the sequence of changes ----------------------------------------------------------------------
@@ -262,7 +261,7 @@ mod tests {
     fn a_cursor_continues_only_its_own_list() {
         let july = query("2026-07-01", "2026-07-31");
         let after = PageAfter { checked_at_us: 1_783_479_600_000_000, id: ResultId(42) };
-        let text = cursor(&digest(&july), after);
+        let text = cursor(digest(&july), after);
         let with = |query: &w::ResultQuery, text: &str| {
             let query = w::ResultQuery { cursor: Some(text.to_owned()), ..query.clone() };
             page(&query).map(|(_, after, _)| after)
@@ -275,7 +274,7 @@ mod tests {
         let person = |name: &str| w::ResultSearch {
             name: Some(w::SecretText::new(name.to_owned())),
             cursor: Some(cursor(
-                &search_digest(&w::ResultSearch {
+                search_digest(&w::ResultSearch {
                     name: Some(w::SecretText::new("資格".to_owned())),
                     ..Default::default()
                 }),

@@ -36,13 +36,13 @@ impl ResultService for UseCases {
         }
         let page = self.results.page(&actor, &conditions, after, limit).await.map_err(errors::results)?;
         let digest = query::digest(&query);
-        Ok(Tagged::new(etag, ready_page(page, &digest)))
+        Ok(Tagged::new(etag, ready_page(page, digest)))
     }
 
     async fn search_results(&self, caller: &Caller, search: w::ResultSearch) -> Answer<ReadyPage> {
         let (conditions, after, limit) = query::search(&search)?;
         let page = self.results.search(&actor(caller), &conditions, after, limit).await;
-        Ok(ready_page(page.map_err(errors::results)?, &query::search_digest(&search)))
+        Ok(ready_page(page.map_err(errors::results)?, query::search_digest(&search)))
     }
 
     async fn count_results(
@@ -138,7 +138,7 @@ impl ResultService for UseCases {
     }
 }
 
-fn ready_page(page: Page<ReadyResult>, conditions: &query::Conditions) -> ReadyPage {
+fn ready_page(page: Page<ReadyResult>, conditions: query::Conditions) -> ReadyPage {
     let next_cursor = page.next.map(|next| query::cursor(conditions, next));
     ReadyPage { results: bodies(page.rows), next_cursor }
 }

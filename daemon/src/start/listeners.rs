@@ -40,7 +40,7 @@ impl Ports {
         config: &Config,
         people: &People,
         random: &Arc<dyn Random>,
-        limits: (Limits, Limits),
+        limits: &(Limits, Limits),
     ) -> Result<Listeners, StartError> {
         let guard = Guard::loopback(self.api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
         let own_names = LocalHost::loopback().to_vec();

@@ -324,13 +324,13 @@ impl Store {
         let (sql, values) =
             Conditions::new(self, query)?.page(concat!(stored!(""), listed!()), query, after, PORTION);
         let reading = move |db: &Connection| {
-            let (mut found, mut last, mut opened, mut enough) = (Vec::new(), None, 0, false);
+            let (mut found, mut last, mut looked_at, mut enough) = (Vec::new(), None, 0, false);
             let (_, more) = rows(db, &sql, &values, PORTION, |row| {
                 if enough {
                     return Ok(());
                 }
                 let one = opener.stored(row)?;
-                opened += 1;
+                looked_at += 1;
                 last = Some(one.stored.place());
                 if person.finds(&one.stored.content.confirmation.eligibilities) {
                     found.push(one);
@@ -338,7 +338,7 @@ impl Store {
                 }
                 Ok(())
             })?;
-            Ok(Portion { found, opened, next: last.filter(|_| more || enough) })
+            Ok(Portion { found, opened: looked_at, next: last.filter(|_| more || enough) })
         };
         self.results.read(reading).await
     }

@@ -193,10 +193,10 @@ impl Between<'_> {
             }
             match sender {
                 Sender::Client if required(new, name) && !required(old, name) => {
-                    self.say(&at, "is required now")
+                    self.say(&at, "is required now");
                 }
                 Sender::Daemon if required(old, name) && !required(new, name) => {
-                    self.say(&at, "may be absent now")
+                    self.say(&at, "may be absent now");
                 }
                 _ => {}
             }

@@ -26,7 +26,7 @@ fn exported(form: wire::ResultForm) -> Vec<u8> {
     let summary = wire::ExportSummary { results: 1, reduced_characters: 2, lost_characters: 3 };
     match form.format {
         wire::ResultFormat::Json => serde_json::to_vec(&wire::ExportedResults { results, summary }).unwrap(),
-        _ => b"form".to_vec(),
+        wire::ResultFormat::Ndjson => b"form".to_vec(),
     }
 }
 
@@ -59,7 +59,7 @@ impl ResultService for Scripted {
         let result = wire::EligibilityResult { id, ..sample::full_result() };
         let body = match form.format {
             wire::ResultFormat::Json => serde_json::to_vec(&result).unwrap(),
-            _ => b"form".to_vec(),
+            wire::ResultFormat::Ndjson => b"form".to_vec(),
         };
         let characters = Characters { reduced: 2, lost: 3 };
         self.play_tagged(Document { body, media_type: form.format.media_type(), characters }).await

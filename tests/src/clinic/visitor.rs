@@ -105,7 +105,8 @@ impl Visitor {
         let terminal = self.terminal.as_ref().map(|token| format!("Shikaku-Terminal: {token}\r\n"));
         let key = self.key.as_ref().map(|key| format!("Idempotency-Key: {key}\r\n"));
         let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let more: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let more = more.concat();
         let request = format!(
             "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}{}{}{more}{}\r\n{body}",
             self.api,
