@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building (`build`) or testing (`test`) needs, if any is missing.
+# Installs the Debian packages that building (`build`) or testing (`test`) needs, or what a vendor would use (`vendors`), if any is missing.
 # Where it may not install, it says what to install and stops.
 set -euo pipefail
 
 case "${1:-}" in
   build) packages=(gcc libc6-dev pkg-config libpcsclite-dev) ;;
   test) packages=(gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd opensc iproute2 util-linux mount curl jq oathtool openssl) ;;
-  *) echo "usage: $0 build|test" >&2; exit 2 ;;
+  vendors)
+    packages=(gcc libc6-dev pkg-config libpcsclite-dev curl jq oathtool mono-mcs mono-runtime libmono-system-web-extensions4.0-cil)
+    # These often come from elsewhere than Debian.
+    command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+    ;;
+  *) echo "usage: $0 build|test|vendors" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

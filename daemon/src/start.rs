@@ -1,48 +1,49 @@
 //! The composition root: the only file that puts concrete adapters, use cases and the listener together.
 
 mod audit;
+mod desk;
+mod listeners;
 mod mode;
+mod people;
 mod recovery;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use api::guard::Guard;
 use api::limits::Limits;
-use api::serve::{self, BindError};
+use api::serve::BindError;
+use api::service::Service;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
+use self::listeners::Ports;
 pub use self::mode::ModeError;
 use self::mode::claim_mode;
 pub(crate) use self::mode::marked_mode;
+use self::people::{People, review_audit};
 pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
-use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
-use crate::app::audit::ReviewAudit;
-use crate::app::backup::KeepBackups;
-use crate::app::checks::{Checks, ChecksParts};
+use crate::app::checks::Patience;
 use crate::app::collect::{Collect, CollectParts};
-use crate::app::credentials::Credentials;
 use crate::app::health::Health;
+use crate::app::idempotency::Idempotency;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
-use crate::app::machines::{Machines, MachinesError, MachinesParts};
+use crate::app::machines::MachinesError;
 use crate::app::maintenance::MaintenanceCalendar;
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
 use crate::app::retention::{Retention, RetentionParts};
-use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
-use crate::app::terminals::Terminals;
 use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
 use crate::card::readers::Readers;
 use crate::config::{Config, ConfigError};
 use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
-use crate::pki::{self, Certificates, TlsError};
+use crate::pki::{self, TlsError};
 use crate::service::{JsonForm, UseCases};
 use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
@@ -62,8 +63,12 @@ pub struct Surroundings {
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// The announced closures, as far as they are known at the start.
     pub maintenance: MaintenanceCalendar,
-    /// The limits of the API's listener.
+    /// The limits of the API's listener on loopback.
     pub limits: Limits,
+    /// How long checks wait for people.
+    pub patience: Patience,
+    /// The limits of the one on the clinic's network.
+    pub lan_limits: Limits,
     /// Whether the collection runs on its own schedule. Who holds the clock in hand holds the schedule as well: the
     /// daemon's own look would come at some moment of real time.
     pub collects_by_itself: bool,
@@ -80,6 +85,8 @@ impl Surroundings {
             terminal_authentication: None,
             maintenance: MaintenanceCalendar::default(),
             limits: Limits::default(),
+            patience: Patience::default(),
+            lan_limits: Limits::lan(),
             collects_by_itself: true,
         })
     }
@@ -109,7 +116,7 @@ pub enum StartError {
     /// The certificate authority cannot be had.
     #[error("認証局が使えません: {0}")]
     Authority(#[from] MachinesError),
-    /// The API's listener has no TLS.
+    /// A listener has no TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The control channel cannot be had.
@@ -127,6 +134,8 @@ pub enum StartError {
 pub struct Daemon {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// Where it listens on the clinic's network, if it does.
+    pub lan: Option<SocketAddr>,
     /// The collection of results: on its own schedule, or driven by whoever holds the daemon.
     pub collect: Collect,
     /// Destroys what has expired; runs by itself, and whenever it is told to.
@@ -150,15 +159,16 @@ impl Daemon {
             around.clock.clone(),
             around.random.clone(),
         )?);
-        let listener = serve::bind(config.api.listen)?;
-        let api = listener.local_addr()?;
+        let taken = Ports::bind(config)?;
+        let (api, lan) = (taken.api, taken.lan);
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
-        // Before anything is answered, if the clock is plausible; otherwise as soon as it is. Until then it is hidden.
-        if let Err(error) = retention.run_if_due().await {
-            tracing::error!(%error, "what has expired could not be destroyed yet");
+        // What has expired is destroyed before anything is answered, if the clock is plausible; otherwise as soon as it is. Until
+        // then it is hidden.
+        let overdue = retention.is_due();
+        if overdue {
+            look_at_retention(&retention).await;
         }
-        retention.keep_running(&tasks);
         let desk = Arc::new(Desk::start(around.readers)?);
         central.keep_up(&tasks);
         let parts = Parts {
@@ -166,51 +176,45 @@ impl Daemon {
             random: around.random,
             terminal_authentication: around.terminal_authentication,
             maintenance: around.maintenance,
+            patience: around.patience,
             tasks: tasks.apart(),
             retention: retention.clone(),
         };
         let work = parts.tasks.clone();
-        let people = People::open(config, &parts.clock, &parts.random, &store).await?;
+        let people = People::open(config, &parts.clock, &parts.random, &store, &retention).await?;
         let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
-        let tls = if config.api.tls {
-            let authority = people.machines.authority().await?;
-            Some(pki::server_config(authority, parts.clock.clone(), parts.random.clone())?)
-        } else {
-            None
-        };
-        let service = use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?;
-        let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
-        let router = api::router(Arc::new(service), guard, around.limits);
+        let limits = (around.limits, around.lan_limits);
+        let listeners = taken.equip(config, &people, &parts.random, &limits).await?;
+        let service: Arc<dyn Service> =
+            Arc::new(use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?);
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
         let review = review_audit(&store, &parts.clock);
         tasks.start(audit::prune(review, retention.clone(), config.audit.keep_years, tasks.stopping()));
         desk.looked_once().await;
-        let (end, ended) = oneshot::channel();
-        let stopping = tasks.stopping();
-        tasks.start(async move {
-            if let Err(error) = serve::serve(listener, router, around.limits, tls, stopping).await {
-                tracing::error!(%error, "the API's listener ended");
-            }
-            // Nobody may be waiting for the end.
-            let _ = end.send(());
-        });
+        let ended = listeners.start(&service, &tasks);
+        if !overdue {
+            // The kernel may be slow to tell of its clock; nobody waits for that where nothing is to be destroyed.
+            look_at_retention(&retention).await;
+        }
+        retention.keep_running(&tasks);
         if around.collects_by_itself {
             collect.start();
         }
-        tracing::info!(%api, tls = config.api.tls, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, collect, retention, tasks, work, store, desk, ended, control_ended })
+        let sandbox = config.mode.is_sandbox();
+        tracing::info!(%api, tls = config.api.tls, lan = lan.map(tracing::field::display), sandbox, "ready");
+        Ok(Self { api, lan, collect, retention, tasks, work, store, desk, ended, control_ended })
     }
 
-    /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
+    /// Resolves when the API's listeners have ended by themselves: the daemon is of no more use.
     pub async fn ended(&mut self) {
-        // A listener that vanished without a word has ended as well.
+        // Nothing is sent: the end of the channel is the word.
         let _ = (&mut self.ended).await;
     }
 
     /// Stops: open requests are answered within the listener's deadline, the card is let go, the store is closed.
     pub async fn stop(self) {
         self.tasks.stopping().cancel();
-        // Both listeners answer what is open; those answers still need the store.
+        // All listeners answer what is open; those answers still need the store.
         let _ = self.ended.await;
         let _ = self.control_ended.await;
         if let Err(error) = self.desk.stop().await {
@@ -221,6 +225,17 @@ impl Daemon {
         self.store.close().await;
         self.tasks.finish().await;
     }
+}
+
+async fn look_at_retention(retention: &Retention) {
+    if let Err(error) = retention.run_if_due().await {
+        tracing::error!(%error, "what has expired could not be destroyed yet");
+    }
+}
+
+/// A key that a machine could have made, and its certificate request; both PEM.
+pub(crate) fn new_machine_key(account: &str) -> Result<(Zeroizing<String>, String), StartError> {
+    Ok(pki::new_key(account).map_err(TlsError::Issue)?)
 }
 
 /// Listens for commands; the receiver resolves when the last one is answered.
@@ -241,72 +256,6 @@ fn start_control(
     Ok(ended)
 }
 
-/// Who may come in: the use cases that the API and the control channel share.
-struct People {
-    store: Arc<Store>,
-    clock: Arc<dyn Clock>,
-    mode: &'static str,
-    terminals: Arc<Terminals>,
-    machines: Arc<Machines>,
-    sessions: Arc<Sessions>,
-    accounts: Arc<ManageAccounts>,
-    credentials: Arc<Credentials>,
-}
-
-impl People {
-    async fn open(
-        config: &Config,
-        clock: &Arc<dyn Clock>,
-        random: &Arc<dyn Random>,
-        store: &Arc<Store>,
-    ) -> Result<Self, StartError> {
-        let terminals = Arc::new(Terminals::open(store.clone(), clock.clone(), random.clone()).await?);
-        let machines = MachinesParts {
-            store: store.clone(),
-            issuer: Arc::new(Certificates::new(random.clone())),
-            clock: clock.clone(),
-            random: random.clone(),
-        };
-        let machines = Arc::new(Machines::open(machines).await?);
-        let sessions = SessionsParts {
-            store: store.clone(),
-            audit: store.clone(),
-            terminals: terminals.clone(),
-            machines: machines.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-        };
-        let sessions = Arc::new(Sessions::open(sessions).await?);
-        let credentials = Arc::new(Credentials::new(random.clone()));
-        let accounts = Arc::new(ManageAccounts {
-            institution: config.institution()?,
-            accounts: store.clone(),
-            settings: store.clone(),
-            sessions: sessions.clone(),
-            credentials: credentials.clone(),
-            random: random.clone(),
-        });
-        let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
-        Ok(Self { store, clock, mode, terminals, machines, sessions, accounts, credentials })
-    }
-
-    fn office(&self, retention: Arc<Retention>) -> Office {
-        Office {
-            retention,
-            accounts: self.accounts.clone(),
-            terminals: self.terminals.clone(),
-            machines: self.machines.clone(),
-            sessions: self.sessions.clone(),
-            audit: review_audit(&self.store, &self.clock),
-            backups: KeepBackups { store: self.store.clone(), log: self.store.clone(), mode: self.mode },
-        }
-    }
-}
-
-fn review_audit(store: &Arc<Store>, clock: &Arc<dyn Clock>) -> ReviewAudit {
-    ReviewAudit { trail: store.clone(), log: store.clone(), results: store.clone(), clock: clock.clone() }
-}
-
 /// The store and its commands in this process, while no daemon runs. Close the store before the tasks are finished.
 pub(crate) async fn open_office(
     config: &Config,
@@ -316,7 +265,7 @@ pub(crate) async fn open_office(
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
     let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock), None));
-    match People::open(config, clock, random, &store).await {
+    match People::open(config, clock, random, &store, &retention).await {
         Ok(people) => Ok((store, people.office(retention))),
         Err(error) => {
             store.close().await;
@@ -330,6 +279,7 @@ struct Parts {
     random: Arc<dyn Random>,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     maintenance: MaintenanceCalendar,
+    patience: Patience,
     tasks: Tasks,
     retention: Arc<Retention>,
 }
@@ -379,11 +329,13 @@ async fn use_cases(
     central: &Arc<Upstream>,
     collect: &Collect,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, maintenance, tasks, retention } = parts;
+    let Parts { clock, random, tasks, retention, .. } = parts;
     let origin = config.mode.origin();
+    let idempotency = Idempotency::new(store.clone());
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
         results: store.clone(),
+        idempotency: idempotency.clone(),
         link: central.clone(),
         clock: clock.clone(),
         random: random.clone(),
@@ -391,6 +343,8 @@ async fn use_cases(
     })
     .await?;
     inquiries.start();
+    let checks = desk::checks(config, parts, store, desk, central, idempotency);
+    let events = desk::events(parts, people, store, desk, &checks, collect);
     Ok(UseCases {
         sign_in: SignIn::new(SignInParts {
             institution: config.institution()?,
@@ -419,22 +373,9 @@ async fn use_cases(
             clock: clock.clone(),
             random: random.clone(),
         },
-        checks: Checks::new(ChecksParts {
-            desk: desk.clone(),
-            central: central.clone(),
-            store: store.clone(),
-            room: store.clone(),
-            audit: store.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
-            settings: store.clone(),
-            terminal_authentication: terminal_authentication.clone(),
-            maintenance: maintenance.clone(),
-            terminals: config.terminals(),
-            origin,
-        }),
-        results: Results { store: store.clone(), audit: store.clone() },
+        checks,
+        results: Arc::new(Results { store: store.clone(), audit: store.clone() }),
+        events,
         health: Health {
             desk: desk.clone(),
             upstream: central.clone(),
@@ -449,7 +390,10 @@ async fn use_cases(
         news: News { store: store.clone() },
         inquiries,
         settings: ChangeSettings { store: store.clone() },
+        review: review_audit(store, clock),
+        retention: retention.clone(),
         origin,
+        stopping: tasks.stopping(),
     })
 }
 

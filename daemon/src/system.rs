@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
+use tokio::process::Command;
 
 use crate::app::ports::{Clock, KernelClock, Random};
 
@@ -43,22 +45,28 @@ impl Clock for SystemClock {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemdClock;
 
+/// How long timedated may take: it is started by the question, and whoever asks holds up what must be destroyed.
+const TIMEDATED_PATIENCE: Duration = Duration::from_secs(5);
+
 #[async_trait]
 impl KernelClock for SystemdClock {
     async fn is_synchronised(&self) -> Option<bool> {
-        let asked = tokio::task::spawn_blocking(|| timedated().or_else(timesyncd)).await;
-        asked.ok().flatten()
+        let mut ask = Command::new("timedatectl");
+        ask.args(["show", "--property=NTPSynchronized", "--value"]);
+        let said = answer_within(TIMEDATED_PATIENCE, &mut ask).await;
+        said.and_then(|said| yes_or_no(&said)).or_else(timesyncd)
     }
 }
 
-fn timedated() -> Option<bool> {
-    let asked = std::process::Command::new("timedatectl")
-        .args(["show", "--property=NTPSynchronized", "--value"])
-        .stdin(std::process::Stdio::null())
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    match asked.stdout.trim_ascii() {
+/// What a program writes if it ends well in time; one that does not is killed.
+async fn answer_within(patience: Duration, program: &mut Command) -> Option<Vec<u8>> {
+    let asked = program.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(patience, asked).await.ok()?.ok()?;
+    output.status.success().then_some(output.stdout)
+}
+
+fn yes_or_no(said: &[u8]) -> Option<bool> {
+    match said.trim_ascii() {
         b"yes" => Some(true),
         b"no" => Some(false),
         _ => None,
@@ -126,4 +134,31 @@ pub fn quiet_panics() {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_given_up_and_one_that_fails_says_nothing() {
+        let hung = answer_within(Duration::from_millis(20), Command::new("sleep").arg("600")).await;
+        assert_eq!(hung, None);
+        let patience = Duration::from_mins(1);
+        assert_eq!(answer_within(patience, &mut Command::new("false")).await, None);
+        assert_eq!(answer_within(patience, &mut Command::new("/no/such/program")).await, None);
+        assert_eq!(
+            answer_within(patience, Command::new("echo").arg("no")).await.as_deref(),
+            Some(&b"no\n"[..])
+        );
+    }
+
+    #[test]
+    fn only_a_plain_yes_or_no_counts() {
+        for (said, meant) in
+            [(&b"yes\n"[..], Some(true)), (b"no\n", Some(false)), (b"", None), (b"yes no", None)]
+        {
+            assert_eq!(yes_or_no(said), meant);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use harness::durability::audit_edits::{self, Verified};
 use harness::durability::canaries::{Canary, Kind, Scanner, self_test};
 use harness::durability::judge::{Acks, judge};
-use harness::durability::{io_faults, kill, power, program, purge, retention, secrets, site};
+use harness::durability::{interrupted, io_faults, kill, power, program, purge, retention, secrets, site};
 use harness::lane as private;
 
 use crate::lane;
@@ -151,4 +151,15 @@ async fn a_first_start_that_fails_anywhere_can_be_made_again_and_loses_nothing_i
     let lost = program.lose_power(1, 48);
     assert!(lost.findings.is_empty(), "{:#?}", lost.findings);
     assert!(failed.faults > 15 && lost.acknowledged > 0, "{failed:?} {lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_or_a_restore_that_is_killed_anywhere_leaves_no_half_of_it_to_be_taken_for_the_whole() {
+    let drill = interrupted::Drill::prepare(program::Program::install().await);
+    let (backups, restores) = (drill.backups(12), drill.restores(12));
+    assert!(backups.findings.is_empty(), "{:#?}", backups.findings);
+    assert!(restores.findings.is_empty(), "{:#?}", restores.findings);
+    assert!(backups.killed > 10 && restores.killed > 20, "{backups:?} {restores:?}");
+    // Some died before their work was done, and some after.
+    assert!(backups.whole < backups.killed && restores.whole < restores.killed, "{backups:?} {restores:?}");
 }

@@ -1,48 +1,12 @@
 //! The README's curl lines work as printed: they are taken from the file and run against the sandbox.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
-use harness::process::free_address;
-use tempfile::TempDir;
+use crate::sandbox::Sandbox;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
-}
-
-/// A sandbox on a free port, stopped with the test.
-struct Sandbox {
-    child: Child,
-    environment: PathBuf,
-    _directory: TempDir,
-}
-
-impl Sandbox {
-    fn start() -> Self {
-        let directory = TempDir::new().expect("a directory");
-        let environment = directory.path().join("shikaku.env");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox"))
-            .args(["--listen", &free_address().to_string(), "--env"])
-            .arg(&environment)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the sandbox starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
-        // The last line of the introduction: from then on it serves.
-        let ready = lines.any(|line| line.is_ok_and(|line| line.contains("tap")));
-        assert!(ready, "the sandbox introduces itself");
-        Self { child, environment, _directory: directory }
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        // Fails only if it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The shell block between the marks of the README.

@@ -3,10 +3,12 @@
 #![expect(clippy::expect_used, reason = "a failed step is a failed test, and says which")]
 
 mod accounts;
+mod aged_audit;
 mod anchor;
 mod audit;
 mod backup;
 mod collect;
+mod idempotency;
 mod keys;
 mod opening;
 mod queue;

@@ -10,11 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::ambient::MovedClock;
+use crate::c_library;
 use crate::clinic::{Credentials, TERMINAL};
 use crate::upstream::SimUpstream;
 
+/// Moves a program's wall clock.
+const CLOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clock/clock.c");
 /// Longer than any start or stop seen, shorter than a hung test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,6 +56,8 @@ pub struct Installation {
     pub api: SocketAddr,
     configuration: PathBuf,
     institution_code: String,
+    /// By how much its programs' wall clock is ahead of the machine's.
+    ahead: SignedDuration,
 }
 
 impl Installation {
@@ -70,7 +77,18 @@ impl Installation {
         );
         let configuration = directory.join("shikakud.toml");
         fs::write(&configuration, text).expect("a configuration file");
-        Self { api, configuration, institution_code }
+        Self { api, configuration, institution_code, ahead: SignedDuration::ZERO }
+    }
+
+    /// Adds lines to the configuration; they begin with the name of their section.
+    pub fn configure(&self, lines: &str) {
+        let mut file = File::options().append(true).open(&self.configuration).expect("the configuration");
+        writeln!(file, "\n{lines}").expect("a writable file");
+    }
+
+    /// From now on its programs live by this clock.
+    pub fn live_by(&mut self, clock: MovedClock) {
+        self.ahead = clock.ahead();
     }
 
     /// The same configuration as another file, with data of its own beside it.
@@ -78,13 +96,17 @@ impl Installation {
     pub fn copied_to(&self, configuration: &Path) -> Self {
         fs::copy(&self.configuration, configuration).expect("a configuration file");
         let institution_code = self.institution_code.clone();
-        Self { api: self.api, configuration: configuration.to_owned(), institution_code }
+        Self { api: self.api, configuration: configuration.to_owned(), institution_code, ahead: self.ahead }
     }
 
     /// `shikakud` with arguments and this configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(shikakud());
         command.args(arguments).arg("--config").arg(&self.configuration);
+        if !self.ahead.is_zero() {
+            let library = c_library::path("libclock.so", Path::new(CLOCK), &[], &[("/usr/bin/gcc", "gcc")]);
+            command.env("LD_PRELOAD", library).env("CLOCK_AHEAD_S", self.ahead.as_secs().to_string());
+        }
         command
     }
 

@@ -7,16 +7,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
+use jiff::SignedDuration;
 
 use super::access::{Authority, audit};
-use super::credentials::{generate_code, normal_code};
+use super::enrolment::{EnrolmentCode, REFUSED_CODE, code_hash, new_code};
 use super::ports::{
-    AuditSource, CertificateAuthority, CertificateIssuer, Clock, IssueError, IssuedCertificate, Machine,
-    MachineOffer, MachineStore, Random, StoreError,
+    AuditLog, AuditSource, CertificateAuthority, CertificateIssuer, Clock, IssueError, IssuedCertificate,
+    Machine, MachineOffer, MachineStore, Random, StoreError,
 };
-use super::terminals::{CODE_LIFETIME, EnrolmentCode};
+use super::retention::Retention;
+use crate::domain::clock::Doubt;
 use crate::domain::personal::Secret;
 
 /// A certificate can be renewed so long before its end.
@@ -31,12 +31,18 @@ pub enum MachinesError {
     /// The account does not belong to a receipt computer.
     #[error("クライアント証明書を使えるのは、役割が receipt-computer のアカウントだけです")]
     OtherRole,
+    /// The account is disabled.
+    #[error("そのアカウントは無効にされています")]
+    Disabled,
     /// The code is wrong, used or too old.
     #[error("登録コードが違うか、使用済みか、期限が切れています")]
     Code,
     /// The certificate request is not usable.
     #[error("証明書の要求（CSR）が使えません")]
     Request,
+    /// Nobody vouches for the clock: begin and end of a certificate come from it.
+    #[error("時計が正しいと確かめられないため、証明書を発行しません")]
+    Clock(Doubt),
     /// The session did not begin with a certificate, or its certificate is not near its end.
     #[error("証明書の更新は、その証明書でログインしたレセコンが期限の60日前から行えます")]
     NotRenewable,
@@ -72,6 +78,10 @@ pub struct EnrolledMachine {
 pub struct MachinesParts {
     /// Where they are kept.
     pub store: Arc<dyn MachineStore>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
+    /// Knows whether the clock is trusted.
+    pub retention: Arc<Retention>,
     /// Makes certificates.
     pub issuer: Arc<dyn CertificateIssuer>,
     /// The wall clock.
@@ -119,30 +129,66 @@ impl Machines {
 
     /// A code with which whoever has it enrols a machine of this account, once, within the hour.
     pub async fn offer(&self, by: &Authority, account: &str) -> Result<EnrolmentCode, MachinesError> {
-        let code = generate_code(&*self.parts.random);
-        let expires_at = self.parts.clock.now().checked_add(CODE_LIFETIME).unwrap_or(Timestamp::MAX);
+        let new = new_code(&*self.parts.random, self.parts.clock.now());
         let entry = by.audit("machine.enrol_code", account);
-        match self.parts.store.offer_machine(account, hash(&code), expires_at, &entry).await? {
-            MachineOffer::Kept => Ok(EnrolmentCode { code, expires_at }),
+        match self.parts.store.offer_machine(account, code_hash(&new.code), new.expires_at, &entry).await? {
+            MachineOffer::Kept => Ok(new),
             MachineOffer::UnknownAccount => Err(MachinesError::UnknownAccount),
             MachineOffer::OtherRole => Err(MachinesError::OtherRole),
         }
     }
 
-    /// Issues a certificate for the key of a request. A request that is not usable leaves the code as it is.
+    /// Issues a certificate for the key of a request. A request that is not usable, or a clock that is not trusted, leaves
+    /// the code as it is. Whatever is refused is in the audit log: it may be somebody who guesses.
     pub async fn enrol(
         &self,
         code: &Secret,
         request: &str,
         source: AuditSource,
     ) -> Result<EnrolledMachine, MachinesError> {
-        let (now, code) = (self.parts.clock.now(), hash(code));
+        let enrolled = self.try_to_enrol(code, request, source).await;
+        if let Some(word) = enrolled.as_ref().err().and_then(refusal) {
+            self.parts.audit.append(&audit("machine", source, "machine.enrol", word.to_owned())).await?;
+        }
+        enrolled
+    }
+
+    async fn try_to_enrol(
+        &self,
+        code: &Secret,
+        request: &str,
+        source: AuditSource,
+    ) -> Result<EnrolledMachine, MachinesError> {
+        let (now, code) = (self.parts.clock.now(), code_hash(code));
         let account = self.parts.store.account_of_code(code, now).await?.ok_or(MachinesError::Code)?;
+        self.parts.retention.judge_clock().await.map_err(MachinesError::Clock)?;
         let authority = self.authority().await?;
         let issued = self.parts.issuer.issue(&authority, &account, request, now)?;
         let entry = audit("machine", source, "machine.enrol", String::new());
         if !self.parts.store.enrol_machine(code, &issued, now, &entry).await? {
             return Err(MachinesError::Code);
+        }
+        self.read_again().await?;
+        Ok(EnrolledMachine { issued, authority: authority.certificate })
+    }
+
+    /// Issues a certificate to whoever administers, for a machine of this account that cannot enrol by itself: what carries it
+    /// there is up to them. A request that is not usable changes nothing.
+    pub async fn issue(
+        &self,
+        by: &Authority,
+        account: &str,
+        request: &str,
+    ) -> Result<EnrolledMachine, MachinesError> {
+        let now = self.parts.clock.now();
+        self.parts.retention.judge_clock().await.map_err(MachinesError::Clock)?;
+        let authority = self.authority().await?;
+        let issued = self.parts.issuer.issue(&authority, account, request, now)?;
+        // The same two steps as elsewhere, with a code that nobody else ever sees.
+        let code = self.offer(by, account).await?.code;
+        let entry = by.audit("machine.enrol", account);
+        if !self.parts.store.enrol_machine(code_hash(&code), &issued, now, &entry).await? {
+            return Err(MachinesError::Disabled);
         }
         self.read_again().await?;
         Ok(EnrolledMachine { issued, authority: authority.certificate })
@@ -163,6 +209,7 @@ impl Machines {
             found.filter(|machine| machine.ends_at.duration_since(now) <= RENEWABLE).cloned()
         };
         let old = old.ok_or(MachinesError::NotRenewable)?;
+        self.parts.retention.judge_clock().await.map_err(MachinesError::Clock)?;
         let authority = self.authority().await?;
         let issued = self.parts.issuer.issue(&authority, &old.account_name, request, now)?;
         let entry = audit(&old.account_name, source, "machine.renew", String::new());
@@ -194,6 +241,18 @@ impl Machines {
     }
 }
 
-fn hash(code: &Secret) -> [u8; 32] {
-    Sha256::digest(normal_code(code.expose()).as_bytes()).into()
+/// The word of a refusal in the audit log; a store that failed has no row to be written to.
+fn refusal(error: &MachinesError) -> Option<&'static str> {
+    match error {
+        MachinesError::Code => Some(REFUSED_CODE),
+        MachinesError::Request => Some("certificate_request_invalid"),
+        MachinesError::Clock(_) => Some("clock_untrusted"),
+        MachinesError::UnknownAccount
+        | MachinesError::OtherRole
+        | MachinesError::Disabled
+        | MachinesError::NotRenewable
+        | MachinesError::Unknown
+        | MachinesError::Issuer(_) => Some("internal"),
+        MachinesError::Store(_) => None,
+    }
 }

@@ -182,6 +182,21 @@ impl Retention {
         Ok(RetentionView { stock, now, clock, due, health: self.health() })
     }
 
+    /// Whether something is to be destroyed now. Asks nobody.
+    pub fn is_due(&self) -> bool {
+        self.parts.store.is_due(self.parts.clock.now())
+    }
+
+    /// Judges the clock for somebody else whose work cannot be taken back; asks every witness anew.
+    pub async fn judge_clock(&self) -> Result<Trust, Doubt> {
+        let mut watch = self.watch.lock().await;
+        watch.kernel = None;
+        let (_, clock) = self.look(&mut watch).await;
+        let failed = self.seen().failed.clone();
+        self.note(clock, failed.as_ref());
+        clock
+    }
+
     /// How it is.
     pub fn health(&self) -> RetentionHealth {
         let now = self.parts.clock.now();

@@ -6,24 +6,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::access::{Authority, audit};
-use super::credentials::{generate_code, normal_code};
-use super::ports::{AuditSource, Clock, EnrolledTerminal, Random, StoreError, TerminalStore, random_bytes};
+use super::enrolment::{EnrolmentCode, REFUSED_CODE, code_hash, new_code};
+use super::ports::{
+    AuditLog, AuditSource, Clock, EnrolledTerminal, Random, StoreError, TerminalStore, random_bytes,
+};
 use crate::domain::personal::Secret;
-
-/// How long an enrolment code may be used.
-pub const CODE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
-
-/// A code that enrols a device once.
-pub struct EnrolmentCode {
-    /// The code; shown once.
-    pub code: Secret,
-    /// First instant at which it is too old.
-    pub expires_at: Timestamp,
-}
 
 /// Why a terminal was not offered, enrolled or removed; the texts go to the person at the machine.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +35,7 @@ pub enum TerminalsError {
 /// The enrolled terminals.
 pub struct Terminals {
     store: Arc<dyn TerminalStore>,
+    audit: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// Token hash to row, so that a request costs no query.
@@ -55,10 +46,11 @@ impl Terminals {
     /// Reads which terminals are enrolled.
     pub async fn open(
         store: Arc<dyn TerminalStore>,
+        audit: Arc<dyn AuditLog>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, StoreError> {
-        let terminals = Self { store, clock, random, known: RwLock::default() };
+        let terminals = Self { store, audit, clock, random, known: RwLock::default() };
         terminals.read_again().await?;
         Ok(terminals)
     }
@@ -80,15 +72,14 @@ impl Terminals {
         if !named {
             return Err(TerminalsError::Name);
         }
-        let code = generate_code(&*self.random);
-        let now = self.clock.now();
-        let expires_at = now.checked_add(CODE_LIFETIME).unwrap_or(Timestamp::MAX);
+        let new = new_code(&*self.random, self.clock.now());
         let entry = by.audit("terminal.enrol_code", name);
-        self.store.offer_terminal(name, hash(&normal_code(code.expose())), expires_at, &entry).await?;
-        Ok(EnrolmentCode { code, expires_at })
+        self.store.offer_terminal(name, code_hash(&new.code), new.expires_at, &entry).await?;
+        Ok(new)
     }
 
-    /// Enrols a terminal and returns its token, which is shown once. Sessions at an older one of the same name end with
+    /// Enrols a terminal and returns its token, which is shown once; a code that enrols nothing is in the audit log, because it may
+    /// be somebody who guesses. Sessions at an older one of the same name end with
     /// [`super::sessions::Sessions::end_of_lost_devices`].
     pub async fn enrol(
         &self,
@@ -98,9 +89,11 @@ impl Terminals {
         let token = Secret::new(data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<32>(&*self.random)));
         let entry = audit("terminal", source, "terminal.enrol", String::new());
         let now = self.clock.now();
-        let code = hash(&normal_code(code.expose()));
-        let enrolled = self.store.enrol_terminal(code, hash(token.expose()), now, &entry).await?;
-        let enrolled = enrolled.ok_or(TerminalsError::Code)?;
+        let code = code_hash(code);
+        let Some(enrolled) = self.store.enrol_terminal(code, hash(token.expose()), now, &entry).await? else {
+            self.audit.append(&audit("terminal", source, "terminal.enrol", REFUSED_CODE.to_owned())).await?;
+            return Err(TerminalsError::Code);
+        };
         self.read_again().await?;
         Ok((enrolled, token))
     }

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 async fn check(open: &OpenClinic, persona: &str) -> i64 {
-    open.clinic.tap(persona);
+    open.clinic.next_patient(&open.visitor, persona).await;
     let pin = &Personas::builtin().by_name(persona).expect("a persona").card.pin;
     let done = open.visitor.check_with_pin(pin).await;
     assert_eq!(done["phase"], "done", "{persona}: {done}");

@@ -20,6 +20,7 @@ use x509_cert::der::Decode as _;
 async fn open() -> OpenClinic {
     let open = OpenClinic::with(|plan: &mut Plan| {
         plan.tls = true;
+        plan.kernel.say(Some(true));
         plan.accounts.extend([("other", Role::ReceiptComputer), ("hanako", Role::Operator)]);
     })
     .await;

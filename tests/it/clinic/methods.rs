@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use daemon::app::ports::Role;
 use harness::card::terminal::SyntheticTerminal;
-use harness::clinic::{OpenClinic, READER, Visitor};
+use harness::clinic::{OpenClinic, Visitor};
 use harness::raw_http::Reply;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn an_iphone_confirms_without_a_pin_and_is_stored_as_such() {
 
     let locked = open.clinic.card("iphone");
     locked.lock().expect("the phone").behaviour.owner_recognised = false;
-    open.clinic.readers.insert(READER, &locked);
+    open.clinic.next_card(&open.visitor, &locked).await;
     let failed = run(&open.visitor, json!({ "method": "iphone" })).await;
     assert_eq!(failed["failure"]["code"], "phone_not_unlocked");
 }
@@ -101,7 +101,7 @@ async fn an_android_phone_confirms_with_its_own_pin() {
     }
     let locked = open.clinic.card("android");
     locked.lock().expect("the phone").set_tries_left(0);
-    open.clinic.readers.insert(READER, &locked);
+    open.clinic.next_card(&open.visitor, &locked).await;
     let failed = run_with_pin(&open.visitor, json!({ "method": "android_pin" }), "1234").await;
     assert_eq!(failed["failure"]["code"], "pin_locked_phone");
     // A phone's lock opens no way around the card's PIN.
@@ -118,7 +118,7 @@ async fn whatever_is_held_on_the_reader_for_another_method_is_named_and_sees_no_
         ("android", "android", &["visual", "card_pin", "iphone"]),
     ] {
         for method in methods {
-            let token = open.clinic.tap(persona);
+            let token = open.clinic.next_patient(&open.visitor, persona).await;
             let failed = if method.ends_with("_pin") {
                 run_with_pin(&open.visitor, json!({ "method": method }), "1234").await
             } else {
@@ -263,7 +263,7 @@ async fn with_terminal_authentication_a_check_by_sight_is_signed_without_the_pin
     for (key, end) in [([7; 32], "done"), ([8; 32], "card_unreadable")] {
         let card = open.clinic.card("pin-locked");
         card.lock().expect("the card").behaviour.terminal_key = Some(key);
-        open.clinic.readers.insert(READER, &card);
+        open.clinic.next_card(&open.visitor, &card).await;
         let check = run(&open.visitor, json!({ "method": "visual" })).await;
         let ended = check["failure"]["code"].as_str().or(check["phase"].as_str());
         assert_eq!(ended, Some(end), "{check}");

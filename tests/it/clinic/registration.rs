@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::clinic::{OpenClinic, READER};
+use harness::clinic::OpenClinic;
 use harness::raw_http::Reply;
 use harness::upstream::{Endpoint, Fault};
 use jiff::{SignedDuration, Timestamp};
@@ -321,7 +321,7 @@ async fn a_phone_is_shown_the_way_to_the_portal() {
     let open = OpenClinic::at_noon().await;
     for (persona, method) in [("iphone", "iphone"), ("android", "android_pin")] {
         open.clinic.upstream.set_registered(persona, false);
-        open.clinic.tap(persona);
+        open.clinic.next_patient(&open.visitor, persona).await;
         let check = open.visitor.start_check(method).await;
         if method == "android_pin" {
             open.visitor.enter_pin(&check, "1234").await;
@@ -330,7 +330,6 @@ async fn a_phone_is_shown_the_way_to_the_portal() {
         assert_eq!(code(&failed), "card_use_not_registered_phone", "{persona}");
         let guidance = failed["failure"]["guidance"].as_str().unwrap_or_default();
         assert!(guidance.contains("マイナポータル") && guidance.contains("5分"), "{guidance}");
-        open.clinic.readers.take(READER);
     }
     assert_eq!(open.clinic.upstream.requests(Endpoint::CardUseRegistration), 0);
 }

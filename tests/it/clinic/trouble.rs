@@ -16,7 +16,7 @@ async fn a_card_torn_away_at_any_command_ends_the_check_and_the_next_one_works()
     for index in 0..5 {
         let card = open.clinic.card("taro");
         card.lock().expect("the card").set_faults(Faults { tear_after: Some(index), ..Faults::default() });
-        open.clinic.readers.insert(READER, &card);
+        open.clinic.next_card(&open.visitor, &card).await;
         let failed = open.visitor.check_with_pin("1234").await;
         assert_eq!(failed["failure"]["code"], "card_removed", "torn after {index} commands");
         let verifies = card.lock().expect("the card").verify_count();
@@ -70,7 +70,7 @@ async fn a_card_held_by_another_program_and_a_foreign_card_have_their_own_words(
     let foreign = open.clinic.card("taro");
     let not_found = Faults { status: [(0, 0x6A82)].into(), ..Faults::default() };
     foreign.lock().expect("the card").set_faults(not_found);
-    open.clinic.readers.insert(READER, &foreign);
+    open.clinic.next_card(&open.visitor, &foreign).await;
     let failed = open.visitor.check_with_pin("1234").await;
     assert_eq!(failed["failure"]["code"], "not_jpki_card");
     assert_eq!(foreign.lock().expect("the card").verify_count(), 0);

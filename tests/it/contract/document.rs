@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use harness::contract::{Contract, committed_path};
+use serde_json::Value;
 
 /// `UPDATE_OPENAPI=1 cargo test -p harness --test it openapi_yaml` writes the file anew; review the difference.
 #[test]
@@ -40,4 +41,57 @@ fn operations_have_unique_ids_and_only_six_need_no_session() {
             "sign_in"
         ])
     );
+}
+
+/// Every place of a document with what stands there.
+fn walk<'a>(at: &str, value: &'a Value, visit: &mut dyn FnMut(&str, &'a Value)) {
+    visit(at, value);
+    match value {
+        Value::Object(object) => {
+            object.iter().for_each(|(name, value)| walk(&format!("{at}/{name}"), value, visit));
+        }
+        Value::Array(items) => items.iter().for_each(|value| walk(&format!("{at}[]"), value, visit)),
+        _ => {}
+    }
+}
+
+/// Generators stop at a reference that leads nowhere.
+#[test]
+fn every_reference_leads_somewhere() {
+    let contract = Contract::committed();
+    let document = contract.document();
+    walk("", document, &mut |at, value| {
+        if let Some(target) = value["$ref"].as_str() {
+            let found = target.strip_prefix('#').and_then(|pointer| document.pointer(pointer));
+            assert!(found.is_some(), "{at}: {target}");
+        }
+    });
+}
+
+#[test]
+fn every_operation_is_explained_in_japanese_and_shows_examples_that_keep_its_schemas() {
+    let contract = Contract::committed();
+    let document = contract.document();
+    for operation in contract.operations() {
+        let written = &document["paths"][&operation.path][operation.method.to_lowercase()];
+        let summary = written["summary"].as_str().unwrap_or_default();
+        assert!(!summary.is_ascii(), "{} has no Japanese summary", operation.id);
+        let answers = written["responses"].as_object().unwrap().iter();
+        let answers = answers.filter(|(status, _)| status.starts_with('2')).map(|(_, answer)| answer);
+        for body in answers.chain([&written["requestBody"]]) {
+            let json = &body["content"]["application/json"];
+            if json.is_null() {
+                continue;
+            }
+            let example = &json["example"];
+            assert!(
+                !example.is_null(),
+                "{} lacks an example: add one to api/src/routes/examples.json",
+                operation.id
+            );
+            contract
+                .holds(&json["schema"], example)
+                .unwrap_or_else(|fault| panic!("the example of {}: {fault}", operation.id));
+        }
+    }
 }

@@ -45,7 +45,7 @@ fn leaf(parent: Node<'_, '_>, tag: &str) -> Option<String> {
 
 pub(super) fn read_person(person: Node<'_, '_>) -> Found {
     let mut found = Found::new();
-    for node in person.descendants().filter(|node| node.is_element()).skip(1) {
+    for node in person.descendants().filter(Node::is_element).skip(1) {
         if node.has_tag_name("ElderlyRecipientCertificateInfo") {
             continue;
         }
@@ -196,7 +196,7 @@ fn read_copied(text: &str) -> Option<BTreeMap<(String, String), String>> {
     let mut found = BTreeMap::new();
     for line in text.split("\r\n").filter(|line| !line.is_empty()) {
         match line.split_once('\t') {
-            None => section = line.to_owned(),
+            None => line.clone_into(&mut section),
             Some((label, value)) => {
                 found.insert((section.clone(), label.to_owned()), value.to_owned());
             }

@@ -1,6 +1,5 @@
 //! Backups and restores, upgrades with a copy first, and what is set aside when files are damaged.
 
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +13,11 @@ use daemon::store::{OpenError, RecoveryKey, RestoreError, Restored, restore, sta
 use daemon::system::OsRandom;
 use harness::durability::recovery;
 use jiff::Timestamp;
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use zeroize::Zeroizing;
 
-use super::support::{Machine, at, get, insert, person};
+use super::support::{Machine, at, earlier_schema, get, insert, person};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 
@@ -245,19 +243,12 @@ async fn age(machine: &Machine, newest: i64) {
     machine.start().await.stop().await;
     fs::remove_file(machine.config().database()).expect("removed");
     fs::remove_file(machine.config().audit_anchor()).expect("removed");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
-    let all = Migrator::new(folder).await.expect("the migrations");
-    let migrations: Vec<_> = all.iter().filter(|migration| migration.version <= newest).cloned().collect();
-    let earlier = Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT };
     let path = machine.config().database();
-    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut db = options.connect().await.expect("a database");
-    earlier.run(&mut db).await.expect("the earlier schema");
+    let mut db = earlier_schema(&path, newest).await;
     db.execute("INSERT INTO accounts (name, role, password_hash, totp_secret) VALUES ('old', 'operator', 'x', x'00')")
         .await
         .expect("an account");
     db.close().await.expect("closed");
-    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("private");
 }
 
 async fn names(machine: &Machine) -> Vec<String> {

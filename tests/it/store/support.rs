@@ -1,5 +1,7 @@
 //! A store in a temporary directory, with a clock that the test moves and invented people.
 
+use std::borrow::Cow;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +21,9 @@ use daemon::store::{OpenError, Room, Store, StoreConfig};
 use jiff::Timestamp;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use sqlx::ConnectOptions as _;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 /// A clock that stands still until the test moves it.
@@ -199,6 +204,19 @@ pub async fn get(store: &Store, id: ResultId) -> Option<StoredResult> {
     store.get(id).await.expect("readable")
 }
 
+/// A new database with the schema of an earlier version of the program, private to its owner.
+pub async fn earlier_schema(path: &Path, newest: i64) -> SqliteConnection {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    let all = Migrator::new(folder).await.expect("the migrations");
+    let migrations: Vec<_> = all.iter().filter(|migration| migration.version <= newest).cloned().collect();
+    let earlier = Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT };
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut db = options.connect().await.expect("a database");
+    earlier.run(&mut db).await.expect("the earlier schema");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("private");
+    db
+}
+
 /// Registers an inquiry number for the person with this insured number, as the queue does; returns the results changed.
 pub async fn set_number(store: &Store, of: &str, text: &str) -> Vec<ResultId> {
     let inquiry = Inquiry {
@@ -206,7 +224,7 @@ pub async fn set_number(store: &Store, of: &str, text: &str) -> Vec<ResultId> {
         number: InquiryNumber::parse(text).expect("an inquiry number"),
         result: None,
     };
-    let (job, _) = store.take_in(&inquiry, &audit("inquiry_number.queued")).await.expect("taken in");
+    let (job, _) = store.take_in(&inquiry, &audit("inquiry_number.queued"), None).await.expect("taken in");
     let ended = store.end(&[(job, InquiryEnd::Registered)]).await.expect("ended");
     ended.into_iter().flatten().collect()
 }

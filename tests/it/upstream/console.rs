@@ -1,6 +1,7 @@
 //! The simulated central system by hand, as vendors use it.
 
 use daemon::app::ports::{Answer, CardCheck as _, ReceiptLink as _, UpstreamError};
+use harness::upstream::Endpoint;
 use jiff::civil::date;
 
 use super::{World, request};
@@ -25,6 +26,17 @@ async fn what_is_typed_happens() {
     let day = date(2026, 10, 8);
     assert_eq!(upstream.results(&request(), day, day).await.unwrap().len(), 2);
     assert!(type_in("state").contains("Challenge 4"), "{}", type_in("state"));
+}
+
+#[tokio::test]
+async fn every_endpoint_can_be_named_and_is_one_of_the_manual() {
+    let manual = include_str!("../../SIMULATOR.md");
+    let world = World::new().await;
+    for ((word, endpoint), (known, _)) in Endpoint::WORDS.into_iter().zip(Endpoint::paths()) {
+        assert_eq!(endpoint, known, "each has a word");
+        assert!(manual.contains(&format!("`{word}`")), "{word}");
+        world.sim.command(&format!("fault {word} status 500")).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -59,23 +59,44 @@ async fn redirects_are_not_followed() {
     assert_eq!(meet(Fault::Redirect).await, UpstreamError::Refused { code: "HTTP-307".to_owned() });
 }
 
+/// Asks for a confirmation whose answer ends after so many bytes.
+async fn confirmed_up_to(world: &World, upstream: &Upstream, bytes: usize) -> Result<(), UpstreamError> {
+    let challenge = upstream.challenge(&request()).await.unwrap();
+    world.sim.script(Endpoint::Confirm, Fault::CutAfter(bytes));
+    upstream.confirm(&request(), &world.proof("taro", &challenge)).await.map(|_| ())
+}
+
+/// The fewest bytes with which the answer is whole.
+async fn length_of_a_confirmation(world: &World, upstream: &Upstream) -> usize {
+    let (mut too_few, mut enough) = (0, 20_000);
+    assert_eq!(confirmed_up_to(world, upstream, enough).await, Ok(()));
+    while enough - too_few > 1 {
+        let bytes = usize::midpoint(too_few, enough);
+        match confirmed_up_to(world, upstream, bytes).await {
+            Ok(()) => enough = bytes,
+            Err(_) => too_few = bytes,
+        }
+    }
+    enough
+}
+
+/// Every byte of the HTTP head and of the message's header, every byte of the end, and every seventh between: a cut there only
+/// moves within one text.
 #[tokio::test]
 async fn a_confirmation_cut_anywhere_is_never_half_a_result() {
     let world = World::new().await;
     let upstream = world.upstream();
-    // From nothing at all to the first limit that is beyond the answer.
-    for bytes in (0..10_000).step_by(100) {
-        let challenge = upstream.challenge(&request()).await.unwrap();
-        let proof = world.proof("taro", &challenge);
-        world.sim.script(Endpoint::Confirm, Fault::CutAfter(bytes));
-        let answer = upstream.confirm(&request(), &proof).await;
-        if answer.is_ok() {
-            assert!(bytes > 1_000, "an answer of {bytes} bytes cannot hold the result");
-            return;
-        }
-        assert_eq!(answer, Err(UpstreamError::Malformed), "{bytes}");
+    let length = length_of_a_confirmation(&world, &upstream).await;
+    assert!(length > 1_000, "an answer of {length} bytes cannot hold the result");
+    let between = (500..length - 100).step_by(7);
+    let mut cuts = 0;
+    for bytes in (0..500).chain(between).chain(length - 100..length) {
+        let answer = confirmed_up_to(&world, &upstream, bytes).await;
+        assert_eq!(answer, Err(UpstreamError::Malformed), "cut after {bytes} of {length} bytes");
+        cuts += 1;
     }
-    panic!("no answer came through");
+    assert_eq!(world.sim.requests(Endpoint::Auth), 1, "a cut costs its connection and nothing else");
+    assert!(confirmed_up_to(&world, &upstream, length).await.is_ok() && cuts > 600, "{cuts}");
 }
 
 fn impatient(world: &World) -> Upstream {

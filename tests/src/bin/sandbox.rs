@@ -7,27 +7,24 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use daemon::app::maintenance::MaintenanceCalendar;
-use daemon::app::ports::Role;
-use daemon::system::{OsRandom, SystemClock, quiet_panics};
-use harness::clinic::{Clinic, Credentials, Plan, READER, Visitor};
+use daemon::app::tasks::Tasks;
+use daemon::system::quiet_panics;
+use harness::clinic::{Clinic, Credentials, READER};
 use harness::personas::Personas;
-use serde_json::Value;
-use tempfile::TempDir;
+use harness::sandbox::control::{self, Order, Shared};
+use harness::sandbox::{Opening, Sandbox};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, mpsc};
 
 /// How often the sandbox looks whether the card can be held on the reader again.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
-/// The account that looks at the readers.
-const HAND: &str = "sandbox-hand";
-/// The account that is printed.
-const RECEIPT: &str = "receipt";
 
 /// 資格ブリッジのサンドボックス：模擬の中央システム、模擬のカードリーダーとカードで動くデーモン
 #[derive(Parser)]
@@ -45,6 +42,9 @@ struct Arguments {
     /// Where the API listens; loopback only. With --once any free port
     #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Where a program controls card, central system and clock; loopback only
+    #[arg(long, default_value = "127.0.0.1:8788", value_name = "ADDRESS")]
+    control: SocketAddr,
     /// Log filter, for example `info`
     #[arg(long, default_value = "warn")]
     log: String,
@@ -76,72 +76,52 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     if Personas::builtin().by_name(&arguments.persona).is_none() {
         return Err(format!("{} という人物はいません（--persona）", arguments.persona).into());
     }
-    let listen = if arguments.once { SocketAddr::from(([127, 0, 0, 1], 0)) } else { arguments.listen };
+    if [arguments.listen, arguments.control].iter().any(|address| !address.ip().is_loopback()) {
+        return Err("--listen と --control はこのパソコンの中（127.0.0.1）だけです".into());
+    }
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = if arguments.once { any } else { arguments.listen };
     // Found out before anything is set up, so that the message stands alone.
     std::net::TcpListener::bind(listen)
         .map_err(|error| format!("{listen} で待ち受けできません（--listen で変えられます）: {error}"))?;
-    let directory = TempDir::with_prefix("shikaku-sandbox-")?;
-    let clinic = Clinic::open(plan(directory.path(), listen)).await;
-    quiet_panics();
-    let credentials = clinic.credentials(RECEIPT);
-    if let Some(file) = &arguments.env {
-        write_environment(file, &clinic, &credentials)?;
-    }
-    clinic.tap(&arguments.persona);
-    let outcome = if arguments.once {
-        once(&clinic, &credentials, &arguments.persona).await
+    let control = if arguments.once {
+        None
     } else {
-        introduce(&clinic, &credentials, arguments)?;
-        stay(&clinic, arguments.persona.clone()).await
+        Some(TcpListener::bind(arguments.control).await.map_err(|error| {
+            format!("{} で待ち受けできません（--control で変えられます）: {error}", arguments.control)
+        })?)
     };
-    clinic.close().await;
+    let opening = Opening {
+        listen,
+        control: control.as_ref().map(TcpListener::local_addr).transpose()?,
+        persona: arguments.persona.clone(),
+        env: arguments.env.clone(),
+    };
+    let mut sandbox = Sandbox::open(opening).await?;
+    quiet_panics();
+    let Some(control) = control else {
+        let outcome = once(sandbox.clinic(), &sandbox.credentials(), &arguments.persona).await;
+        sandbox.close().await;
+        return outcome;
+    };
+    introduce(&sandbox, control.local_addr()?, arguments)?;
+    let (sandbox, tasks) = (Arc::new(Mutex::new(sandbox)), Tasks::default());
+    let (orders, to_do) = mpsc::channel(1);
+    let (shared, stopping) = (Shared { sandbox: sandbox.clone(), orders }, tasks.stopping());
+    tasks.start(async move {
+        if let Err(error) = control::serve(control, shared, stopping).await {
+            tracing::error!("the control listener ended: {error}");
+        }
+    });
+    let outcome = stay(&sandbox, to_do).await;
+    tasks.finish().await;
+    sandbox.lock().await.close().await;
     outcome
 }
 
-fn plan(directory: &Path, listen: SocketAddr) -> Plan {
-    Plan {
-        clock: Arc::new(SystemClock),
-        kernel: Arc::default(),
-        random: Arc::new(OsRandom),
-        directory: directory.to_owned(),
-        listen,
-        tls: false,
-        readers: vec![READER],
-        accepts_unsigned_visual: true,
-        terminal_authentication: None,
-        upstream_total_ms: 15_000,
-        registration_ms: 25_000,
-        maintenance: MaintenanceCalendar::default(),
-        collect_every_minutes: 5,
-        upstream_page_size: 100,
-        limits: api::limits::Limits::default(),
-        accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
-    }
-}
-
-fn write_environment(file: &Path, clinic: &Clinic, credentials: &Credentials) -> io::Result<()> {
-    let lines = format!(
-        "SHIKAKU_API=http://{}\nSHIKAKU_INSTITUTION_CODE={}\nSHIKAKU_ACCOUNT={}\nSHIKAKU_PASSWORD={}\nSHIKAKU_TOTP_SECRET={}\n",
-        clinic.api,
-        credentials.institution_code,
-        credentials.account,
-        credentials.password,
-        credentials.totp_secret,
-    );
-    // The old file may be open to others: a new one is made.
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)?.write_all(lines.as_bytes())
-}
-
-fn introduce(clinic: &Clinic, credentials: &Credentials, arguments: &Arguments) -> io::Result<()> {
-    let Credentials { institution_code, account, password, otpauth, totp_secret } = credentials;
-    let api = clinic.api;
+fn introduce(sandbox: &Sandbox, control: SocketAddr, arguments: &Arguments) -> io::Result<()> {
+    let Credentials { institution_code, account, password, otpauth, totp_secret } = sandbox.credentials();
+    let api = sandbox.clinic().api;
     let pin = &Personas::builtin().by_name(&arguments.persona).expect("checked at the start").card.pin;
     let persona = &arguments.persona;
     writeln!(
@@ -153,6 +133,7 @@ fn introduce(clinic: &Clinic, credentials: &Credentials, arguments: &Arguments) 
   アカウント     {account}
   パスワード     {password}
   認証アプリ     {otpauth}
+  操作用API      http://{control}      説明 docs/ja/sandbox.md
   カード         {persona}（暗証番号 {pin}）が {READER} にあります
 
 ── 貼り付けて使えます（oathtool と jq はDebianのパッケージです）──
@@ -200,78 +181,47 @@ async fn once(clinic: &Clinic, credentials: &Credentials, persona: &str) -> Resu
 }
 
 /// Serves until interrupted or told to quit; holds the card on the reader again after every check.
-async fn stay(clinic: &Clinic, persona: String) -> Result<(), Failure> {
-    let mut visitor = clinic.visitor();
-    visitor.sign_in(&clinic.credentials(HAND)).await;
+async fn stay(sandbox: &Mutex<Sandbox>, mut to_do: mpsc::Receiver<Order>) -> Result<(), Failure> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut typing = true;
-    let mut hand = Hand { clinic, visitor, card: Some(clinic.tap(&persona)), persona: Some(persona) };
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
-            _ = look.tick() => hand.look().await,
+            _ = look.tick() => sandbox.lock().await.look().await,
+            Some(order) = to_do.recv() => order.carry_out(&mut *sandbox.lock().await).await,
             line = lines.next_line(), if typing => match line? {
                 Some(line) if line.trim() == "quit" => return Ok(()),
-                Some(line) => hand.obey(&line)?,
+                Some(line) => obey(&mut *sandbox.lock().await, &line)?,
                 None => typing = false,
             },
         }
     }
 }
 
-/// The patient's hand: holds a card on the reader and takes it away.
-struct Hand<'a> {
-    clinic: &'a Clinic,
-    visitor: Visitor,
-    persona: Option<String>,
-    card: Option<harness::card::readers::SharedCard>,
-}
-
-impl Hand<'_> {
-    /// Holds the card on the reader anew once a check has used it and is over: a card serves one check.
-    async fn look(&mut self) {
-        let (Some(card), Some(persona)) = (&self.card, &self.persona) else { return };
-        if card.lock().expect("the card").apdu_count() == 0 {
-            return;
-        }
-        let mut readers = self.visitor.get("/v1/readers").await;
-        if readers.status == 401 {
-            self.visitor.set_token(None);
-            self.visitor.sign_in(&self.clinic.credentials(HAND)).await;
-            readers = self.visitor.get("/v1/readers").await;
-        }
-        if readers.json()["readers"][0]["check_id"] == Value::Null {
-            self.card = Some(self.clinic.tap(persona));
-        }
-    }
-
-    fn obey(&mut self, line: &str) -> io::Result<()> {
-        let mut out = io::stdout();
-        let mut words = line.split_whitespace();
-        match (words.next(), words.next()) {
-            (None, _) => Ok(()),
-            (Some("tap"), Some(name)) if Personas::builtin().by_name(name).is_some() => {
-                self.card = Some(self.clinic.tap(name));
-                self.persona = Some(name.to_owned());
-                let pin = &Personas::builtin().by_name(name).expect("just found").card.pin;
-                writeln!(out, "{name} のカードをかざしました（暗証番号 {pin}）")
+fn obey(sandbox: &mut Sandbox, line: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    let mut words = line.split_whitespace();
+    match (words.next(), words.next()) {
+        (None, _) => Ok(()),
+        (Some("tap"), Some(name)) => match sandbox.tap(name, true) {
+            Some(persona) => {
+                writeln!(out, "{name} のカードをかざしました（暗証番号 {}）", persona.card.pin)
             }
-            (Some("remove"), None) => {
-                self.clinic.readers.take(READER);
-                self.card = None;
-                self.persona = None;
-                writeln!(out, "カードを外しました")
-            }
-            (Some("list"), None) => {
-                for persona in Personas::builtin() {
-                    writeln!(out, "{:<26} {}", persona.name, persona.note)?;
-                }
-                Ok(())
-            }
-            _ => writeln!(out, "使えるコマンド: tap 名前 ／ remove ／ list ／ quit"),
+            None => writeln!(out, "{name} という人物はいません。list で一覧を表示します"),
+        },
+        (Some("remove"), None) => {
+            sandbox.remove();
+            writeln!(out, "カードを外しました")
         }
+        (Some("list"), None) => {
+            for persona in Personas::builtin() {
+                writeln!(out, "{:<26} {}", persona.name, persona.note)?;
+            }
+            Ok(())
+        }
+        _ => writeln!(out, "使えるコマンド: tap 名前 ／ remove ／ list ／ quit"),
     }
 }

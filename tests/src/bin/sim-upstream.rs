@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use daemon::system::{OsRandom, SystemClock};
+use harness::upstream::pki::ServerCertificate;
 use harness::upstream::{Options, SimUpstream};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -25,6 +26,9 @@ struct Arguments {
     /// Address to listen on; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// The certificate that the server shows; every one but `good` must be refused by the daemon
+    #[arg(long, value_enum, default_value = "good")]
+    certificate: ServerCertificate,
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -42,6 +46,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
     options.listen = arguments.listen;
+    options.server_certificate = arguments.certificate;
     std::fs::create_dir_all(&arguments.dir)?;
     let directory = arguments.dir.canonicalize()?;
     let sim = SimUpstream::start(options).await?;

@@ -16,12 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use api::limits::Limits;
+use daemon::app::checks::Patience;
 use daemon::app::collect::{Report, RunError};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::app::retention::Retention;
 use daemon::config::{
-    ApiConfig, AuditSection, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection,
+    ApiConfig, AuditSection, CollectSection, Config, LanSection, LogSection, Mode, StoreSection,
+    TerminalSection,
 };
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
@@ -81,10 +83,16 @@ pub struct Plan {
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// Minutes from one collection of results to the next; 0: only on demand.
     pub collect_every_minutes: u32,
+    /// Whether the daemon follows that schedule by itself; scenarios that hold the clock hold the schedule as well.
+    pub collects_by_itself: bool,
     /// Most results in one answer of the central system.
     pub upstream_page_size: usize,
     /// The limits of the API's listener.
     pub limits: Limits,
+    /// How long checks wait for people.
+    pub patience: Patience,
+    /// By which names the API is reached on the clinic's network, where it listens there.
+    pub lan_hosts: Vec<&'static str>,
     /// Accounts that exist from the start.
     pub accounts: Vec<(&'static str, Role)>,
 }
@@ -107,8 +115,12 @@ impl Plan {
             terminal_authentication: None,
             // Most scenarios count what the central system was asked.
             collect_every_minutes: 0,
+            collects_by_itself: false,
             upstream_page_size: 100,
-            limits: Limits::default(),
+            patience: Patience::default(),
+            // Scenarios that wait in a loop ask far more often than anybody should.
+            limits: Limits { requests_per_second: 1_000_000, ..Limits::default() },
+            lan_hosts: Vec::new(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
     }
@@ -118,6 +130,8 @@ impl Plan {
 pub struct Clinic {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// Where it listens on the clinic's network, if it does.
+    pub lan: Option<SocketAddr>,
     /// The simulated central system.
     pub upstream: SimUpstream,
     /// The hand that puts cards on readers.
@@ -128,6 +142,8 @@ pub struct Clinic {
     maintenance: MaintenanceCalendar,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
+    patience: Patience,
+    collects_by_itself: bool,
     /// What the kernel says of everybody's clock.
     pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
@@ -150,6 +166,7 @@ impl Clinic {
         let config = configuration(&plan, &upstream);
         let mut clinic = Self {
             api: plan.listen,
+            lan: None,
             upstream,
             // Until the daemon is started nobody looks at this hand.
             readers: SimReaders::new(&[]).1,
@@ -158,6 +175,8 @@ impl Clinic {
             maintenance: plan.maintenance,
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
+            patience: plan.patience,
+            collects_by_itself: plan.collects_by_itself,
             kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
@@ -190,10 +209,13 @@ impl Clinic {
             terminal_authentication: self.terminal_authentication.clone(),
             maintenance: self.maintenance.clone(),
             limits: self.limits,
-            collects_by_itself: false,
+            patience: self.patience,
+            lan_limits: Limits::lan(),
+            collects_by_itself: self.collects_by_itself,
         };
         let daemon = Daemon::start(&self.config, around).await?;
         self.api = daemon.api;
+        self.lan = daemon.lan;
         self.readers = hand;
         self.daemon = Some(daemon);
         Ok(())
@@ -263,11 +285,16 @@ impl Clinic {
 
     /// What an account signs in with.
     pub fn credentials(&self, name: &str) -> Credentials {
-        self.credentials.get(name).cloned().expect("an account of this clinic")
+        self.find_credentials(name).cloned().expect("an account of this clinic")
+    }
+
+    /// The same, if there is such an account.
+    pub fn find_credentials(&self, name: &str) -> Option<&Credentials> {
+        self.credentials.get(name)
     }
 
     /// The daemon's retention; its task sleeps by the machine's clock, so scenarios call it themselves.
-    pub fn retention(&self) -> &Retention {
+    pub fn retention(&self) -> &Arc<Retention> {
         &self.daemon.as_ref().expect("the daemon runs").retention
     }
 
@@ -275,6 +302,14 @@ impl Clinic {
     pub fn visitor(&self) -> Visitor {
         let mut visitor = Visitor::new(self.api, self.clock.clone(), self.contract.clone());
         visitor.set_tls(self.trust.clone());
+        visitor
+    }
+
+    /// Someone who comes to the listener on the clinic's network with a certificate of the daemon's own authority.
+    pub fn visitor_on_lan(&self, tls: Arc<ClientConfig>) -> Visitor {
+        let lan = self.lan.expect("the daemon listens on the network");
+        let mut visitor = Visitor::new(lan, self.clock.clone(), self.contract.clone());
+        visitor.set_tls(Some(tls));
         visitor
     }
 
@@ -302,11 +337,18 @@ impl Clinic {
     /// The next patient holds a card on the front desk's reader, after the daemon has seen the one before taken away: only
     /// then is a PIN typed at once certainly meant for the new card.
     pub async fn next_patient(&self, visitor: &Visitor, persona: &str) -> SharedCard {
+        let card = self.card(persona);
+        self.next_card(visitor, &card).await;
+        card
+    }
+
+    /// As [`Clinic::next_patient`], with a card of one's own.
+    pub async fn next_card(&self, visitor: &Visitor, card: &SharedCard) {
         self.readers.take(READER);
         while visitor.get("/v1/readers").await.json()["readers"][0]["state"] != "empty" {
             tokio::task::yield_now().await;
         }
-        self.tap(persona)
+        self.readers.insert(READER, card);
     }
 
     /// The instant everybody's clock shows.
@@ -332,6 +374,12 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
         institution_code: upstream.facility().institution_code.clone(),
         mode: Mode::Sandbox,
         api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new(), tls: plan.tls },
+        lan: (!plan.lan_hosts.is_empty()).then(|| LanSection {
+            // The network of a test is this machine.
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hosts: plan.lan_hosts.iter().map(|&host| host.to_owned()).collect(),
+            every_address: false,
+        }),
         store: StoreSection {
             ballast_mib: 1,
             low_water_mib: 1,

@@ -9,6 +9,7 @@
 
 pub mod audit_edits;
 pub mod canaries;
+pub mod interrupted;
 pub mod io_faults;
 pub mod judge;
 pub mod kill;

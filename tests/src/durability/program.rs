@@ -30,9 +30,9 @@ pub struct Report {
 }
 
 /// Says that the account was created: its password is shown once.
-const CREATED: &str = "パスワード:";
+pub(super) const CREATED: &str = "パスワード:";
 /// Says that it was there before.
-const EXISTS: &str = "同じ名前のアカウントがあります";
+pub(super) const EXISTS: &str = "同じ名前のアカウントがあります";
 
 /// A configuration to be used from many directories.
 pub struct Program {
@@ -108,6 +108,19 @@ impl Program {
     }
 
     fn add(&self, directory: &Path, fault: Option<(u64, Fault)>, record: Option<&Path>) -> Added {
+        let arguments = ["account", "add", "--role", "receipt-computer", "receipt"];
+        let ran = self.run(directory, &arguments, fault, record);
+        Added { created: ran.said.contains(CREATED), complaint: ran.complained, calls: ran.calls }
+    }
+
+    /// Runs a command of the program in a directory of its own, with a fault or a record of its calls.
+    pub(super) fn run(
+        &self,
+        directory: &Path,
+        arguments: &[&str],
+        fault: Option<(u64, Fault)>,
+        record: Option<&Path>,
+    ) -> Ran {
         let root = directory.join("site");
         if !root.exists() {
             fs::create_dir(&root).expect("a directory");
@@ -122,17 +135,26 @@ impl Program {
         };
         let copied: PathBuf = root.join("shikakud.toml");
         let installation = self.installation.copied_to(&copied);
-        let mut command = installation.command(&["account", "add", "--role", "receipt-computer", "receipt"]);
+        let mut command = installation.command(arguments);
         shim.put_before(&mut command);
         command.stdin(Stdio::null()).stdout(File::create(&said).expect("a file")).stderr(Stdio::piped());
         let output = command.output().expect("shikakud starts");
-        let created = fs::read_to_string(&said).expect("what it said").contains(CREATED);
-        Added {
-            created,
-            complaint: String::from_utf8_lossy(&output.stderr).into_owned(),
+        Ran {
+            succeeded: output.status.success(),
+            said: fs::read_to_string(&said).expect("what it said"),
+            complained: String::from_utf8_lossy(&output.stderr).into_owned(),
             calls: calls(&counter),
         }
     }
+}
+
+/// What a command came to.
+pub(super) struct Ran {
+    pub(super) succeeded: bool,
+    pub(super) said: String,
+    pub(super) complained: String,
+    /// I/O calls below its directory.
+    pub(super) calls: u64,
 }
 
 struct Added {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use daemon::app::access::Actor;
-use daemon::app::checks::{Checks, ChecksParts, NewCheck, Terminal};
+use daemon::app::checks::{Checks, ChecksParts, NewCheck, Patience, Terminal};
+use daemon::app::idempotency::Idempotency;
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{AuditSource, Origin, ReaderName, Role, TerminalId};
 use daemon::app::tasks::Tasks;
@@ -69,6 +70,7 @@ impl Facility {
             central: central.clone(),
             store: store.clone(),
             room: store.clone(),
+            idempotency: Idempotency::new(store.clone()),
             audit: store.clone(),
             settings: store,
             terminal_authentication: None,
@@ -77,6 +79,7 @@ impl Facility {
             random: Arc::new(SeededRandom::new(dice.below(1 << 30) as u64)),
             tasks: tasks.clone(),
             terminals: terminals.into(),
+            patience: Patience::default(),
             origin: Origin::Sandbox,
         };
         let actor =
@@ -152,7 +155,7 @@ impl Facility {
             visual_after_lock_of: None,
         };
         // Refused while the other desk's trouble lasts; tried again at the next move.
-        if let Ok(view) = self.checks.create(&self.actor, &new).await {
+        if let Ok(view) = self.checks.create(&self.actor, &new, None).await {
             counter.check = Some(view.id);
             tokio::task::yield_now().await;
         }

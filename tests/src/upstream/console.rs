@@ -26,6 +26,13 @@ impl SimUpstream {
                     return Err(NotUnderstood("this persona gets no result"));
                 }
             }
+            "break" => {
+                let (endpoint, fault) =
+                    rest.split_once(' ').ok_or(NotUnderstood("break ENDPOINT FAULT [NUMBER]"))?;
+                self.break_down(endpoint.parse::<Endpoint>()?, fault.parse::<Fault>()?);
+            }
+            "down" => self.go_down(),
+            "mend" => self.mend(),
             "maintenance" => self.set_maintenance(match rest {
                 "on" => true,
                 "off" => false,

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daemon::upstream::Paths;
+use tokio::sync::Notify;
 
 /// What the simulated central system can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +31,19 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// What each is called by hand.
+    pub const WORDS: [(&str, Self); 9] = [
+        ("auth", Self::Auth),
+        ("challenge", Self::Challenge),
+        ("confirm", Self::Confirm),
+        ("card-use-registration", Self::CardUseRegistration),
+        ("results", Self::Results),
+        ("inquiry-number", Self::InquiryNumber),
+        ("announcements", Self::Announcements),
+        ("inquiry-bulk", Self::InquiryBulk),
+        ("inquiry-bulk-outcome", Self::InquiryBulkOutcome),
+    ];
+
     /// Every endpoint with its path: the daemon's defaults.
     pub fn paths() -> [(Self, String); 9] {
         let paths = Paths::default();
@@ -80,25 +94,43 @@ pub enum Fault {
     WrongInstitution,
     /// Answers with more than any consumer reads.
     Oversized,
+    /// Closes the connection; nothing is processed.
+    Close,
 }
 
 /// Faults to come and requests seen, per endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Script(Mutex<HashMap<Endpoint, Entry>>);
+pub(super) struct Script {
+    entries: Mutex<HashMap<Endpoint, Entry>>,
+    asked: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Entry {
     faults: VecDeque<Fault>,
+    /// What every further request meets.
+    standing: Option<Fault>,
     seen: usize,
 }
 
 impl Script {
     fn entries(&self) -> MutexGuard<'_, HashMap<Endpoint, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn push(&self, endpoint: Endpoint, fault: Fault) {
         self.entries().entry(endpoint).or_default().faults.push_back(fault);
+    }
+
+    pub(super) fn stand(&self, endpoint: Endpoint, fault: Fault) {
+        self.entries().entry(endpoint).or_default().standing = Some(fault);
+    }
+
+    pub(super) fn mend(&self) {
+        for entry in self.entries().values_mut() {
+            entry.faults.clear();
+            entry.standing = None;
+        }
     }
 
     /// Counts a request and takes its fault.
@@ -106,7 +138,21 @@ impl Script {
         let mut entries = self.entries();
         let entry = entries.entry(endpoint).or_default();
         entry.seen += 1;
-        entry.faults.pop_front()
+        let fault = entry.faults.pop_front().or_else(|| entry.standing.clone());
+        drop(entries);
+        self.asked.notify_waiters();
+        fault
+    }
+
+    /// Waits until this was asked so often.
+    pub(super) async fn until(&self, endpoint: Endpoint, requests: usize) {
+        loop {
+            let asked = self.asked.notified();
+            if self.seen(endpoint) >= requests {
+                return;
+            }
+            asked.await;
+        }
     }
 
     pub(super) fn seen(&self, endpoint: Endpoint) -> usize {
@@ -123,14 +169,8 @@ impl std::str::FromStr for Endpoint {
     type Err = NotUnderstood;
 
     fn from_str(text: &str) -> Result<Self, NotUnderstood> {
-        match text {
-            "auth" => Ok(Self::Auth),
-            "challenge" => Ok(Self::Challenge),
-            "confirm" => Ok(Self::Confirm),
-            "results" => Ok(Self::Results),
-            "inquiry-number" => Ok(Self::InquiryNumber),
-            _ => Err(NotUnderstood("no such endpoint: auth, challenge, confirm, results, inquiry-number")),
-        }
+        let named = Self::WORDS.into_iter().find(|(word, _)| *word == text);
+        named.map(|(_, endpoint)| endpoint).ok_or(NotUnderstood("no such endpoint; SIMULATOR.md lists them"))
     }
 }
 
@@ -163,6 +203,7 @@ impl std::str::FromStr for Fault {
             "wrong-echo" => Ok(Self::WrongEcho),
             "wrong-institution" => Ok(Self::WrongInstitution),
             "oversized" => Ok(Self::Oversized),
+            "close" => Ok(Self::Close),
             _ => Err(NotUnderstood("no such fault; SIMULATOR.md lists them")),
         }
     }

@@ -174,6 +174,28 @@ impl SimUpstream {
         self.shared.script.push(endpoint, fault);
     }
 
+    /// Lets every further request to an endpoint meet a fault, until [`SimUpstream::mend`].
+    pub fn break_down(&self, endpoint: Endpoint, fault: Fault) {
+        self.shared.script.stand(endpoint, fault);
+    }
+
+    /// Closes every connection, those that are open at their next request.
+    pub fn go_down(&self) {
+        for (_, endpoint) in Endpoint::WORDS {
+            self.break_down(endpoint, Fault::Close);
+        }
+        self.refuse_connections(usize::MAX);
+    }
+
+    /// Takes every fault back that has not happened yet, and opens again. Announcements stay.
+    pub fn mend(&self) {
+        self.shared.script.mend();
+        self.refuse_connections(0);
+        self.hang_connections(0);
+        self.set_maintenance(false);
+        self.set_date_ahead(0);
+    }
+
     /// Closes the next `count` connections before TLS.
     pub fn refuse_connections(&self, count: usize) {
         self.shared.traffic.refuse.store(count, Ordering::SeqCst);
@@ -197,6 +219,11 @@ impl SimUpstream {
     /// Requests that reached an endpoint, faults included.
     pub fn requests(&self, endpoint: Endpoint) -> usize {
         self.shared.script.seen(endpoint)
+    }
+
+    /// Waits until this was asked so often since the start.
+    pub async fn asked(&self, endpoint: Endpoint, requests: usize) {
+        self.shared.script.until(endpoint, requests).await;
     }
 
     /// Decrypted bytes received over all connections.

@@ -161,6 +161,10 @@ async fn disturb(
             replace(next.run(request).await, "MedicalInstitutionCode", "9999999999".to_owned()).await
         }
         Some(Fault::Oversized) => vec![b' '; 5 * 1024 * 1024].into_response(),
+        Some(Fault::Close) => {
+            peer.cut_after(0);
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Store: nothing acknowledged is lost, nothing is kept or served too long, nothing secret is written, no forgery passes.
 
 use harness::durability::{
-    audit_edits, io_faults, kill, power, program, purge, recovery, retention, secrets, site,
+    audit_edits, interrupted, io_faults, kill, power, program, purge, recovery, retention, secrets, site,
 };
 use harness::lane::{self, Lane};
 
@@ -32,7 +32,9 @@ pub fn measure(long: bool) {
     killed(rounds.kills);
     io_fails(&rounds);
     power_fails(rounds.states);
-    first_starts(&runtime().block_on(program::Program::install()), long);
+    let program = runtime().block_on(program::Program::install());
+    first_starts(&program, long);
+    interrupted(program, long);
     runtime().block_on(retained());
     purged();
     let program = std::env::current_exe().expect("this program has a path");
@@ -105,6 +107,18 @@ fn first_starts(program: &program::Program, long: bool) {
     complain(&lost.findings);
     figure("store.first_start_faults", failed.faults + lost.faults);
     figure("store.first_start_findings", failed.findings.len() + lost.findings.len());
+}
+
+/// Backup and restore, killed at every call; in the short lane at every eighth.
+fn interrupted(program: program::Program, long: bool) {
+    let drill = interrupted::Drill::prepare(program);
+    let stride = if long { 1 } else { 8 };
+    let (backups, restores) = (drill.backups(stride), drill.restores(stride));
+    complain(&backups.findings);
+    complain(&restores.findings);
+    figure("store.backup_kills", backups.killed);
+    figure("store.restore_kills", restores.killed);
+    figure("store.backup_restore_findings", backups.findings.len() + restores.findings.len());
 }
 
 async fn retained() {

@@ -4,8 +4,6 @@
 //! The order is what matters: the consent is on record before anything is sent, and whatever becomes of the request is
 //! on record before anyone sees it. Nothing here is ever sent twice.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -19,9 +17,6 @@ use crate::domain::admission::{Consent, ConsentedBy};
 use crate::domain::check::{Event, Failure};
 use crate::domain::eligibility::Confirmation;
 use crate::domain::maintenance::registration_closed;
-
-/// How long staff may take to explain the registration and to get the patient's consent.
-const CONSENT_PATIENCE: Duration = Duration::from_mins(5);
 
 impl Drive {
     /// The card is not registered: offers to register it, if that can be done here and now. A phone's owner does it in
@@ -56,7 +51,7 @@ impl Drive {
 
     /// Waits for the decision and moves on once a consent is on record; returns when it was given.
     async fn wait_for_consent(&mut self) -> Result<Timestamp, End> {
-        let deadline = Instant::now() + CONSENT_PATIENCE;
+        let deadline = Instant::now() + self.parts.patience.consent;
         loop {
             let (consent, reply) = tokio::select! {
                 input = self.inputs.recv() => match input {

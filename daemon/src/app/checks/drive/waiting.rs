@@ -1,7 +1,5 @@
 //! What a check waits for: the challenge, the PIN, the card, the word that the last PIN try may be used.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::{Drive, End, accept, refuse_or_cancel};
@@ -10,11 +8,6 @@ use crate::app::ports::{CardEvent, Challenge, ReaderState};
 use crate::app::results::request_id;
 use crate::domain::check::{Course, Event, Failure};
 use crate::domain::personal::Pin;
-
-/// How long a check waits for the PIN or for the card.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// How long staff may take to confirm the last PIN try; the card lies on the reader meanwhile.
-const LAST_TRY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// A PIN, and the card it is for: the one that lay on the reader when it was entered, or the first that came since.
 pub(super) struct Entered {
@@ -65,7 +58,7 @@ impl Drive {
     }
 
     pub(super) async fn wait_for_pin(&mut self) -> Result<Entered, End> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.parts.patience.pin_or_card;
         loop {
             tokio::select! {
                 input = self.inputs.recv() => match input {
@@ -98,7 +91,7 @@ impl Drive {
 
     /// The card this check works with. Once a PIN is entered, `bound` is the card that lay there: it and no other.
     pub(super) async fn wait_for_card(&mut self, bound: Option<CardEvent>) -> Result<CardEvent, End> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.parts.patience.pin_or_card;
         let mut desk = self.parts.desk.watch();
         loop {
             desk.borrow_and_update();
@@ -120,7 +113,7 @@ impl Drive {
     }
 
     pub(super) async fn wait_for_last_try(&mut self, card: &CardEvent) -> Result<Reply, End> {
-        let deadline = Instant::now() + LAST_TRY_PATIENCE;
+        let deadline = Instant::now() + self.parts.patience.last_try;
         let mut desk = self.parts.desk.watch();
         loop {
             desk.borrow_and_update();

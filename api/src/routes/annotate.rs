@@ -1,0 +1,137 @@
+//! What the document says beside the routes themselves: which roles may call an operation, and examples.
+//!
+//! The roles are a promise, not the gate: the use cases decide. A test holds one against the other.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{Content, OpenApi as Document, RefOr};
+
+use crate::wire::Role;
+
+const EVERYBODY: &[Role] = &[Role::Operator, Role::ReceiptComputer, Role::Administrator];
+/// Who sees patients; an administrator manages the installation and does not.
+const CLINIC: &[Role] = &[Role::Operator, Role::ReceiptComputer];
+const ADMINISTRATOR: &[Role] = &[Role::Administrator];
+
+/// Operations by the roles that may call them. Those without a session are not here.
+const ROLES: &[(&[Role], &[&str])] = &[
+    (
+        EVERYBODY,
+        &[
+            "change_password",
+            "confirm_totp",
+            "end_other_sessions",
+            "end_session",
+            "get_health",
+            "get_security_settings",
+            "get_session",
+            "list_announcements",
+            "list_readers",
+            "list_sessions",
+            "offer_totp",
+            "renew_machine",
+            "renew_recovery_codes",
+            "sign_out",
+            "stream_events",
+        ],
+    ),
+    (
+        CLINIC,
+        &[
+            "cancel_check",
+            "collect_results",
+            "confirm_last_try",
+            "count_results",
+            "create_check",
+            "enter_pin",
+            "export_results",
+            "get_check",
+            "get_inquiry_bulk",
+            "get_inquiry_job",
+            "get_result",
+            "list_inquiry_jobs",
+            "list_result_changes",
+            "list_results",
+            "register_card_use",
+            "search_results",
+            "set_inquiry_number",
+            "set_inquiry_number_of_insurance",
+            "set_inquiry_numbers_in_bulk",
+        ],
+    ),
+    (
+        ADMINISTRATOR,
+        &[
+            "create_account",
+            "get_retention",
+            "list_accounts",
+            "list_audit",
+            "list_terminals",
+            "offer_terminal",
+            "remove_account",
+            "remove_terminal",
+            "reset_account",
+            "set_account_status",
+            "set_security_settings",
+            "unlock_account",
+        ],
+    ),
+];
+
+/// Bodies of one operation, from invented people of the sandbox.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Examples {
+    request: Option<Value>,
+    response: Option<Value>,
+    /// Of an answer 202 that is unlike the 200.
+    accepted: Option<Value>,
+}
+
+/// Adds roles and examples to every operation.
+pub(super) fn annotate(document: &mut Document) {
+    // The file is part of the program: what cannot be read is missing in the document, which the contract's tests see.
+    let mut examples: BTreeMap<String, Examples> =
+        serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        let id = operation.operation_id.clone().unwrap_or_default();
+        if let Some(roles) = roles_of(&id) {
+            let roles = roles.iter().map(|role| serde_json::json!(role));
+            let words: Vec<String> = roles.filter_map(|role| role.as_str().map(ToOwned::to_owned)).collect();
+            operation.security = Some(vec![SecurityRequirement::new("bearer", words)]);
+        }
+        let Examples { request, response, accepted } = examples.remove(&id).unwrap_or_default();
+        if let Some(RefOr::T(body)) = &mut operation.request_body {
+            exemplify(body.content.values_mut(), request.as_ref());
+        }
+        let successes =
+            operation.responses.responses.iter_mut().filter(|(status, _)| status.starts_with('2'));
+        for (status, answer) in successes {
+            let example = accepted.as_ref().filter(|_| status == "202").or(response.as_ref());
+            if let RefOr::T(answer) = answer {
+                let json = answer.content.iter_mut().filter(|(kind, _)| *kind == "application/json");
+                exemplify(json.map(|(_, content)| content), example);
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
+}
+
+fn roles_of(operation: &str) -> Option<&'static [Role]> {
+    ROLES.iter().find(|(_, operations)| operations.contains(&operation)).map(|(roles, _)| *roles)
+}
+
+fn exemplify<'a>(contents: impl Iterator<Item = &'a mut RefOr<Content>>, example: Option<&Value>) {
+    for content in contents {
+        if let RefOr::T(content) = content {
+            content.example = content.example.take().or_else(|| example.cloned());
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Who may come in, put together: accounts, terminals, machines and sessions.
+
+use std::sync::Arc;
+
+use super::StartError;
+use crate::app::accounts::ManageAccounts;
+use crate::app::audit::ReviewAudit;
+use crate::app::backup::KeepBackups;
+use crate::app::credentials::Credentials;
+use crate::app::machines::{Machines, MachinesParts};
+use crate::app::ports::{Clock, Random};
+use crate::app::retention::Retention;
+use crate::app::sessions::{Sessions, SessionsParts};
+use crate::app::terminals::Terminals;
+use crate::config::Config;
+use crate::control::Office;
+use crate::pki::Certificates;
+use crate::store::Store;
+
+/// Who may come in: the use cases that the API and the control channel share.
+pub(super) struct People {
+    store: Arc<Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    mode: &'static str,
+    pub(super) terminals: Arc<Terminals>,
+    pub(super) machines: Arc<Machines>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) accounts: Arc<ManageAccounts>,
+    pub(super) credentials: Arc<Credentials>,
+}
+
+impl People {
+    pub(super) async fn open(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+        store: &Arc<Store>,
+        retention: &Arc<Retention>,
+    ) -> Result<Self, StartError> {
+        let terminals = Terminals::open(store.clone(), store.clone(), clock.clone(), random.clone());
+        let terminals = Arc::new(terminals.await?);
+        let machines = MachinesParts {
+            store: store.clone(),
+            audit: store.clone(),
+            retention: retention.clone(),
+            issuer: Arc::new(Certificates::new(random.clone())),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        let machines = Arc::new(Machines::open(machines).await?);
+        let sessions = SessionsParts {
+            store: store.clone(),
+            audit: store.clone(),
+            terminals: terminals.clone(),
+            machines: machines.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        let sessions = Arc::new(Sessions::open(sessions).await?);
+        let credentials = Arc::new(Credentials::new(random.clone()));
+        let accounts = Arc::new(ManageAccounts {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: sessions.clone(),
+            credentials: credentials.clone(),
+            random: random.clone(),
+        });
+        let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
+        Ok(Self { store, clock, mode, terminals, machines, sessions, accounts, credentials })
+    }
+
+    pub(super) fn office(&self, retention: Arc<Retention>) -> Office {
+        Office {
+            retention,
+            accounts: self.accounts.clone(),
+            terminals: self.terminals.clone(),
+            machines: self.machines.clone(),
+            sessions: self.sessions.clone(),
+            audit: review_audit(&self.store, &self.clock),
+            backups: KeepBackups { store: self.store.clone(), log: self.store.clone(), mode: self.mode },
+        }
+    }
+}
+
+pub(super) fn review_audit(store: &Arc<Store>, clock: &Arc<dyn Clock>) -> ReviewAudit {
+    ReviewAudit { trail: store.clone(), log: store.clone(), results: store.clone(), clock: clock.clone() }
+}
