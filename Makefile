@@ -57,7 +57,7 @@ openapi: deps-build ## Write openapi.yaml and the tables of problems anew from t
 kanji: deps-build ## Pack the reviewed tables of kanji reduction anew
 	UPDATE_KANJI=1 cargo test --locked -p harness --test it the_packed_table
 
-fhir: deps-test ## Judge the FHIR documents of the tests by validators that are not ours
+fhir: ## Judge the FHIR documents of the tests by validators that are not ours
 	tests/tools/fhir/check.sh
 
 deps-build:

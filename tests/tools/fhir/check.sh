@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 HERE=$PWD/tests/tools/fhir
 WORK=$PWD/target/fhir
+deploy/install-deps.sh vendors
 mkdir -p "$WORK"
 
 if ! cmp -s "$HERE/requirements.txt" "$WORK/venv/requirements.txt"; then
