@@ -180,8 +180,8 @@ impl Machines {
         account: &str,
         request: &str,
     ) -> Result<EnrolledMachine, MachinesError> {
+        // Whoever administers stands before the clock and vouches for it.
         let now = self.parts.clock.now();
-        self.parts.retention.judge_clock().await.map_err(MachinesError::Clock)?;
         let authority = self.authority().await?;
         let issued = self.parts.issuer.issue(&authority, account, request, now)?;
         // The same two steps as elsewhere, with a code that nobody else ever sees.
