@@ -7,7 +7,7 @@ LONG ?=
 
 SECONDS_EACH = $(or $(SECONDS),15)
 
-.PHONY: help run test vendors figures fuzz fmt lint docs deny openapi kanji deps-build deps-test
+.PHONY: help run test vendors figures fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,7 +22,7 @@ test: deps-test ## Everything: unit, contract, scenarios, real pcscd with virtua
 vendors: deps-build ## What a vendor does: samples, generated clients and schemathesis against the sandbox (LONG=1: longer)
 	tests/vendors/run $(if $(LONG),--long,)
 
-figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store or upstream; LONG=1: more rounds)
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream or api; LONG=1: more rounds)
 	cargo build --quiet --locked --release -p daemon --bin shikakud
 	cargo build --quiet --locked --release -p harness --bin sim-card --bin sim-upstream --bin store-worker --bin figures
 	target/release/figures --only $(ONLY) $(if $(LONG),--long,)
@@ -56,6 +56,9 @@ openapi: deps-build ## Write openapi.yaml and the tables of problems anew from t
 
 kanji: deps-build ## Pack the reviewed tables of kanji reduction anew
 	UPDATE_KANJI=1 cargo test --locked -p harness --test it the_packed_table
+
+fhir: deps-test ## Judge the FHIR documents of the tests by validators that are not ours
+	tests/tools/fhir/check.sh
 
 deps-build:
 	@deploy/install-deps.sh build

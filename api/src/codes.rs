@@ -352,6 +352,13 @@ codes! {
     /// The request breaks the contract.
     InvalidRequest = "invalid_request", BAD_REQUEST, Vendor, "リクエストの形式が正しくありません。",
         "field に示された項目を、openapi.yaml の定義に合わせてください。";
+    /// A request with the same key is being worked on.
+    IdempotencyKeyInUse = "idempotency_key_in_use", CONFLICT, Vendor, "同じ Idempotency-Key の要求を処理しています。",
+        "retry_after の秒数を待ってから、同じ要求を同じ Idempotency-Key で送り直してください。先の要求の結果が返ります。";
+    /// The key was used with another request.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, Vendor,
+        "この Idempotency-Key は、別の要求に使われています。",
+        "要求ごとに新しい Idempotency-Key（UUIDなど）を使い、送り直すときだけ同じ値にしてください。何も実行していません。";
     /// Not `application/json`.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, Vendor,
         "Content-Type が application/json ではありません。",
@@ -366,7 +373,7 @@ codes! {
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN, Vendor, "ほかのWebサイトからの要求は受け付けません。",
         "ブラウザのページからではなく、レセコンなどのソフトウェアから呼び出してください。Origin を送る場合は管理者が許可する必要があります。";
     /// No such path.
-    NotFound = "not_found", NOT_FOUND, Vendor, "このURLはありません。", "パスを openapi.yaml で確認してください。";
+    NotFound = "not_found", NOT_FOUND, Vendor, "このURLはありません。", "パスを openapi.yaml で確認してください。LANの待ち受けでは、x-listeners に lan のある操作だけが使えます。";
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, Vendor, "このURLではこのメソッドは使えません。",
         "使えるメソッドを openapi.yaml で確認してください。";
@@ -376,9 +383,31 @@ codes! {
     /// The limit of open connections is reached.
     TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, Vendor, "同時に開ける接続の数を超えています。",
         "使い終わった接続を閉じ、少し待ってからもう一度お試しください。";
+    /// None of the accepted media types can be given.
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, Vendor, "求められた形式では返せません。",
+        "Accept を openapi.yaml にある形式にするか、format で形式を指定してください。";
+    /// The account has too many event streams and long polls open.
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, Vendor, "このアカウントが同時に待てる数を超えています。",
+        "使い終わった /v1/events と /v1/results/changes の接続を閉じてください。1つの接続ですべての変化を受け取れます。";
+    /// Too many event streams and long polls are open.
+    StreamsFull = "streams_full", SERVICE_UNAVAILABLE, Vendor, "同時に変化を待てる数を超えています。",
+        "少し待って、つなぎ直してください。続くときは、待つソフトウェアの数を減らしてください。";
+    /// The account has too many exports running.
+    TooManyExports = "too_many_exports", TOO_MANY_REQUESTS, Vendor, "このアカウントが同時に書き出せる数を超えています。",
+        "先に始めた書き出しが終わってから、もう一度お試しください。";
+    /// Too many exports are running.
+    ExportsFull = "exports_full", SERVICE_UNAVAILABLE, Vendor, "同時に書き出せる数を超えています。",
+        "ほかの書き出しが終わるまで待って、もう一度お試しください。";
     /// The audit log does not agree with its anchor. Only part of the health of the store.
     AuditLogSuspect = "audit_log_suspect", INTERNAL_SERVER_ERROR, Administrator, "監査ログに異常があります。",
         "shikakud audit verify を実行し、RECOVERY.md の手順で調べてください。受付は続けられます。";
+    /// The account makes more requests than it may.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, Vendor, "要求の回数が多すぎます。",
+        "Retry-After の秒数だけ待ってください。1つのアカウントで続けて1,000回、その後は1秒に100回まで使えます。変化を待つときは wait_seconds を使ってください。";
+    /// On the network, the connection's client certificate is not that of an enrolled machine.
+    ClientCertificateRequired = "client_certificate_required", FORBIDDEN, Administrator,
+        "登録されたクライアント証明書でつないでください。",
+        "証明書が取り消されていないか、shikakud machine list で確かめ、必要なら shikakud machine issue で発行し直してください。";
     /// A fault inside.
     Internal = "internal", INTERNAL_SERVER_ERROR, Administrator, "内部でエラーが起きました。",
         "もう一度お試しください。繰り返す場合は、発生日時を添えて本ソフトウェアの提供元に連絡してください。";

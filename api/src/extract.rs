@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::rejection::QueryRejection;
@@ -17,15 +18,18 @@ use axum::extract::{
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::codes::Code;
-use crate::limits::Limits;
+use crate::limits::{BODY_BYTES_PER_SECOND, Limits};
 use crate::problem::{Problem, Refusal};
+use crate::rates::Rates;
 use crate::serve::Peer;
-use crate::service::{Along, Caller, PeerCertificate, Service};
+use crate::service::{Along, Caller, IdempotencyKey, PeerCertificate, Service, ServiceError};
 use crate::wire::SecretText;
 
 /// A part of a request that has rules beyond its types (lengths, ranges, date syntax).
@@ -64,6 +68,10 @@ impl FromRequestParts<Arc<dyn Service>> for AnySession {
         let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
         let (terminal, certificate) = (terminal_token(&parts.headers), peer_certificate(parts));
         let mut caller = service.authenticate(token, terminal, certificate).await?;
+        if let Some(rates) = parts.extensions.get::<Arc<Rates>>() {
+            let wait = |seconds| ServiceError::new(Code::RateLimited).retry_after(seconds);
+            rates.take(&caller.account, Instant::now()).map_err(wait)?;
+        }
         caller.peer = peer(parts);
         Ok(Self(caller))
     }
@@ -88,6 +96,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
             certificate: peer_certificate(parts),
             session: bearer_token(&parts.headers).map(hidden),
         }))
+    }
+}
+
+/// The header in which a client names a request.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The key of a request, if it has one.
+pub(crate) struct Key(pub Option<IdempotencyKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let mut values = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
+        let key = match (values.next(), values.next()) {
+            (None, _) => return Ok(Self(None)),
+            (Some(value), None) => value.to_str().ok().and_then(IdempotencyKey::parse),
+            (Some(_), Some(_)) => None,
+        };
+        let wrong = || {
+            let rule = "引用符と円記号を除く、見える ASCII の8文字以上128文字以内で、1つだけ送ってください";
+            Problem::new(Code::InvalidRequest).field("Idempotency-Key").detail(rule)
+        };
+        Ok(Self(Some(key.ok_or_else(wrong)?)))
     }
 }
 
@@ -128,17 +160,15 @@ impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(Code::UnsupportedMediaType.into());
         }
         let limits = request.extensions().get::<Limits>().copied().unwrap_or_default();
-        let body = tokio::time::timeout(limits.body_timeout, read(request.into_body(), limits.body_bytes))
-            .await
-            .map_err(|_| Code::RequestTimeout)??;
+        let body = read(request.into_body(), &limits).await?;
         // serde would also read a struct from an array of its fields' values.
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(invalid("", "").into());
         }
         let mut deserializer = serde_json::Deserializer::from_slice(&body);
         let value: T = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| json_problem(&error.path().to_string(), error.inner()))?;
-        deserializer.end().map_err(|error| json_problem("", &error))?;
+            .map_err(|error| json_problem(&error.path().to_string(), error.inner(), &body))?;
+        deserializer.end().map_err(|error| json_problem("", &error, &body))?;
         Ok(Self(obey(value)?))
     }
 }
@@ -151,9 +181,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a body into memory that is wiped; chunks that hyper still holds are beyond reach.
-async fn read(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+async fn read(mut body: Body, limits: &Limits) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let (began, limit) = (Instant::now(), limits.body_bytes);
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+    loop {
+        let earned = Duration::from_secs(bytes.len() as u64 / BODY_BYTES_PER_SECOND);
+        let next = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        let frame = tokio::time::timeout_at(began + limits.body_timeout + earned, next).await;
+        let Some(frame) = frame.map_err(|_| Code::RequestTimeout)? else { return Ok(bytes) };
         let frame = frame.map_err(|_| Code::InvalidRequest)?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limit {
@@ -161,11 +196,11 @@ async fn read(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Refusa
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes)
 }
 
-fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
-    if error.is_data() {
+/// serde_json calls some wrong types a wrong syntax, so the body itself is asked whether it is JSON.
+fn json_problem(path: &str, error: &serde_json::Error, body: &[u8]) -> Problem {
+    if error.is_data() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {
         invalid(path, &error.to_string())
     } else {
         Problem::new(Code::InvalidRequest).detail("本文を JSON として読めません")
@@ -193,10 +228,19 @@ impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequestParts<S> for Query<
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        if let Some(name) = parts.uri.query().and_then(not_text) {
+            return Err(invalid(name, "").into());
+        }
         let AxumQuery(value) =
             AxumQuery::try_from_uri(&parts.uri).map_err(|rejection| query_problem(&rejection))?;
         Ok(Self(obey(value)?))
     }
+}
+
+/// The first parameter whose value is no UTF-8: decoding would put other characters in its place.
+fn not_text(query: &str) -> Option<&str> {
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(_, value)| percent_decode_str(value).decode_utf8().is_err()).map(|(name, _)| name)
 }
 
 /// Finds the path to the field in axum's rejection.

@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
+    HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -19,18 +21,24 @@ use axum::response::{IntoResponse, Response};
 use crate::codes::Code;
 use crate::limits::Limits;
 use crate::problem::Problem;
+use crate::serve::Peer;
+use crate::service::PeerCertificate;
+
+/// Says whether a client certificate is that of an enrolled machine, at this moment.
+pub type IsEnrolled = Arc<dyn Fn(&PeerCertificate) -> bool + Send + Sync>;
 
 /// What the guard lets through.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Guard {
     hosts: BTreeSet<String>,
     origins: BTreeSet<String>,
+    machines: Option<IsEnrolled>,
 }
 
 impl Guard {
     /// Accepts exactly these `Host` values, each `host:port`, and no `Origin`.
     pub fn new(hosts: impl IntoIterator<Item = String>) -> Self {
-        Self { hosts: hosts.into_iter().collect(), origins: BTreeSet::new() }
+        Self { hosts: hosts.into_iter().collect(), ..Self::default() }
     }
 
     /// The names of this machine on loopback with a port, and nothing else.
@@ -52,12 +60,26 @@ impl Guard {
         self
     }
 
+    /// Accepts only connections with the certificate of an enrolled machine. Asked at every request: a certificate that is
+    /// revoked ends with the next one.
+    #[must_use]
+    pub fn only_machines(mut self, is_enrolled: IsEnrolled) -> Self {
+        self.machines = Some(is_enrolled);
+        self
+    }
+
     fn refusal(&self, request: &Request, limits: &Limits) -> Option<Code> {
         if !self.host_is_ours(request) {
             return Some(Code::HostNotAllowed);
         }
+        if !self.machine_is_ours(request) {
+            return Some(Code::ClientCertificateRequired);
+        }
         if !self.origin_is_ours(request.headers()) {
             return Some(Code::OriginNotAllowed);
+        }
+        if has_a_body_that_nobody_reads(request) {
+            return Some(Code::InvalidRequest);
         }
         body_is_announced_too_large(request.headers(), limits).then_some(Code::BodyTooLarge)
     }
@@ -68,6 +90,12 @@ impl Guard {
         let Ok(host) = host.to_str() else { return false };
         let target_agrees = request.uri().authority().is_none_or(|authority| authority.as_str() == host);
         target_agrees && self.hosts.contains(host)
+    }
+
+    fn machine_is_ours(&self, request: &Request) -> bool {
+        let Some(is_enrolled) = &self.machines else { return true };
+        let shown = request.extensions().get::<Peer>().and_then(|peer| peer.0);
+        shown.is_some_and(|certificate| is_enrolled(&certificate))
     }
 
     fn origin_is_ours(&self, headers: &HeaderMap) -> bool {
@@ -83,6 +111,14 @@ impl Guard {
     }
 }
 
+/// Whether chunks follow a request that takes no body or does not say what they are: nobody asks so, except to have them
+/// read as another request (RFC 9112, 6.1). hyper has taken out a length that contradicts the chunks.
+fn has_a_body_that_nobody_reads(request: &Request) -> bool {
+    let takes_one = [Method::POST, Method::PUT].contains(request.method());
+    let is_read = takes_one && request.headers().contains_key(CONTENT_TYPE);
+    !is_read && request.headers().contains_key(TRANSFER_ENCODING)
+}
+
 fn body_is_announced_too_large(headers: &HeaderMap, limits: &Limits) -> bool {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limits.body_bytes))
@@ -95,6 +131,7 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let limits = limits.of_path(request.uri().path());
+    let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let mut response = if let Some(code) = guard.refusal(&request, &limits) {
         tracing::debug!(code = code.as_str(), "request refused");
         Problem::new(code).into_response()
@@ -105,6 +142,11 @@ pub(crate) async fn guard(
             Err(_) => Problem::new(Code::RequestTimeout).into_response(),
         }
     };
+    if is_chunked {
+        // hyper drops a Content-Length that stands beside it, so what somebody else took for the end cannot be known any
+        // more. The last request of its connection has nothing after it that could be taken for another.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response.headers_mut().extend(security_headers());
     response
 }

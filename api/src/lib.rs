@@ -7,10 +7,18 @@
 //! router to [`serve::serve`].
 
 pub mod codes;
+mod compress;
+pub mod etag;
 mod extract;
+mod fields;
+mod forms;
 pub mod guard;
 pub mod limits;
+pub mod listeners;
+mod places;
 pub mod problem;
+mod rates;
+mod ready;
 mod responses;
 mod routes;
 mod rules;

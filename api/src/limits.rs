@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections open at once; one more is told 503 and closed.
     pub connections: usize,
+    /// Connections open at once from one address; one more is told 503 and closed.
+    pub connections_per_peer: usize,
     /// From the first byte awaited (a new or an idle connection) to the end of the request's head.
     pub header_timeout: Duration,
     /// Size of a request's head in bytes; hyper needs at least 8192.
@@ -17,10 +19,26 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Size of the body of a bulk ([`BULK_PATH`]) in bytes: 10,000 items.
     pub bulk_body_bytes: usize,
-    /// From the end of the head to the end of the body.
+    /// From the end of the head to the end of the body; a second more for every [`BODY_BYTES_PER_SECOND`] that came.
     pub body_timeout: Duration,
-    /// From the end of the head to the start of the answer; longer than the longest long poll.
+    /// How long a client may leave lying what was written for it, answers and streams alike.
+    pub write_timeout: Duration,
+    /// Requests a second that an account may make for ever.
+    pub requests_per_second: u32,
+    /// Requests that an account may make at once, after a pause.
+    pub request_burst: u32,
+    /// From the end of the head to the start of the answer; longer than the longest long poll of a check.
     pub request_timeout: Duration,
+    /// The same for the long poll of results ([`CHANGES_PATH`]).
+    pub changes_timeout: Duration,
+    /// Event streams and long polls of results open at once.
+    pub streams: usize,
+    /// As many of one account.
+    pub streams_of_account: usize,
+    /// Exports at once.
+    pub exports: usize,
+    /// As many of one account.
+    pub exports_of_account: usize,
     /// How long a graceful stop waits for open requests.
     pub stop_within: Duration,
 }
@@ -28,32 +46,60 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 256,
+            connections: 512,
+            // On loopback everybody has the same address.
+            connections_per_peer: 512,
             header_timeout: Duration::from_secs(5),
             header_bytes: 16 * 1024,
             headers: 64,
             body_bytes: 64 * 1024,
             bulk_body_bytes: 4 * 1024 * 1024,
-            body_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(5),
+            requests_per_second: 100,
+            request_burst: 1_000,
             request_timeout: Duration::from_secs(40),
+            changes_timeout: Duration::from_secs(75),
+            streams: 128,
+            streams_of_account: 32,
+            exports: 4,
+            exports_of_account: 2,
             stop_within: Duration::from_secs(5),
         }
     }
 }
 
+/// The pace at which a body that is longer than its timeout must go on coming: that of a very slow network.
+pub const BODY_BYTES_PER_SECOND: u64 = 64 * 1024;
+
 /// Where inquiry numbers come in bulk: the one route with a larger body.
 pub const BULK_PATH: &str = "/v1/inquiry-numbers/bulk";
 
+/// Where changes of results are waited for: the one route that may take longer.
+pub const CHANGES_PATH: &str = "/v1/results/changes";
+
 impl Limits {
+    /// The limits of the listener on the clinic's network, whose clients have addresses of their own.
+    #[must_use]
+    pub fn lan() -> Self {
+        Self { connections: 256, connections_per_peer: 32, ..Self::default() }
+    }
+
     /// The limits of a request to this path.
     #[must_use]
     pub fn of_path(mut self, path: &str) -> Self {
         if path == BULK_PATH {
             self.body_bytes = self.bulk_body_bytes;
         }
+        if path == CHANGES_PATH {
+            self.request_timeout = self.changes_timeout;
+        }
         self
     }
 }
 
-/// Longest wait of a long poll, in seconds.
+/// Longest wait for changes of results, in seconds.
+pub const LONGEST_CHANGES_WAIT_SECONDS: u32 = 60;
+
+/// Longest wait for a check, in seconds.
 pub const LONGEST_WAIT_SECONDS: u32 = 25;

@@ -9,18 +9,29 @@ use crate::codes::Code;
 use crate::problem::PROBLEM_JSON;
 
 /// Codes of the guard and the listener: every operation can answer with them.
-const ALWAYS: &[Code] =
-    &[Code::HostNotAllowed, Code::OriginNotAllowed, Code::BodyTooLarge, Code::TooManyConnections];
+const ALWAYS: &[Code] = &[
+    Code::InvalidRequest,
+    Code::HostNotAllowed,
+    Code::OriginNotAllowed,
+    Code::ClientCertificateRequired,
+    Code::BodyTooLarge,
+    Code::TooManyConnections,
+];
 
 /// Codes of every operation that does something.
 const WORK: &[Code] = &[Code::RequestTimeout, Code::Internal];
 
 /// Codes of every operation that needs a session.
-const SESSION: &[Code] =
-    &[Code::SessionRequired, Code::ForbiddenRole, Code::PasswordChangeRequired, Code::StoreFull];
+const SESSION: &[Code] = &[
+    Code::SessionRequired,
+    Code::ForbiddenRole,
+    Code::PasswordChangeRequired,
+    Code::StoreFull,
+    Code::RateLimited,
+];
 
 /// Codes of every operation with a body.
-const BODY: &[Code] = &[Code::InvalidRequest, Code::UnsupportedMediaType];
+const BODY: &[Code] = &[Code::UnsupportedMediaType];
 
 /// Codes of setting one inquiry number.
 const INQUIRY: &[Code] = &[
@@ -31,10 +42,16 @@ const INQUIRY: &[Code] = &[
     Code::UpstreamRefused,
 ];
 
+/// Codes of every operation that can be named by a key.
+const KEY: &[Code] = &[Code::IdempotencyKeyInUse, Code::IdempotencyKeyReused];
+
 fn document(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in groups.iter().copied().flatten() {
-        by_status.entry(code.status().as_u16()).or_default().push(*code);
+        let same_status = by_status.entry(code.status().as_u16()).or_default();
+        if !same_status.contains(code) {
+            same_status.push(*code);
+        }
     }
     by_status.into_iter().map(|(status, codes)| (status.to_string(), RefOr::T(response(&codes)))).collect()
 }
@@ -81,7 +98,7 @@ errors! {
         Code::CertificateRequestInvalid, Code::RenewalRefused, Code::ClockUntrusted,
     ]];
     /// Of ending a session by its id.
-    SessionErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::SessionNotFound]];
+    SessionErrors = [ALWAYS, WORK, SESSION, &[Code::SessionNotFound]];
     /// Of changing one's own account.
     OwnAccountErrors = [ALWAYS, WORK, SESSION, BODY, &[
         Code::WrongCredentials, Code::SignInDelayed, Code::PasswordUnacceptable, Code::TotpNotOffered,
@@ -90,50 +107,61 @@ errors! {
     NewAccountErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::AccountExists]];
     /// Of changing an account.
     AccountErrors = [ALWAYS, WORK, SESSION, &[
-        Code::InvalidRequest, Code::AccountNotFound, Code::LastAdministrator,
+        Code::AccountNotFound, Code::LastAdministrator,
     ]];
     /// Of changing an account with a body.
     AccountBodyErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::AccountNotFound, Code::LastAdministrator]];
     /// Of removing a terminal.
-    TerminalErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::TerminalNotFound]];
+    TerminalErrors = [ALWAYS, WORK, SESSION, &[Code::TerminalNotFound]];
     /// Of operations without parameters.
     PlainErrors = [ALWAYS, WORK, SESSION];
     /// Of operations with a query.
-    QueryErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest]];
+    QueryErrors = [ALWAYS, WORK, SESSION];
     /// Of starting a check.
-    NewCheckErrors = [ALWAYS, WORK, SESSION, BODY, &[
+    NewCheckErrors = [ALWAYS, WORK, SESSION, BODY, KEY, &[
         Code::NoReader, Code::ReaderRequired, Code::ReaderBusy, Code::VisualNeedsTerminalMaterial,
         Code::UnknownTerminal, Code::CardServiceUnavailable,
         Code::CardServiceRefused, Code::ReaderUnavailable,
         Code::VisualWithoutPhoto, Code::PinOnFaceCard, Code::VisualDisabled, Code::VisualSwitchRefused,
+        Code::CheckNotFound,
     ]];
     /// Of operations without parameters but a body.
     BodyErrors = [ALWAYS, WORK, SESSION, BODY];
     /// Of reading a check.
-    CheckErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound]];
+    CheckErrors = [ALWAYS, WORK, SESSION, &[Code::CheckNotFound]];
     /// Of moving a check on.
-    CheckStepErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::CheckNotFound, Code::WrongPhase]];
+    CheckStepErrors = [ALWAYS, WORK, SESSION, &[Code::CheckNotFound, Code::WrongPhase]];
     /// Of entering the PIN.
     PinErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase, Code::PinFormat]];
     /// Of deciding about card-use registration.
     CardUseRegistrationErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::CheckNotFound, Code::WrongPhase]];
     /// Of reading one result.
-    ResultErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::ResultNotFound]];
+    ResultErrors = [ALWAYS, WORK, SESSION, &[Code::NotAcceptable, Code::ResultNotFound]];
+    /// Of searching results.
+    SearchErrors = [ALWAYS, WORK, SESSION, BODY];
+    /// Of waiting for changes of results.
+    ChangesErrors = [ALWAYS, WORK, SESSION, &[Code::TooManyStreams, Code::StreamsFull]];
+    /// Of the stream of events.
+    EventErrors = [ALWAYS, WORK, SESSION, &[Code::TooManyStreams, Code::StreamsFull]];
+    /// Of exporting results.
+    ExportErrors = [ALWAYS, WORK, SESSION, &[
+        Code::NotAcceptable, Code::ResultNotFound, Code::TooManyExports, Code::ExportsFull,
+    ]];
     /// Of fetching results from the central system.
     CollectErrors = [ALWAYS, WORK, SESSION, &[
         Code::UpstreamUnreachable, Code::UpstreamTimeout, Code::UpstreamMaintenance, Code::UpstreamCertificate,
         Code::UpstreamMalformed, Code::UpstreamRefused, Code::UpstreamRenegotiation,
     ]];
     /// Of setting the inquiry number of a result's person.
-    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY, &[
+    InquiryNumberErrors = [ALWAYS, WORK, SESSION, BODY, KEY, INQUIRY, &[
         Code::ResultNotFound, Code::InquiryPersonUnknown, Code::InquiryPersonAmbiguous,
     ]];
     /// Of setting the inquiry number of a person by insurance identifiers.
-    InquiryByInsuranceErrors = [ALWAYS, WORK, SESSION, BODY, INQUIRY];
+    InquiryByInsuranceErrors = [ALWAYS, WORK, SESSION, BODY, KEY, INQUIRY];
     /// Of reading what became of an inquiry number.
-    InquiryJobErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::InquiryJobNotFound]];
+    InquiryJobErrors = [ALWAYS, WORK, SESSION, &[Code::InquiryJobNotFound]];
     /// Of inquiry numbers in bulk.
-    BulkErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::InquiryNumberInvalid, Code::InquiryQueueFull]];
+    BulkErrors = [ALWAYS, WORK, SESSION, BODY, KEY, &[Code::InquiryNumberInvalid, Code::InquiryQueueFull]];
     /// Of reading what became of a bulk.
-    BulkStandErrors = [ALWAYS, WORK, SESSION, &[Code::InvalidRequest, Code::InquiryJobNotFound]];
+    BulkStandErrors = [ALWAYS, WORK, SESSION, &[Code::InquiryJobNotFound]];
 }

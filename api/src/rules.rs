@@ -3,7 +3,8 @@
 //! The rules of PIN, inquiry number and insurance identifiers belong to the service, which has codes of their own for them.
 
 use crate::extract::Rules;
-use crate::limits::LONGEST_WAIT_SECONDS;
+use crate::fields::{self, Fields};
+use crate::limits::{LONGEST_CHANGES_WAIT_SECONDS, LONGEST_WAIT_SECONDS};
 use crate::wire;
 
 /// The first field whose rule does not hold.
@@ -32,6 +33,15 @@ fn date(text: Option<&String>) -> bool {
                 _ => byte.is_ascii_digit(),
             })
     })
+}
+
+fn page_size(limit: Option<u32>) -> bool {
+    limit.is_none_or(|limit| (1..=200).contains(&limit))
+}
+
+/// Whether every selected field is one that is documented.
+fn fields(text: Option<&String>) -> bool {
+    text.is_none_or(|text| text.len() <= 1024 && fields::of_query(Some(text)).is_some())
 }
 
 impl Rules for wire::SignIn {
@@ -178,6 +188,26 @@ impl Rules for wire::BulkInquiry {
     }
 }
 
+impl Rules for wire::InquiryJobQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("before", self.before.is_none_or(|before| before >= 1)),
+            ("limit", self.limit.is_none_or(|limit| (1..=500).contains(&limit))),
+        ])
+    }
+}
+
+impl Rules for wire::AuditQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("from", date(self.from.as_ref())),
+            ("to", date(self.to.as_ref())),
+            ("after", self.after.is_none_or(|after| after >= 0)),
+            ("limit", self.limit.is_none_or(|limit| (1..=500).contains(&limit))),
+        ])
+    }
+}
+
 impl Rules for wire::BulkQuery {
     fn broken(&self) -> Option<&'static str> {
         first_broken([
@@ -192,9 +222,34 @@ impl Rules for wire::ResultQuery {
         first_broken([
             ("from", date(self.from.as_ref())),
             ("to", date(self.to.as_ref())),
-            ("terminal", optional(self.terminal.as_ref(), 64)),
+            ("terminal", optional(self.terminal.as_ref(), 128)),
+            ("fields", fields(self.fields.as_ref())),
             ("cursor", optional(self.cursor.as_ref(), 512)),
-            ("limit", self.limit.is_none_or(|limit| (1..=200).contains(&limit))),
+            ("limit", page_size(self.limit)),
+        ])
+    }
+}
+
+impl Rules for wire::ResultSearch {
+    fn broken(&self) -> Option<&'static str> {
+        let birthdate = self.birthdate.as_ref().map(|text| text.expose().to_owned());
+        let insurer = self.insurer_number.as_ref();
+        let digits = |text: &wire::SecretText| text.expose().bytes().all(|byte| byte.is_ascii_digit());
+        let known = |names: &Vec<String>| {
+            names.len() <= 64 && Fields::read(names.iter().map(String::as_str)).is_some()
+        };
+        first_broken([
+            ("from", date(self.from.as_ref())),
+            ("to", date(self.to.as_ref())),
+            ("terminal", optional(self.terminal.as_ref(), 128)),
+            ("inquiry_number", secret(self.inquiry_number.as_ref(), 50)),
+            ("name", secret(self.name.as_ref(), 100)),
+            ("kana", secret(self.kana.as_ref(), 100)),
+            ("birthdate", date(birthdate.as_ref())),
+            ("insurer_number", secret(insurer, 8) && insurer.is_none_or(digits)),
+            ("fields", self.fields.as_ref().is_none_or(known)),
+            ("cursor", optional(self.cursor.as_ref(), 512)),
+            ("limit", page_size(self.limit)),
         ])
     }
 }
@@ -204,7 +259,40 @@ impl Rules for wire::CountQuery {
         first_broken([
             ("from", date(self.from.as_ref())),
             ("to", date(self.to.as_ref())),
-            ("terminal", optional(self.terminal.as_ref(), 64)),
+            ("terminal", optional(self.terminal.as_ref(), 128)),
+        ])
+    }
+}
+
+impl Rules for wire::ChangesQuery {
+    fn broken(&self) -> Option<&'static str> {
+        let starts_once = self.cursor.is_none() || self.from_start != Some(true);
+        first_broken([
+            ("cursor", optional(self.cursor.as_ref(), 64)),
+            ("from_start", starts_once),
+            ("wait", self.wait.is_none_or(|seconds| seconds <= LONGEST_CHANGES_WAIT_SECONDS)),
+            ("fields", fields(self.fields.as_ref())),
+            ("limit", page_size(self.limit)),
+        ])
+    }
+}
+
+impl Rules for wire::OneQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("fields", fields(self.fields.as_ref()))])
+    }
+}
+
+impl Rules for wire::ExportQuery {
+    fn broken(&self) -> Option<&'static str> {
+        let starts_once = self.cursor.is_none() || self.after_id.is_none();
+        first_broken([
+            ("from", date(self.from.as_ref())),
+            ("to", date(self.to.as_ref())),
+            ("terminal", optional(self.terminal.as_ref(), 128)),
+            ("cursor", optional(self.cursor.as_ref(), 512)),
+            ("after_id", starts_once && self.after_id.is_none_or(|id| id >= 1)),
+            ("limit", self.limit.is_none_or(|limit| (1..=1_000).contains(&limit))),
         ])
     }
 }

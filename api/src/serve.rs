@@ -4,6 +4,7 @@
 //! survives failed accepts (it reports them and waits 50 ms) and drops what is still open when the deadline has passed.
 
 mod accept;
+mod placed;
 
 use std::fmt;
 use std::io;

@@ -1,6 +1,8 @@
 //! Service: what the contract needs from the program behind it. Handlers see nothing else.
 
 mod accounts;
+mod results;
+mod upkeep;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,6 +10,11 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 
 pub use accounts::AccountService;
+pub use results::{
+    BrokenOff, Bytes, Characters, Document, Events, Export, ExportPart, ExportParts, ReadyChanges, ReadyPage,
+    ResultService,
+};
+pub use upkeep::UpkeepService;
 
 use crate::codes::Code;
 use crate::wire;
@@ -119,6 +126,31 @@ pub struct Along {
     pub session: Option<wire::SecretText>,
 }
 
+/// The key with which a client names a request (`Idempotency-Key`); it may name somebody, so it is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// 8 to 128 visible ASCII characters but `"` and `\\`; in quotes, as RFC 8941 writes a string, or without.
+    pub fn parse(text: &str) -> Option<Self> {
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let key = quoted.unwrap_or(text);
+        let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        ((8..=128).contains(&key.len()) && key.bytes().all(allowed)).then(|| Self(key.to_owned()))
+    }
+
+    /// The key.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// What became of an inquiry number within the time of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum InquiryOutcome {
@@ -133,7 +165,7 @@ pub type Answer<T> = Result<T, ServiceError>;
 
 /// The program behind the contract. It decides roles ([`Code::ForbiddenRole`]), writes the audit log, and never blocks.
 #[async_trait]
-pub trait Service: AccountService {
+pub trait Service: AccountService + ResultService + UpkeepService {
     /// Signs in with all factors at once. Unknown account, wrong password, wrong or used code and a locked account get
     /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
     async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;
@@ -154,8 +186,15 @@ pub trait Service: AccountService {
     /// Ends the caller's session.
     async fn sign_out(&self, caller: &Caller) -> Answer<()>;
 
-    /// Starts a check and answers at once.
-    async fn create_check(&self, caller: &Caller, request: wire::NewCheck) -> Answer<wire::Check>;
+    /// Starts a check and answers at once. The same key with the same request, here and below, gets the answer of what
+    /// the first call did; [`Code::IdempotencyKeyReused`] with another request, [`Code::IdempotencyKeyInUse`] while the
+    /// first call lasts.
+    async fn create_check(
+        &self,
+        caller: &Caller,
+        request: wire::NewCheck,
+        key: Option<IdempotencyKey>,
+    ) -> Answer<wire::Check>;
 
     /// A check. With `after_revision`, waits up to `wait_seconds` (0 to 25) for a later revision or the end of the
     /// check, then answers with the check as it is.
@@ -184,18 +223,6 @@ pub trait Service: AccountService {
     /// Cancels a check that the central system is not working on.
     async fn cancel_check(&self, caller: &Caller, id: &str) -> Answer<wire::Check>;
 
-    /// A page of searchable results, newest first.
-    async fn results(&self, caller: &Caller, query: wire::ResultQuery) -> Answer<wire::ResultPage>;
-
-    /// How many searchable results there are; ignores `cursor` and `limit`.
-    async fn count_results(&self, caller: &Caller, query: wire::ResultQuery) -> Answer<wire::ResultCount>;
-
-    /// One result, searchable or not.
-    async fn result(&self, caller: &Caller, id: i64) -> Answer<wire::EligibilityResult>;
-
-    /// Fetches what other terminals and phones of the facility confirmed, or waits for the run that is on.
-    async fn collect_results(&self, caller: &Caller) -> Answer<wire::Collected>;
-
     /// The operators' announcements, the newest first; for any role.
     async fn announcements(&self, caller: &Caller) -> Answer<wire::AnnouncementList>;
 
@@ -205,6 +232,7 @@ pub trait Service: AccountService {
         caller: &Caller,
         id: i64,
         request: wire::InquiryNumber,
+        key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome>;
 
     /// Sets the inquiry number of the person with these insurance identifiers.
@@ -212,7 +240,15 @@ pub trait Service: AccountService {
         &self,
         caller: &Caller,
         request: wire::InquiryNumberOfInsurance,
+        key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome>;
+
+    /// What became of the numbers that were taken in, the newest first.
+    async fn inquiry_jobs(
+        &self,
+        caller: &Caller,
+        query: wire::InquiryJobQuery,
+    ) -> Answer<wire::InquiryJobPage>;
 
     /// What became of a number that was taken in.
     async fn inquiry_job(&self, caller: &Caller, id: i64) -> Answer<wire::InquiryJob>;
@@ -222,6 +258,7 @@ pub trait Service: AccountService {
         &self,
         caller: &Caller,
         request: wire::BulkInquiry,
+        key: Option<IdempotencyKey>,
     ) -> Answer<wire::BulkReceipt>;
 
     /// What became of a bulk.
@@ -243,4 +280,33 @@ pub trait Service: AccountService {
 
     /// The health of the program's parts.
     async fn health(&self, caller: &Caller) -> Answer<wire::Health>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_same_with_and_without_quotes_and_is_never_shown() {
+        let key = |text: &str| IdempotencyKey::parse(text).map(|key| key.expose().to_owned());
+        let uuid = "8e03978e-40d5-43dd-bc93-6894a57f9324";
+        assert_eq!(key(uuid).as_deref(), Some(uuid));
+        assert_eq!(key(&format!("\"{uuid}\"")).as_deref(), Some(uuid));
+        assert_eq!(key(&"k".repeat(128)), Some("k".repeat(128)));
+        assert!(!format!("{:?}", IdempotencyKey::parse(uuid)).contains("8e03"));
+        let long = "k".repeat(129);
+        for bad in [
+            "",
+            "\"\"",
+            "short-7",
+            "\"8e03978e",
+            "8e03978e\"",
+            "with space",
+            "back\\slash",
+            "番号番号番号",
+            &long,
+        ] {
+            assert_eq!(key(bad), None, "{bad}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod machine;
 
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ enum Command {
     Terminal(TerminalCommand),
     /// 無人で動くレセコンの証明書を管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
-    Machine(MachineCommand),
+    Machine(machine::MachineCommand),
     /// 保存期間の過ぎたデータの消去（デーモンが動いていてもよい）
     #[command(subcommand)]
     Retention(RetentionCommand),
@@ -158,23 +159,6 @@ enum TerminalCommand {
     Remove(Named),
 }
 
-#[derive(Debug, Subcommand)]
-enum MachineCommand {
-    /// レセコンのアカウントに、証明書の登録コードを発行する（1時間、1回だけ使える）
-    EnrolCode(Named),
-    /// 発行した証明書を表示する
-    List(ConfigFile),
-    /// 証明書を取り消し、そのセッションを終わらせる
-    Revoke {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// 一覧の番号
-        number: i64,
-    },
-    /// レセコンが信頼する認証局の証明書（PEM）を表示する
-    Ca(ConfigFile),
-}
-
 #[derive(Debug, clap::Args)]
 struct Named {
     #[command(flatten)]
@@ -204,6 +188,8 @@ enum Failure {
     System(#[from] std::io::Error),
     #[error("復旧鍵のファイル {0} を読めません: {1}")]
     RecoveryKey(PathBuf, std::io::Error),
+    #[error("証明書署名要求（CSR）のファイル {0} を読めません: {1}")]
+    Request(PathBuf, std::io::Error),
     #[error("{0} に書き出せません: {1}（すでにあるファイルには書きません）")]
     Target(PathBuf, std::io::Error),
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
@@ -221,6 +207,7 @@ impl Failure {
             Self::Start(_)
             | Self::Client(_)
             | Self::PasswordFile(_)
+            | Self::Request(..)
             | Self::Target(..)
             | Self::RecoveryKey(..)
             | Self::System(_)
@@ -258,7 +245,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Backup(asked) => backup::write(&asked),
         Command::Restore(asked) => backup::restore(&asked),
         Command::Terminal(asked) => terminal(asked),
-        Command::Machine(asked) => machine(asked),
+        Command::Machine(asked) => machine::run(asked),
         Command::Retention(RetentionCommand::Status { file, json }) => {
             control_as(&file, ControlCommand::RetentionStatus, form(json))
         }
@@ -300,17 +287,6 @@ fn terminal(asked: TerminalCommand) -> Result<(), Failure> {
         TerminalCommand::Remove(Named { file, name }) => {
             control(&file, ControlCommand::TerminalRemove { name })
         }
-    }
-}
-
-fn machine(asked: MachineCommand) -> Result<(), Failure> {
-    match asked {
-        MachineCommand::EnrolCode(Named { file, name }) => {
-            control(&file, ControlCommand::MachineOffer { name })
-        }
-        MachineCommand::List(file) => control(&file, ControlCommand::MachineList),
-        MachineCommand::Revoke { file, number } => control(&file, ControlCommand::MachineRevoke { number }),
-        MachineCommand::Ca(file) => control(&file, ControlCommand::MachineAuthority),
     }
 }
 

@@ -2,11 +2,15 @@
 //!
 //! Unknown keys are refused. Secrets never stand here: only the paths of the files that hold them.
 
+mod lan;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use serde::Deserialize;
+
+pub use lan::LanSection;
 
 use crate::app::checks::Terminal;
 use crate::app::ports::{Origin, ReaderName, TerminalId};
@@ -24,6 +28,8 @@ pub struct Config {
     /// The REST API's listener.
     #[serde(default)]
     pub api: ApiConfig,
+    /// The REST API's listener on the clinic's network, if there is to be one.
+    pub lan: Option<LanSection>,
     /// Where results and keys are kept.
     pub store: StoreSection,
     /// The audit log.
@@ -254,9 +260,10 @@ impl Config {
         if !self.api.listen.ip().is_loopback() {
             return Err(ConfigError::Value {
                 key: "api.listen",
-                rule: "APIはループバックアドレス（127.0.0.1 または [::1]）だけで待ち受けます",
+                rule: "APIはループバックアドレス（127.0.0.1 または [::1]）だけで待ち受けます。LANでは [lan] を使ってください",
             });
         }
+        self.lan.as_ref().map_or(Ok(()), LanSection::validate)?;
         let elsewhere = &self.upstream.institution_code;
         if !elsewhere.is_empty() && *elsewhere != self.institution_code {
             return Err(ConfigError::Value {

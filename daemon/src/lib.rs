@@ -12,6 +12,7 @@ pub mod control;
 pub mod doctor;
 pub mod domain;
 pub mod formats;
+pub mod local_network;
 pub mod pki;
 mod qr;
 pub mod service;

@@ -1,6 +1,8 @@
 //! The composition root: the only file that puts concrete adapters, use cases and the listener together.
 
 mod audit;
+mod desk;
+mod listeners;
 mod mode;
 mod people;
 mod recovery;
@@ -8,20 +10,23 @@ mod recovery;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use api::guard::Guard;
 use api::limits::Limits;
-use api::serve::{self, BindError};
+use api::serve::BindError;
+use api::service::Service;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
+use self::listeners::Ports;
 pub use self::mode::ModeError;
 use self::mode::claim_mode;
 pub(crate) use self::mode::marked_mode;
 use self::people::{People, review_audit};
 pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
 use crate::app::announcements::News;
-use crate::app::checks::{Checks, ChecksParts, Patience};
+use crate::app::checks::Patience;
 use crate::app::collect::{Collect, CollectParts};
 use crate::app::health::Health;
+use crate::app::idempotency::Idempotency;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::machines::MachinesError;
 use crate::app::maintenance::MaintenanceCalendar;
@@ -58,10 +63,12 @@ pub struct Surroundings {
     pub terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     /// The announced closures, as far as they are known at the start.
     pub maintenance: MaintenanceCalendar,
-    /// The limits of the API's listener.
+    /// The limits of the API's listener on loopback.
     pub limits: Limits,
     /// How long checks wait for people.
     pub patience: Patience,
+    /// The limits of the one on the clinic's network.
+    pub lan_limits: Limits,
     /// Whether the collection runs on its own schedule. Who holds the clock in hand holds the schedule as well: the
     /// daemon's own look would come at some moment of real time.
     pub collects_by_itself: bool,
@@ -79,6 +86,7 @@ impl Surroundings {
             maintenance: MaintenanceCalendar::default(),
             limits: Limits::default(),
             patience: Patience::default(),
+            lan_limits: Limits::lan(),
             collects_by_itself: true,
         })
     }
@@ -108,7 +116,7 @@ pub enum StartError {
     /// The certificate authority cannot be had.
     #[error("認証局が使えません: {0}")]
     Authority(#[from] MachinesError),
-    /// The API's listener has no TLS.
+    /// A listener has no TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The control channel cannot be had.
@@ -126,6 +134,8 @@ pub enum StartError {
 pub struct Daemon {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// Where it listens on the clinic's network, if it does.
+    pub lan: Option<SocketAddr>,
     /// The collection of results: on its own schedule, or driven by whoever holds the daemon.
     pub collect: Collect,
     /// Destroys what has expired; runs by itself, and whenever it is told to.
@@ -149,14 +159,14 @@ impl Daemon {
             around.clock.clone(),
             around.random.clone(),
         )?);
-        let listener = serve::bind(config.api.listen)?;
-        let api = listener.local_addr()?;
+        let taken = Ports::bind(config)?;
+        let (api, lan) = (taken.api, taken.lan);
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
         // What has expired is destroyed before anything is answered, if the clock is plausible; otherwise as soon as it is. Until
         // then it is hidden.
-        let due = retention.is_due();
-        if due {
+        let overdue = retention.is_due();
+        if overdue {
             look_at_retention(&retention).await;
         }
         let desk = Arc::new(Desk::start(around.readers)?);
@@ -173,29 +183,16 @@ impl Daemon {
         let work = parts.tasks.clone();
         let people = People::open(config, &parts.clock, &parts.random, &store, &retention).await?;
         let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
-        let tls = if config.api.tls {
-            let authority = people.machines.authority().await?;
-            Some(pki::server_config(authority, parts.clock.clone(), parts.random.clone())?)
-        } else {
-            None
-        };
-        let service = use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?;
-        let guard = Guard::loopback(api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
-        let router = api::router(Arc::new(service), guard, around.limits);
+        let limits = (around.limits, around.lan_limits);
+        let listeners = taken.equip(config, &people, &parts.random, &limits).await?;
+        let service: Arc<dyn Service> =
+            Arc::new(use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?);
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
         let review = review_audit(&store, &parts.clock);
         tasks.start(audit::prune(review, retention.clone(), config.audit.keep_years, tasks.stopping()));
         desk.looked_once().await;
-        let (end, ended) = oneshot::channel();
-        let stopping = tasks.stopping();
-        tasks.start(async move {
-            if let Err(error) = serve::serve(listener, router, around.limits, tls, stopping).await {
-                tracing::error!(%error, "the API's listener ended");
-            }
-            // Nobody may be waiting for the end.
-            let _ = end.send(());
-        });
-        if !due {
+        let ended = listeners.start(&service, &tasks);
+        if !overdue {
             // The kernel may be slow to tell of its clock; nobody waits for that where nothing is to be destroyed.
             look_at_retention(&retention).await;
         }
@@ -203,20 +200,21 @@ impl Daemon {
         if around.collects_by_itself {
             collect.start();
         }
-        tracing::info!(%api, tls = config.api.tls, sandbox = config.mode.is_sandbox(), "ready");
-        Ok(Self { api, collect, retention, tasks, work, store, desk, ended, control_ended })
+        let sandbox = config.mode.is_sandbox();
+        tracing::info!(%api, tls = config.api.tls, lan = lan.map(tracing::field::display), sandbox, "ready");
+        Ok(Self { api, lan, collect, retention, tasks, work, store, desk, ended, control_ended })
     }
 
-    /// Resolves when the API's listener has ended by itself: the daemon is of no more use.
+    /// Resolves when the API's listeners have ended by themselves: the daemon is of no more use.
     pub async fn ended(&mut self) {
-        // A listener that vanished without a word has ended as well.
+        // Nothing is sent: the end of the channel is the word.
         let _ = (&mut self.ended).await;
     }
 
     /// Stops: open requests are answered within the listener's deadline, the card is let go, the store is closed.
     pub async fn stop(self) {
         self.tasks.stopping().cancel();
-        // Both listeners answer what is open; those answers still need the store.
+        // All listeners answer what is open; those answers still need the store.
         let _ = self.ended.await;
         let _ = self.control_ended.await;
         if let Err(error) = self.desk.stop().await {
@@ -233,6 +231,11 @@ async fn look_at_retention(retention: &Retention) {
     if let Err(error) = retention.run_if_due().await {
         tracing::error!(%error, "what has expired could not be destroyed yet");
     }
+}
+
+/// A key that a machine could have made, and its certificate request; both PEM.
+pub(crate) fn new_machine_key(account: &str) -> Result<(Zeroizing<String>, String), StartError> {
+    Ok(pki::new_key(account).map_err(TlsError::Issue)?)
 }
 
 /// Listens for commands; the receiver resolves when the last one is answered.
@@ -326,11 +329,13 @@ async fn use_cases(
     central: &Arc<Upstream>,
     collect: &Collect,
 ) -> Result<UseCases, StartError> {
-    let Parts { clock, random, terminal_authentication, maintenance, patience, tasks, retention } = parts;
+    let Parts { clock, random, tasks, retention, .. } = parts;
     let origin = config.mode.origin();
+    let idempotency = Idempotency::new(store.clone());
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
         results: store.clone(),
+        idempotency: idempotency.clone(),
         link: central.clone(),
         clock: clock.clone(),
         random: random.clone(),
@@ -338,6 +343,8 @@ async fn use_cases(
     })
     .await?;
     inquiries.start();
+    let checks = desk::checks(config, parts, store, desk, central, idempotency);
+    let events = desk::events(parts, people, store, desk, &checks, collect);
     Ok(UseCases {
         sign_in: SignIn::new(SignInParts {
             institution: config.institution()?,
@@ -366,23 +373,9 @@ async fn use_cases(
             clock: clock.clone(),
             random: random.clone(),
         },
-        checks: Checks::new(ChecksParts {
-            desk: desk.clone(),
-            central: central.clone(),
-            store: store.clone(),
-            room: store.clone(),
-            audit: store.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-            tasks: tasks.clone(),
-            settings: store.clone(),
-            terminal_authentication: terminal_authentication.clone(),
-            maintenance: maintenance.clone(),
-            terminals: config.terminals(),
-            patience: *patience,
-            origin,
-        }),
-        results: Results { store: store.clone(), audit: store.clone() },
+        checks,
+        results: Arc::new(Results { store: store.clone(), audit: store.clone() }),
+        events,
         health: Health {
             desk: desk.clone(),
             upstream: central.clone(),
@@ -397,7 +390,10 @@ async fn use_cases(
         news: News { store: store.clone() },
         inquiries,
         settings: ChangeSettings { store: store.clone() },
+        review: review_audit(store, clock),
+        retention: retention.clone(),
         origin,
+        stopping: tasks.stopping(),
     })
 }
 

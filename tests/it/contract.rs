@@ -3,13 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "tests: a panic is the failure")]
 
 mod compatible;
-mod coverage;
+pub mod coverage;
 mod document;
 mod fake;
 mod fake_accounts;
+mod fake_results;
+mod fake_upkeep;
 mod guard;
 mod input;
 mod listener;
+mod listeners;
 mod problems;
+mod reads;
 mod roles;
 mod sample;

@@ -181,3 +181,48 @@ async fn every_account_and_terminal_command_works_through_the_daemon() {
     }
     assert!(running.stop().success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_for_another_pc_is_written_into_files_of_the_owner_alone() {
+    let machine = Machine::build().await;
+    machine.installation.add_account("receipt", "receipt-computer");
+    machine.installation.add_account("hanako", "operator");
+    let out = machine.path("for-the-receipt-computer");
+    fs::create_dir(&out).expect("a directory");
+    let out = out.to_str().expect("a path");
+    let issue =
+        |arguments: &[&str]| machine.command(&[&["machine", "issue", "--out", out], arguments].concat());
+    assert_eq!(issue(&["hanako"]).status.code(), Some(1), "no receipt computer");
+    assert_eq!(fs::read_dir(out).expect("a directory").count(), 0, "nothing stays");
+    let done = issue(&["receipt"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let read = |name: &str| {
+        let path = Path::new(out).join(name);
+        assert_eq!(mode(&path), 0o600, "{name}");
+        fs::read_to_string(path).expect("a file")
+    };
+    assert!(read("machine-key.pem").starts_with("-----BEGIN PRIVATE KEY-----"));
+    assert!(read("machine.pem").starts_with("-----BEGIN CERTIFICATE-----"));
+    assert_eq!(read("shikaku-ca.pem").trim(), {
+        let shown = machine.shown(&["machine", "ca"]);
+        let (_, pem) = shown.split_once('\n').expect("fingerprint and certificate");
+        pem.trim().to_owned()
+    });
+    assert!(!String::from_utf8_lossy(&done.stdout).contains("PRIVATE"), "the key goes into its file alone");
+    let again = issue(&["receipt"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("すでにあるファイルには書きません"));
+    assert_eq!(machine.shown(&["machine", "list"]).lines().count(), 1, "refused before anything was issued");
+    let request = machine.path("machine.csr");
+    fs::write(&request, harness::clinic::MachineKey::default().request()).expect("a file");
+    let elsewhere = machine.path("elsewhere");
+    fs::create_dir(&elsewhere).expect("a directory");
+    let elsewhere = elsewhere.to_str().expect("a path");
+    let request = request.to_str().expect("a path");
+    machine.shown(&["machine", "issue", "--csr", request, "--out", elsewhere, "receipt"]);
+    assert_eq!(
+        fs::read_dir(elsewhere).expect("a directory").count(),
+        2,
+        "no key: the receipt computer has it"
+    );
+}

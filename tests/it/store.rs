@@ -8,6 +8,7 @@ mod anchor;
 mod audit;
 mod backup;
 mod collect;
+mod idempotency;
 mod keys;
 mod opening;
 mod queue;

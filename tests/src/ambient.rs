@@ -52,6 +52,34 @@ impl Clock for HeldClock {
     }
 }
 
+/// The machine's clock, moved by a fixed time: for programs whose own clock is moved by as much.
+#[derive(Debug, Clone, Copy)]
+pub struct MovedClock(SignedDuration);
+
+impl MovedClock {
+    /// Noon in Japan today, and on from there.
+    pub fn at_noon() -> Self {
+        let now = jst_datetime(SystemClock.now());
+        let of_day = now.date().at(12, 0, 0, 0).duration_since(now);
+        Self(SignedDuration::from_secs(of_day.as_secs()))
+    }
+
+    /// By how much it is ahead of the machine's.
+    pub fn ahead(self) -> SignedDuration {
+        self.0
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().saturating_add(self.0).unwrap_or(Timestamp::MAX)
+    }
+
+    fn steady(&self) -> Duration {
+        SystemClock.steady()
+    }
+}
+
 /// A clock that runs with another one, and can be moved and held.
 pub struct MovableClock {
     base: Arc<dyn Clock>,
@@ -133,34 +161,6 @@ impl Clock for MovableClock {
     fn steady(&self) -> Duration {
         let stand = *self.stand.lock().unwrap_or_else(PoisonError::into_inner);
         Duration::try_from(self.shown(stand).1).unwrap_or_default()
-    }
-}
-
-/// The machine's clock, moved by a fixed time: for programs whose own clock is moved by as much.
-#[derive(Debug, Clone, Copy)]
-pub struct MovedClock(SignedDuration);
-
-impl MovedClock {
-    /// Noon in Japan today, and on from there.
-    pub fn at_noon() -> Self {
-        let now = jst_datetime(SystemClock.now());
-        let of_day = now.date().at(12, 0, 0, 0).duration_since(now);
-        Self(SignedDuration::from_secs(of_day.as_secs()))
-    }
-
-    /// By how much it is ahead of the machine's.
-    pub fn ahead(self) -> SignedDuration {
-        self.0
-    }
-}
-
-impl Clock for MovedClock {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().saturating_add(self.0).unwrap_or(Timestamp::MAX)
-    }
-
-    fn steady(&self) -> Duration {
-        SystemClock.steady()
     }
 }
 

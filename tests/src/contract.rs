@@ -34,6 +34,8 @@ pub struct Operation {
     pub has_body: bool,
     /// Whether it takes a query.
     pub has_query: bool,
+    /// The listeners on which it answers (`x-listeners`).
+    pub listeners: Vec<String>,
     /// Every documented status with the problem codes it names.
     pub statuses: Vec<(u16, Vec<String>)>,
     /// The roles whose accounts may call it.
@@ -76,6 +78,64 @@ impl Contract {
     /// Holds a body against a schema of the document, closed.
     pub fn holds(&self, schema: &Value, body: &Value) -> Result<(), String> {
         self.fits(schema, body)
+    }
+
+    /// The parameters of an operation, as they stand in the document.
+    pub fn parameters(&self, operation: &Operation) -> Vec<Value> {
+        self.item(operation)["parameters"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The schema of an operation's JSON body; `null` if it takes none.
+    pub fn body_schema(&self, operation: &Operation) -> Value {
+        let content = &self.item(operation)["requestBody"]["content"]["application/json"];
+        self.resolved(&content["schema"]).clone()
+    }
+
+    fn item(&self, operation: &Operation) -> &Value {
+        &self.document["paths"][&operation.path][&operation.method.to_lowercase()]
+    }
+
+    /// A body that an operation takes: what its schema requires or gives an example of; `None` if it takes none.
+    pub fn sample_body(&self, operation: &Operation) -> Option<Value> {
+        let schema = self.body_schema(operation);
+        (!schema.is_null()).then(|| self.sample(&schema))
+    }
+
+    /// A value of a schema: its example, or the least that it takes.
+    pub fn sample(&self, schema: &Value) -> Value {
+        let schema = self.resolved(schema);
+        if let Some(example) = schema.get("example").or_else(|| schema.get("const")) {
+            return example.clone();
+        }
+        if let Some(first) = schema["enum"].get(0) {
+            return first.clone();
+        }
+        if let Some(first) = schema["oneOf"].get(0).or_else(|| schema["allOf"].get(0)) {
+            return self.sample(first);
+        }
+        let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+        match kind.unwrap_or("object") {
+            "string" => json!("x"),
+            "integer" | "number" => json!(1),
+            "boolean" => json!(true),
+            "array" => json!([self.sample(&schema["items"])]),
+            _ => {
+                let required = schema["required"].as_array().cloned().unwrap_or_default();
+                let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+                let kept = properties.into_iter().filter(|(name, property)| {
+                    required.contains(&json!(name)) || property.get("example").is_some()
+                });
+                Value::Object(kept.map(|(name, property)| (name, self.sample(&property))).collect())
+            }
+        }
+    }
+
+    /// The schema behind a reference, alone or beside `null`, or the schema itself.
+    pub fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let parts = ["oneOf", "allOf"].iter().filter_map(|name| schema[*name].as_array()).flatten();
+        let reference = std::iter::once(schema).chain(parts).find_map(|part| part["$ref"].as_str());
+        let name = reference.and_then(|place| place.rsplit('/').next());
+        name.map_or(schema, |name| &self.document["components"]["schemas"][name])
     }
 
     /// The (operation id, status) pairs seen so far.
@@ -212,8 +272,14 @@ fn read_operation(path: String, method: &str, operation: &Value) -> Operation {
         path,
         secured: operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()),
         has_body: operation.get("requestBody").is_some(),
-        roles: strings(&operation["x-roles"]),
+        roles: strings(&operation["security"][0]["bearer"]),
         has_query: parameters.iter().any(|parameter| parameter["in"] == "query"),
+        listeners: operation["x-listeners"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|word| word.as_str().map(ToOwned::to_owned))
+            .collect(),
         statuses: responses
             .iter()
             .map(|(status, response)| {

@@ -11,6 +11,7 @@ pub mod durability;
 pub mod exchanges;
 pub mod front_desk;
 pub mod fuzz_targets;
+pub mod hostile;
 pub mod ifd_driver;
 pub mod kanji;
 pub mod lane;

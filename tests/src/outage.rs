@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use daemon::app::access::Actor;
+use daemon::app::idempotency::Idempotency;
 use daemon::app::inquiries::{Inquiries, InquiriesParts};
 use daemon::app::ports::{AuditSource, Clock as _, Inquiry, InquiryEnd, Role};
 use daemon::app::tasks::Tasks;
@@ -67,6 +68,7 @@ pub async fn eight_hours(an_hour: u32) -> Outage {
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
         results: store.clone(),
+        idempotency: Idempotency::new(store.clone()),
         link: link.clone(),
         clock: clock.clone(),
         random,
@@ -82,7 +84,7 @@ pub async fn eight_hours(an_hour: u32) -> Outage {
         let after = AWAY * i32::try_from(index).expect("few") / i32::try_from(an_hour * 8).expect("few");
         work_until(&inquiries, &clock, begin + after).await;
         let inquiry = inquiry(index);
-        let ticket = inquiries.take_in(&actor, inquiry.clone()).await.expect("taken in");
+        let ticket = inquiries.take_in(&actor, inquiry.clone(), None).await.expect("taken in");
         taken.push((ticket.id, inquiry));
         inquiries.work_off().await;
     }

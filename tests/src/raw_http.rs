@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -61,8 +62,17 @@ impl Raw {
 
     /// Connects over TLS; the server must be this address.
     pub async fn connect_tls(address: SocketAddr, tls: Arc<ClientConfig>) -> io::Result<Self> {
+        Self::connect_tls_to(address, address.ip().into(), tls).await
+    }
+
+    /// Connects over TLS to a server that must be of this name.
+    pub async fn connect_tls_to(
+        address: SocketAddr,
+        name: ServerName<'static>,
+        tls: Arc<ClientConfig>,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
-        let stream = TlsConnector::from(tls).connect(address.ip().into(), stream).await?;
+        let stream = TlsConnector::from(tls).connect(name, stream).await?;
         Ok(Self { stream: Box::new(stream), received: Vec::new() })
     }
 
@@ -89,6 +99,52 @@ impl Raw {
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
+    /// Reads until the bytes that came hold this text, and returns all that came since the last call.
+    pub async fn until(&mut self, text: &str) -> io::Result<String> {
+        timeout(PATIENCE, async {
+            loop {
+                let found = self.received.windows(text.len()).position(|window| window == text.as_bytes());
+                if let Some(at) = found {
+                    let come: Vec<u8> = self.received.drain(..at + text.len()).collect();
+                    return Ok(String::from_utf8_lossy(&come).into_owned());
+                }
+                if self.stream.read_buf(&mut self.received).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        })
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// Reads the first line of an answer, whatever comes after it.
+    pub async fn first_line(&mut self) -> io::Result<String> {
+        let reading = async {
+            loop {
+                if let Some(end) = self.received.windows(2).position(|two| two == b"\r\n") {
+                    return Ok(String::from_utf8_lossy(&self.received[..end]).into_owned());
+                }
+                if self.stream.read_buf(&mut self.received).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        };
+        timeout(PATIENCE, reading).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// What came back first: the start of an answer, or nothing if the connection was closed without one.
+    pub async fn answered(&mut self) -> io::Result<Vec<u8>> {
+        match self.first_line().await {
+            Err(error)
+                if error.kind() != io::ErrorKind::UnexpectedEof
+                    && error.kind() != io::ErrorKind::ConnectionReset =>
+            {
+                Err(error)
+            }
+            _ => Ok(self.received.clone()),
+        }
+    }
+
     /// Waits until the other side has closed, and returns what it sent before; a reset counts as closed.
     pub async fn closed(mut self) -> io::Result<Vec<u8>> {
         let read_to_end = self.stream.read_to_end(&mut self.received);
@@ -108,7 +164,7 @@ pub async fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> io::Res
     raw.reply().await
 }
 
-/// The reply at the front of the bytes and its length, if it is complete. Only bodies with a length are understood.
+/// The reply at the front of the bytes and its length, if it is complete. Trailers are headers.
 fn parse(bytes: &[u8]) -> io::Result<Option<(Reply, usize)>> {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
@@ -117,15 +173,58 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Reply, usize)>> {
     let status_line = lines.next().ok_or_else(invalid)?;
     let status: u16 =
         status_line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(invalid)?;
-    let headers: Vec<(String, String)> = lines
+    let mut headers = read_headers(lines);
+    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let (body, whole) = if chunked {
+        let Some((body, trailers, length)) = chunks(&bytes[end + 4..])? else { return Ok(None) };
+        headers.extend(trailers);
+        (body, end + 4 + length)
+    } else {
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length: usize = length.map_or(Ok(0), |(_, value)| value.parse()).map_err(|_| invalid())?;
+        let whole = end + 4 + length;
+        let Some(body) = bytes.get(end + 4..whole) else { return Ok(None) };
+        (body.to_vec(), whole)
+    };
+    Ok(Some((Reply { status, headers, body }, whole)))
+}
+
+fn read_headers<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+    lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length: usize = length.map_or(Ok(0), |(_, value)| value.parse()).map_err(|_| invalid())?;
-    let whole = end + 4 + length;
-    if bytes.len() < whole {
-        return Ok(None);
+        .collect()
+}
+
+type Chunked = (Vec<u8>, Vec<(String, String)>, usize);
+
+/// A chunked body with its trailers and its length on the wire, if it is complete.
+fn chunks(bytes: &[u8]) -> io::Result<Option<Chunked>> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let line_end = |from: usize| {
+        bytes.get(from..)?.windows(2).position(|window| window == b"\r\n").map(|length| from + length)
+    };
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let Some(end) = line_end(at) else { return Ok(None) };
+        let size = std::str::from_utf8(&bytes[at..end]).map_err(|_| invalid())?;
+        let size = usize::from_str_radix(size, 16).map_err(|_| invalid())?;
+        at = end + 2;
+        if size == 0 {
+            break;
+        }
+        let Some(data) = bytes.get(at..at + size + 2) else { return Ok(None) };
+        body.extend_from_slice(&data[..size]);
+        at += size + 2;
     }
-    Ok(Some((Reply { status, headers, body: bytes[end + 4..whole].to_vec() }, whole)))
+    let mut trailers = Vec::new();
+    loop {
+        let Some(end) = line_end(at) else { return Ok(None) };
+        let line = std::str::from_utf8(&bytes[at..end]).map_err(|_| invalid())?;
+        at = end + 2;
+        if line.is_empty() {
+            return Ok(Some((body, trailers, at)));
+        }
+        trailers.extend(read_headers(std::iter::once(line)));
+    }
 }

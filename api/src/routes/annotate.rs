@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, OpenApi as Document, RefOr};
 
 use crate::wire::Role;
@@ -53,6 +53,7 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "get_inquiry_bulk",
             "get_inquiry_job",
             "get_result",
+            "list_inquiry_jobs",
             "list_result_changes",
             "list_results",
             "register_card_use",
@@ -66,7 +67,9 @@ const ROLES: &[(&[Role], &[&str])] = &[
         ADMINISTRATOR,
         &[
             "create_account",
+            "get_retention",
             "list_accounts",
+            "list_audit",
             "list_terminals",
             "offer_terminal",
             "remove_account",
@@ -97,8 +100,9 @@ pub(super) fn annotate(document: &mut Document) {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         let id = operation.operation_id.clone().unwrap_or_default();
         if let Some(roles) = roles_of(&id) {
-            let roles = ExtensionsBuilder::new().add("x-roles", serde_json::json!(roles)).build();
-            operation.extensions.get_or_insert_default().merge(roles);
+            let roles = roles.iter().map(|role| serde_json::json!(role));
+            let words: Vec<String> = roles.filter_map(|role| role.as_str().map(ToOwned::to_owned)).collect();
+            operation.security = Some(vec![SecurityRequirement::new("bearer", words)]);
         }
         let Examples { request, response, accepted } = examples.remove(&id).unwrap_or_default();
         if let Some(RefOr::T(body)) = &mut operation.request_body {

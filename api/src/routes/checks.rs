@@ -6,8 +6,8 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::{Reply, TAG_CHECKS};
-use crate::extract::{Id, Json, Query, Session};
+use super::{IdempotencyHeader, Reply, TAG_CHECKS};
+use crate::extract::{Id, Json, Key, Query, Session};
 use crate::responses::{CardUseRegistrationErrors, CheckErrors, CheckStepErrors, NewCheckErrors, PinErrors};
 use crate::serve::Stopping;
 use crate::service::Service;
@@ -18,15 +18,16 @@ use crate::wire;
 /// 開始してすぐに応答します。進み方は GET /v1/checks/{id} で追ってください。1台のカードリーダーでは同時に1件だけです。
 #[utoipa::path(
     post, path = "/v1/checks", operation_id = "create_check", tag = TAG_CHECKS, security(("bearer" = [])),
-    request_body = wire::NewCheck,
+    params(IdempotencyHeader), request_body = wire::NewCheck,
     responses((status = 201, description = "開始しました。", body = wire::Check), NewCheckErrors)
 )]
 pub(super) async fn create_check(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
+    Key(key): Key,
     Json(request): Json<wire::NewCheck>,
 ) -> Reply<(StatusCode, Json<wire::Check>)> {
-    Ok((StatusCode::CREATED, Json(service.create_check(&caller, request).await?)))
+    Ok((StatusCode::CREATED, Json(service.create_check(&caller, request, key).await?)))
 }
 
 /// 資格確認の状態

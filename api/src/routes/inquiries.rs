@@ -6,10 +6,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{Reply, TAG_INQUIRIES};
-use crate::extract::{Id, Json, Query, Session};
+use super::{IdempotencyHeader, Reply, TAG_INQUIRIES};
+use crate::extract::{Id, Json, Key, Query, Session};
 use crate::responses::{
-    BulkErrors, BulkStandErrors, InquiryByInsuranceErrors, InquiryJobErrors, InquiryNumberErrors,
+    BulkErrors, BulkStandErrors, InquiryByInsuranceErrors, InquiryJobErrors, InquiryNumberErrors, QueryErrors,
 };
 use crate::service::{InquiryOutcome, Service};
 use crate::wire;
@@ -29,7 +29,7 @@ impl IntoResponse for InquiryOutcome {
 /// 接続できないあいだは202で受け付けて保存し、接続できしだい、患者ごとに受け付けた順で送ります。
 #[utoipa::path(
     put, path = "/v1/results/{id}/inquiry-number", operation_id = "set_inquiry_number", tag = TAG_INQUIRIES,
-    security(("bearer" = [])), params(("id" = i64, Path, description = "結果の番号。")),
+    security(("bearer" = [])), params(("id" = i64, Path, description = "結果の番号。"), IdempotencyHeader),
     request_body = wire::InquiryNumber,
     responses(
         (status = 200, description = "登録しました。", body = wire::InquiryNumberSet),
@@ -41,9 +41,10 @@ pub(super) async fn set_inquiry_number(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
     Id(id): Id<i64>,
+    Key(key): Key,
     Json(request): Json<wire::InquiryNumber>,
 ) -> Reply<InquiryOutcome> {
-    Ok(service.set_inquiry_number(&caller, id, request).await?)
+    Ok(service.set_inquiry_number(&caller, id, request, key).await?)
 }
 
 /// 照会番号の登録（保険者番号・記号・番号・枝番の患者）
@@ -51,7 +52,7 @@ pub(super) async fn set_inquiry_number(
 /// 結果が保存されていない患者にも登録できます。応答は結果の患者への登録と同じです。
 #[utoipa::path(
     put, path = "/v1/inquiry-numbers", operation_id = "set_inquiry_number_of_insurance", tag = TAG_INQUIRIES,
-    security(("bearer" = [])), request_body = wire::InquiryNumberOfInsurance,
+    security(("bearer" = [])), params(IdempotencyHeader), request_body = wire::InquiryNumberOfInsurance,
     responses(
         (status = 200, description = "登録しました。", body = wire::InquiryNumberSet),
         (status = 202, description = "受け付けました。あとで送ります。", body = wire::InquiryJob),
@@ -61,9 +62,26 @@ pub(super) async fn set_inquiry_number(
 pub(super) async fn set_inquiry_number_of_insurance(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
+    Key(key): Key,
     Json(request): Json<wire::InquiryNumberOfInsurance>,
 ) -> Reply<InquiryOutcome> {
-    Ok(service.set_inquiry_number_of_insurance(&caller, request).await?)
+    Ok(service.set_inquiry_number_of_insurance(&caller, request, key).await?)
+}
+
+/// 照会番号の登録の一覧
+///
+/// 受け付けた日の翌月末まで参照できます。患者の情報は含みません。
+#[utoipa::path(
+    get, path = "/v1/inquiry-numbers", operation_id = "list_inquiry_jobs", tag = TAG_INQUIRIES,
+    security(("bearer" = [])), params(wire::InquiryJobQuery),
+    responses((status = 200, description = "受け付け（新しい順）。", body = wire::InquiryJobPage), QueryErrors)
+)]
+pub(super) async fn list_inquiry_jobs(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Query(query): Query<wire::InquiryJobQuery>,
+) -> Reply<Json<wire::InquiryJobPage>> {
+    Ok(Json(service.inquiry_jobs(&caller, query).await?))
 }
 
 /// 照会番号の登録の状態
@@ -88,15 +106,16 @@ pub(super) async fn get_inquiry_job(
 /// 患者を特定できないなど、送れない件は、その件だけが失敗します。
 #[utoipa::path(
     post, path = "/v1/inquiry-numbers/bulk", operation_id = "set_inquiry_numbers_in_bulk", tag = TAG_INQUIRIES,
-    security(("bearer" = [])), request_body = wire::BulkInquiry,
+    security(("bearer" = [])), params(IdempotencyHeader), request_body = wire::BulkInquiry,
     responses((status = 202, description = "受け付けました。", body = wire::BulkReceipt), BulkErrors)
 )]
 pub(super) async fn set_inquiry_numbers_in_bulk(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
+    Key(key): Key,
     Json(request): Json<wire::BulkInquiry>,
 ) -> Reply<(StatusCode, Json<wire::BulkReceipt>)> {
-    Ok((StatusCode::ACCEPTED, Json(service.set_inquiry_numbers_in_bulk(&caller, request).await?)))
+    Ok((StatusCode::ACCEPTED, Json(service.set_inquiry_numbers_in_bulk(&caller, request, key).await?)))
 }
 
 /// 照会番号の一括登録の結果

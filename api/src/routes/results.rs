@@ -1,59 +1,140 @@
-//! Results (資格確認結果).
+//! Results (資格確認結果): count, list, search, one person, collection.
 
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use axum::response::{IntoResponse, Response};
 
 use super::{Reply, TAG_RESULTS};
+use crate::codes::Code;
+use crate::etag::{Known, Tagged};
 use crate::extract::{Id, Json, Query, Session};
-use crate::responses::{CollectErrors, QueryErrors, ResultErrors};
-use crate::service::Service;
+use crate::fields::{self, Fields};
+use crate::forms;
+use crate::problem::Problem;
+use crate::ready::{self, ReadyJson};
+use crate::responses::{CollectErrors, QueryErrors, ResultErrors, SearchErrors};
+use crate::service::{Document, Service};
 use crate::wire;
 
 /// 資格確認結果の一覧
 ///
 /// 資格情報が表示された結果を新しい順に返します。続きは next_cursor を cursor に渡してください。
+/// 氏名などの患者の条件で探すときは POST /v1/results/search を使ってください。
 #[utoipa::path(
     get, path = "/v1/results", operation_id = "list_results", tag = TAG_RESULTS, security(("bearer" = [])),
-    params(wire::ResultQuery),
-    responses((status = 200, description = "資格確認結果。", body = wire::ResultPage), QueryErrors)
+    params(wire::ResultQuery, ("If-None-Match" = Option<String>, Header, description = "持っている応答の ETag。")),
+    responses(
+        (status = 200, description = "資格確認結果。", body = wire::ResultList,
+            headers(("ETag" = String, description = "この応答の印。次に If-None-Match に渡してください。"))),
+        (status = 304, description = "変わっていません。本文はありません。"), QueryErrors
+    )
 )]
 pub(super) async fn list_results(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
     Query(query): Query<wire::ResultQuery>,
-) -> Reply<Json<wire::ResultPage>> {
-    Ok(Json(service.results(&caller, query).await?))
+    known: Known,
+) -> Reply<Tagged<ReadyJson>> {
+    let fields = fields::of_query(query.fields.as_deref());
+    let answer = service.results(&caller, query, &known).await?;
+    Ok(answer.map(|page| ready::page(page, fields.as_ref())))
+}
+
+/// 資格確認結果の検索
+///
+/// 患者の条件（照会番号、氏名、フリガナ、生年月日、保険者番号）でも絞り込めます。個人情報がURLや記録に残らないよう、本文で送ります。
+/// 保存されている結果を期間の新しいものから順に開いて探すため、期間を指定すると速くなります。
+/// 1回に開く件数には上限があり、results が少ないか空でも、next_cursor があれば続きを取得してください。検索は監査ログに記録されます。
+#[utoipa::path(
+    post, path = "/v1/results/search", operation_id = "search_results", tag = TAG_RESULTS,
+    security(("bearer" = [])), request_body = wire::ResultSearch,
+    responses((status = 200, description = "資格確認結果。", body = wire::ResultList), SearchErrors)
+)]
+pub(super) async fn search_results(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Json(search): Json<wire::ResultSearch>,
+) -> Reply<ReadyJson> {
+    let fields = search.fields.as_ref().and_then(|names| Fields::read(names.iter().map(String::as_str)));
+    let page = service.search_results(&caller, search).await?;
+    Ok(ready::page(page, fields.as_ref()))
 }
 
 /// 資格確認結果の件数
 #[utoipa::path(
     get, path = "/v1/results/count", operation_id = "count_results", tag = TAG_RESULTS,
-    security(("bearer" = [])), params(wire::CountQuery),
-    responses((status = 200, description = "件数。", body = wire::ResultCount), QueryErrors)
+    security(("bearer" = [])),
+    params(wire::CountQuery, ("If-None-Match" = Option<String>, Header, description = "持っている応答の ETag。")),
+    responses(
+        (status = 200, description = "件数。", body = wire::ResultCount,
+            headers(("ETag" = String, description = "この応答の印。次に If-None-Match に渡してください。"))),
+        (status = 304, description = "変わっていません。本文はありません。"), QueryErrors
+    )
 )]
 pub(super) async fn count_results(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
     Query(query): Query<wire::CountQuery>,
-) -> Reply<Json<wire::ResultCount>> {
-    Ok(Json(service.count_results(&caller, query.into()).await?))
+    known: Known,
+) -> Reply<Tagged<Json<wire::ResultCount>>> {
+    Ok(service.count_results(&caller, query, &known).await?.map(Json))
 }
 
 /// 資格確認結果（個人）
 ///
-/// 該当資格なしなど、一覧に出ない結果も番号で取得できます。
+/// 該当資格なしなど、一覧に出ない結果も番号で取得できます。形式は format か Accept で選びます。
 #[utoipa::path(
     get, path = "/v1/results/{id}", operation_id = "get_result", tag = TAG_RESULTS,
-    security(("bearer" = [])), params(("id" = i64, Path, description = "結果の番号。")),
-    responses((status = 200, description = "資格確認結果。", body = wire::EligibilityResult), ResultErrors)
+    security(("bearer" = [])),
+    params(
+        ("id" = i64, Path, description = "結果の番号。"), wire::OneQuery,
+        ("Accept" = Option<String>, Header, description = "受け取れる形式。format を指定したときは見ません。"),
+        ("If-None-Match" = Option<String>, Header, description = "持っている応答の ETag。")
+    ),
+    responses(
+        (status = 200, description = "資格確認結果。",
+            content((wire::OneResult = "application/json"), (String = "application/x-ndjson")),
+            headers(
+                ("ETag" = String, description = "この応答の印。次に If-None-Match に渡してください。"),
+                ("Shikaku-Reduced-Characters" = i64, description = "別の字に置き換えた文字の数。"),
+                ("Shikaku-Lost-Characters" = i64, description = "「●」に置き換えた文字の数。")
+            )),
+        (status = 304, description = "変わっていません。本文はありません。"), ResultErrors
+    )
 )]
 pub(super) async fn get_result(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
     Id(id): Id<i64>,
-) -> Reply<Json<wire::EligibilityResult>> {
-    Ok(Json(service.result(&caller, id).await?))
+    Query(query): Query<wire::OneQuery>,
+    known: Known,
+    headers: HeaderMap,
+) -> Reply<Tagged<Response>> {
+    let form = forms::choose(query.format, &headers).ok_or(Code::NotAcceptable)?;
+    let fields = fields::of_query(query.fields.as_deref());
+    if fields.is_some() && form.format != wire::ResultFormat::Json {
+        let only_json = Problem::new(Code::InvalidRequest).field("fields");
+        return Err(only_json.detail("項目を選べるのは、形式が json のときだけです").into());
+    }
+    let answer = service.result(&caller, id, form, &known).await?;
+    Ok(answer.map(|document| one(document, fields.as_ref())))
+}
+
+fn one(document: Document, fields: Option<&Fields>) -> Response {
+    let Document { body, media_type, characters } = document;
+    let body = match fields {
+        Some(fields) => fields.select(body),
+        None => body,
+    };
+    let count = |name, count: u64| (HeaderName::from_static(name), count.to_string());
+    let headers = [
+        (CONTENT_TYPE, media_type.to_owned()),
+        count("shikaku-reduced-characters", characters.reduced),
+        count("shikaku-lost-characters", characters.lost),
+    ];
+    (headers, body).into_response()
 }
 
 /// ほかの端末の結果の取込

@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
 use super::{Reply, TAG_SYSTEM};
+use crate::compress::Compressible;
 use crate::extract::{Json, Session};
 use crate::responses::{FixedErrors, PlainErrors};
 use crate::service::Service;
@@ -66,7 +68,7 @@ pub(super) async fn get_liveness() -> Json<wire::Liveness> {
 
 /// この定義書
 ///
-/// ログインなしで使えます。
+/// ログインなしで使えます。Accept-Encoding: gzip、zstd に対応します。
 #[utoipa::path(
     get, path = "/openapi.yaml", operation_id = "get_openapi", tag = TAG_SYSTEM,
     responses(
@@ -76,5 +78,5 @@ pub(super) async fn get_liveness() -> Json<wire::Liveness> {
 )]
 pub(super) async fn get_openapi() -> impl IntoResponse {
     static DOCUMENT: LazyLock<String> = LazyLock::new(crate::openapi_yaml);
-    ([(CONTENT_TYPE, "application/yaml")], DOCUMENT.as_str())
+    (Extension(Compressible), [(CONTENT_TYPE, "application/yaml")], DOCUMENT.as_str())
 }

@@ -12,14 +12,16 @@ use axum::Extension;
 use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use sha2::{Digest as _, Sha256};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 use tokio_rustls::server::TlsStream;
 use tower::Layer as _;
 
+use super::placed::{Placed, Places};
 use crate::codes::Code;
 use crate::guard::security_headers;
 use crate::limits::Limits;
@@ -29,8 +31,15 @@ use crate::service::PeerCertificate;
 /// How many refused connections may be told why at once; more are closed without a word.
 const EXPLAINED_REFUSALS: usize = 32;
 
+/// Bytes that the kernel keeps for a client that has not read them. A writer is woken when about a third of it is free, so this
+/// and the write timeout say how slowly a client may read: at some 30 KiB a second.
+const SEND_BUFFER: usize = 256 * 1024;
+
 /// How long a refused connection may take to read the reason.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Seconds after which a place may be free: connections that nobody uses are closed within a few.
+const AFTER_REFUSAL: u32 = 5;
 
 /// What a connection has proved about its client; every request of the connection carries it as an extension.
 #[derive(Debug, Clone, Copy)]
@@ -39,19 +48,21 @@ pub(crate) struct Peer(pub Option<PeerCertificate>);
 /// Lets a limited number of connections in.
 #[derive(Clone)]
 pub(super) struct Limited {
-    places: Arc<Semaphore>,
+    places: Places,
     refusals: Arc<Semaphore>,
     tls: Option<TlsAcceptor>,
     handshake_timeout: Duration,
+    write_timeout: Duration,
 }
 
 impl Limited {
     pub(super) fn new(limits: &Limits, tls: Option<Arc<ServerConfig>>) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(limits.connections)),
+            places: Places::new(limits),
             refusals: Arc::new(Semaphore::new(EXPLAINED_REFUSALS)),
             tls: tls.map(TlsAcceptor::from),
             handshake_timeout: limits.header_timeout,
+            write_timeout: limits.write_timeout,
         }
     }
 
@@ -74,15 +85,17 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Limited {
     type Future = Pin<Box<dyn Future<Output = io::Result<(Connection, AddExtension<S, Peer>)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let place = self.places.clone().try_acquire_owned();
+        // Whoever is gone already needs no place.
+        let place = stream.peer_addr().map(|peer| self.places.take(peer.ip()));
         let limited = self.clone();
         Box::pin(async move {
-            let Ok(place) = place else {
+            let Some(place) = place? else {
                 limited.refuse(stream).await;
                 return Err(io::Error::from(io::ErrorKind::QuotaExceeded));
             };
             stream.set_nodelay(true)?;
-            let placed = Placed { stream, _place: place };
+            SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
+            let placed = Placed::new(stream, place, limited.write_timeout);
             let Some(tls) = limited.tls else {
                 return Ok((Connection::Plain(placed), Extension(Peer(None)).layer(service)));
             };
@@ -165,9 +178,11 @@ impl AsyncWrite for Connection {
 /// Answers 503, then reads until the client closes: closing with unread data would reset the connection and could
 /// take the answer with it.
 async fn explain(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    let body = Problem::new(Code::TooManyConnections).body();
+    let problem = Problem { retry_after: Some(AFTER_REFUSAL), ..Problem::new(Code::TooManyConnections) };
+    let body = problem.body();
     let mut answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\nconnection: close\r\n",
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n\
+         retry-after: {AFTER_REFUSAL}\r\nconnection: close\r\n",
         body.len()
     )
     .into_bytes();
@@ -181,50 +196,4 @@ async fn explain(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<
     let mut discarded = [0; 4096];
     while stream.read(&mut discarded).await? > 0 {}
     Ok(())
-}
-
-/// A connection that gives its place back when it closes.
-pub(super) struct Placed {
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Placed {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Placed {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }

@@ -66,7 +66,7 @@ words! {
 }
 
 /// 資格確認の開始。
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCheck {
     /// 本人確認の方法。

@@ -18,6 +18,20 @@ pub struct Readers {
     pub visual_after_lock: bool,
     /// カードリーダー。
     pub readers: Vec<Reader>,
+    /// 設定された端末と、いま資格確認を始めると使うカードリーダー。
+    pub terminals: Vec<TerminalReader>,
+}
+
+/// 端末と、そのカードリーダー。
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TerminalReader {
+    /// 端末。
+    #[schema(example = "uketsuke-1")]
+    pub terminal: String,
+    /// カードリーダー。見つからないか、どれか決まらないときはありません。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Sony RC-S300/P 00 00")]
+    pub reader: Option<String>,
 }
 
 /// カードリーダー。

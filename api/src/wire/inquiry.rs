@@ -7,7 +7,7 @@ use crate::codes::Code;
 use crate::words::words;
 
 /// 登録する照会番号。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InquiryNumber {
     /// 照会番号（1文字以上50文字以内。前後の空白と制御文字は使えません）。
@@ -16,7 +16,7 @@ pub struct InquiryNumber {
 }
 
 /// 保険者番号・記号・番号・枝番。患者を特定します。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Insurance {
     /// 保険者番号（数字8桁以内。8桁に満たないときは左に空白を補って扱います）。
@@ -34,7 +34,7 @@ pub struct Insurance {
 }
 
 /// 登録する照会番号と患者。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InquiryNumberOfInsurance {
     /// 照会番号（1文字以上50文字以内。前後の空白と制御文字は使えません）。
@@ -81,6 +81,30 @@ words! {
     }
 }
 
+words! {
+    /// 終わっていないか、失敗した照会番号の登録の状態。
+    PendingState {
+        /// 送信を待っているか、送っています。詳しくは GET /v1/inquiry-numbers/{job} で確認できます。
+        Queued = "queued",
+        /// 登録できませんでした。送り直されません。
+        Failed = "failed",
+    }
+}
+
+/// 患者の照会番号として受け付けたものの、まだ登録されていないもの。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PendingInquiryNumber {
+    /// 受け付けの番号。
+    #[schema(example = 7)]
+    pub job: i64,
+    /// 状態。
+    pub state: PendingState,
+    /// 登録できなかった理由。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failure: Option<InquiryFailure>,
+}
+
 /// 照会番号の登録の受け付け。患者の情報は含みません。
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InquiryJob {
@@ -92,6 +116,10 @@ pub struct InquiryJob {
     /// 受け付けた日時（日本時間、RFC 3339）。
     #[schema(format = DateTime, example = "2026-07-08T12:00:00+09:00")]
     pub taken_at: String,
+    /// 一括登録で受け付けたときの受付番号。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 3)]
+    pub receipt: Option<i64>,
     /// 照会番号が付いた結果の番号。
     #[schema(example = json!([41, 42]))]
     pub results: Vec<i64>,
@@ -99,6 +127,45 @@ pub struct InquiryJob {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<InquiryFailure>,
+}
+
+words! {
+    /// どの状態の受け付けを取得するか。
+    InquiryJobFilter {
+        /// 送信を待っているか、送っているもの。
+        Queued = "queued",
+        /// 登録されたもの。
+        Registered = "registered",
+        /// 登録できなかったもの。
+        Failed = "failed",
+    }
+}
+
+/// どの受け付けを取得するか。
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct InquiryJobQuery {
+    /// 状態。省略するとすべてです。
+    #[param(nullable = false, inline, example = "failed")]
+    pub state: Option<InquiryJobFilter>,
+    /// この番号より前に受け付けたもの。前のページの next_before を渡してください。
+    #[param(nullable = false, minimum = 1, example = 42)]
+    pub before: Option<i64>,
+    /// 1ページの最大件数。省略すると100件です。
+    #[param(nullable = false, minimum = 1, maximum = 500, default = 100, example = 100)]
+    pub limit: Option<u32>,
+}
+
+/// 照会番号の登録の受け付けの1ページ（新しい順）。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InquiryJobPage {
+    /// 受け付け。
+    pub jobs: Vec<InquiryJob>,
+    /// 続きを取得するときの before。最後のページにはありません。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 42)]
+    pub next_before: Option<i64>,
 }
 
 /// 照会番号を登録できなかった理由。
@@ -126,7 +193,7 @@ impl InquiryFailure {
 }
 
 /// 照会番号の一括登録。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkInquiry {
     /// 登録する照会番号（1件以上10,000件以内）。
@@ -135,7 +202,7 @@ pub struct BulkInquiry {
 }
 
 /// 一括登録の1件。患者は result と insurance のどちらか一方で指定します。
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkInquiryItem {
     /// 照会番号（1文字以上50文字以内。前後の空白と制御文字は使えません）。

@@ -8,14 +8,19 @@ mod announcement;
 mod check;
 mod collect;
 mod eligibility;
+mod event;
 mod health;
 mod inquiry;
 mod machine;
 mod result;
+mod result_form;
+mod result_query;
 mod secret;
+mod selected;
 mod session;
 mod settings;
 mod terminal;
+mod upkeep;
 
 pub use account::{
     Account, AccountReset, AccountStatus, Accounts, Enrolment, NewAccount, PasswordChange, PasswordProof,
@@ -28,20 +33,28 @@ pub use check::{
 };
 pub use collect::{CollectHealth, Collected, MaintenanceHealth};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
+pub use event::{
+    CheckEvent, EndEvent, EndReason, Event, ExpiredEvent, HEARTBEAT, NoContent, ReadersEvent, ResultEvent,
+    SeenReader,
+};
 pub use health::{
     CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
-    ReaderState, Readers, RetentionPart, UpstreamLink,
+    ReaderState, Readers, RetentionPart, TerminalReader, UpstreamLink,
 };
 pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,
-    InquiryJob, InquiryNumber, InquiryNumberOfInsurance, InquiryNumberSet, InquiryState, Insurance,
+    InquiryJob, InquiryJobFilter, InquiryJobPage, InquiryJobQuery, InquiryNumber, InquiryNumberOfInsurance,
+    InquiryNumberSet, InquiryState, Insurance, PendingInquiryNumber, PendingState,
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
-pub use result::{
-    CountQuery, EligibilityResult, Note, ResultCount, ResultPage, ResultQuery, ResultSource, Validity,
-    ValidityCode, ValidityFilter, Withheld,
+pub use result::{EligibilityResult, Note, ResultSource, Validity, ValidityCode, ValidityFilter, Withheld};
+pub use result_form::{ExportQuery, ExportSummary, ExportedResults, OneQuery, ResultForm, ResultFormat};
+pub use result_query::{
+    ChangesQuery, CountQuery, ResultChanges, ResultCount, ResultPage, ResultQuery, ResultSearch,
+    SelectedChanges, SelectedPage,
 };
 pub use secret::SecretText;
+pub use selected::{ChangeList, OneResult, ResultList, SelectedResult};
 pub use session::{
     Role, Session, SessionEntry, SessionInfo, SessionQuery, SessionScope, Sessions, SignIn, SignInBegun,
     SignInClaim,
@@ -50,3 +63,4 @@ pub use settings::SecuritySettings;
 pub use terminal::{
     EnrolledTerminal, EnrolledTerminals, EnrolmentCode, NewTerminal, TerminalEnrolment, TerminalToken,
 };
+pub use upkeep::{AuditPage, AuditQuery, AuditRow, LastPurge, RetainedMonth, RetentionStatus};

@@ -1,11 +1,11 @@
 //! Results (資格確認結果).
 
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::words::words;
 
-use super::{Eligibility, Method};
+use super::{Eligibility, Method, PendingInquiryNumber};
 
 /// 資格確認結果。資格確認を行った日の翌月末まで参照できます。
 #[derive(Clone, Serialize, ToSchema)]
@@ -48,6 +48,10 @@ pub struct EligibilityResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "K-000123")]
     pub inquiry_number: Option<String>,
+    /// 最後に受け付けた照会番号の登録。登録されるとなくなります。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub inquiry_number_pending: Option<PendingInquiryNumber>,
     /// 正常な応答に付いていた知らせ。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -134,74 +138,4 @@ pub struct Note {
     /// 処理結果メッセージ。
     #[schema(example = "電子証明書の有効期限まで3か月を切っています。")]
     pub message: String,
-}
-
-/// 検索の条件。cursor には条件も含まれるため、続きでは同じ条件を送ってください。
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ResultQuery {
-    /// 資格確認を行った日（日本時間）がこの日以後。
-    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-01")]
-    pub from: Option<String>,
-    /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
-    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-31")]
-    pub to: Option<String>,
-    /// この端末で行った資格確認だけ。
-    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
-    pub terminal: Option<String>,
-    /// この資格有効性の結果だけ。
-    #[param(nullable = false, inline)]
-    pub validity: Option<ValidityFilter>,
-    /// 前のページの next_cursor。
-    #[param(nullable = false, example = "MTc4MzQ3OTYwMDAwMDAwMC00Mg", min_length = 1, max_length = 512)]
-    pub cursor: Option<String>,
-    /// 1ページの最大件数。省略すると100件です。
-    #[param(nullable = false, minimum = 1, maximum = 200, default = 100, example = 100)]
-    pub limit: Option<u32>,
-}
-
-/// 件数の条件。
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct CountQuery {
-    /// 資格確認を行った日（日本時間）がこの日以後。
-    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-01")]
-    pub from: Option<String>,
-    /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
-    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-31")]
-    pub to: Option<String>,
-    /// この端末で行った資格確認だけ。
-    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
-    pub terminal: Option<String>,
-    /// この資格有効性の結果だけ。
-    #[param(nullable = false, inline)]
-    pub validity: Option<ValidityFilter>,
-}
-
-impl From<CountQuery> for ResultQuery {
-    fn from(query: CountQuery) -> Self {
-        let CountQuery { from, to, terminal, validity } = query;
-        Self { from, to, terminal, validity, cursor: None, limit: None }
-    }
-}
-
-/// 資格確認結果の1ページ（新しい順）。
-#[derive(Clone, Serialize, ToSchema)]
-pub struct ResultPage {
-    /// 結果。
-    pub results: Vec<EligibilityResult>,
-    /// 続きを取得するための印。最後のページにはありません。
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "MTc4MzQ3OTYwMDAwMDAwMC00Mg")]
-    pub next_cursor: Option<String>,
-}
-
-/// 資格確認結果の件数。
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ResultCount {
-    /// 条件に合う件数。
-    #[schema(example = 17, minimum = 0)]
-    pub count: i64,
 }

@@ -1,7 +1,7 @@
 //! Reviewing the audit log, at the machine: is it as it was written, who did what, and whose results were answered since
 //! a day (the list of affected persons after a breach).
 //!
-//! There is deliberately no operation of the API for the list: an administrator does not see patients (the role table),
+//! An administrator sees the rows through the API as well. There is deliberately no operation for the list: an administrator does not see patients (the role table),
 //! and whoever may log on to the machine as the data's owner can decrypt them anyway. Every review is audited itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::access::{MACHINE, audit};
+use super::access::{Action, Actor, Forbidden, MACHINE, audit};
 use super::collect::COLLECTED;
 use super::ports::{
     AuditEntry, AuditLog, AuditRange, AuditRecord, AuditSource, AuditTrail, Clock, ResultStore, StoreError,
@@ -39,6 +39,23 @@ pub struct ReviewAudit {
     pub results: Arc<dyn ResultStore>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+}
+
+/// Why the rows were not shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewError {
+    /// The role does not allow it.
+    #[error("not allowed")]
+    Forbidden,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Forbidden> for ReviewError {
+    fn from(_: Forbidden) -> Self {
+        Self::Forbidden
+    }
 }
 
 /// When and where a result was answered.
@@ -108,6 +125,25 @@ impl ReviewAudit {
     /// The next rows of a period.
     pub async fn rows(&self, range: AuditRange, after: i64) -> Result<Vec<AuditRecord>, StoreError> {
         self.trail.rows(range, after, AT_ONCE).await
+    }
+
+    /// A page of the rows of a period for an administrator: at most `limit` after the row `after`, and from where the next
+    /// page goes on. That it was looked at is on record before it is answered.
+    pub async fn page(
+        &self,
+        actor: &Actor,
+        range: AuditRange,
+        after: i64,
+        limit: u32,
+    ) -> Result<(Vec<AuditRecord>, Option<i64>), ReviewError> {
+        actor.may(Action::Administer)?;
+        let mut rows = self.trail.rows(range, after, limit.saturating_add(1)).await?;
+        let size = usize::try_from(limit).unwrap_or(usize::MAX);
+        let goes_on = rows.len() > size;
+        rows.truncate(size);
+        self.log.append(&actor.entry("audit.viewed")).await?;
+        let next = rows.last().map(|row| row.seq).filter(|_| goes_on);
+        Ok((rows, next))
     }
 
     /// Which results were answered in a period, by number. Refused attempts, earlier lists and what was only brought in do not count.

@@ -148,6 +148,7 @@ struct State {
 pub struct Collect {
     parts: Arc<CollectParts>,
     state: Arc<Mutex<State>>,
+    announced: Arc<watch::Sender<Vec<Announcement>>>,
 }
 
 impl Collect {
@@ -156,11 +157,17 @@ impl Collect {
         let progress = parts.results.progress().await?;
         let kept = parts.announcements.announcements().await?;
         let state = Mutex::new(State { progress, ..State::default() });
-        let collect = Self { parts: Arc::new(parts), state: Arc::new(state) };
+        let announced = Arc::new(watch::Sender::new(Vec::new()));
+        let collect = Self { parts: Arc::new(parts), state: Arc::new(state), announced };
         collect.learn(&kept.into_iter().map(|kept| kept.content).collect::<Vec<_>>());
         let soon = collect.parts.clock.now().saturating_add(collect.part_of(START_WITHIN));
         collect.state().due = soon.unwrap_or(Timestamp::MAX);
         Ok(collect)
+    }
+
+    /// The announcements that are kept; changes when they do.
+    pub fn announced(&self) -> watch::Receiver<Vec<Announcement>> {
+        self.announced.subscribe()
     }
 
     /// Runs on schedule until the process is to stop; does nothing where there is no schedule.
@@ -337,6 +344,13 @@ impl Collect {
         self.state().closures = announcements.iter().filter_map(|announced| announced.closure).collect();
         self.parts.calendar.set(closures(announcements, Scope::Registration));
         self.parts.calendar.set_everything(closures(announcements, Scope::Everything));
+        let mut sorted = announcements.to_vec();
+        sorted.sort_by(|one, other| one.id.cmp(&other.id));
+        self.announced.send_if_modified(|known| {
+            let changed = *known != sorted;
+            *known = sorted;
+            changed
+        });
     }
 }
 

@@ -31,6 +31,9 @@ pub enum MachinesError {
     /// The account does not belong to a receipt computer.
     #[error("クライアント証明書を使えるのは、役割が receipt-computer のアカウントだけです")]
     OtherRole,
+    /// The account is disabled.
+    #[error("そのアカウントは無効にされています")]
+    Disabled,
     /// The code is wrong, used or too old.
     #[error("登録コードが違うか、使用済みか、期限が切れています")]
     Code,
@@ -169,6 +172,28 @@ impl Machines {
         Ok(EnrolledMachine { issued, authority: authority.certificate })
     }
 
+    /// Issues a certificate to whoever administers, for a machine of this account that cannot enrol by itself: what carries it
+    /// there is up to them. A request that is not usable changes nothing.
+    pub async fn issue(
+        &self,
+        by: &Authority,
+        account: &str,
+        request: &str,
+    ) -> Result<EnrolledMachine, MachinesError> {
+        let now = self.parts.clock.now();
+        self.parts.retention.judge_clock().await.map_err(MachinesError::Clock)?;
+        let authority = self.authority().await?;
+        let issued = self.parts.issuer.issue(&authority, account, request, now)?;
+        // The same two steps as elsewhere, with a code that nobody else ever sees.
+        let code = self.offer(by, account).await?.code;
+        let entry = by.audit("machine.enrol", account);
+        if !self.parts.store.enrol_machine(code_hash(&code), &issued, now, &entry).await? {
+            return Err(MachinesError::Disabled);
+        }
+        self.read_again().await?;
+        Ok(EnrolledMachine { issued, authority: authority.certificate })
+    }
+
     /// Issues the certificate that takes over from the one that a session is bound to. Both work until the old one ends: the
     /// answer can be lost on its way.
     pub async fn renew(
@@ -224,6 +249,7 @@ fn refusal(error: &MachinesError) -> Option<&'static str> {
         MachinesError::Clock(_) => Some("clock_untrusted"),
         MachinesError::UnknownAccount
         | MachinesError::OtherRole
+        | MachinesError::Disabled
         | MachinesError::NotRenewable
         | MachinesError::Unknown
         | MachinesError::Issuer(_) => Some("internal"),

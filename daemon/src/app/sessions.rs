@@ -195,6 +195,12 @@ impl Sessions {
         self.live().get(token_hash).map(Session::of)
     }
 
+    /// Whether a session is still alive now, without counting as a use: for answers that go on for long.
+    pub fn is_alive(&self, token_hash: &[u8; 32]) -> bool {
+        let now = self.parts.clock.now();
+        self.live().get(token_hash).is_some_and(|record| is_alive(record, now))
+    }
+
     /// Notes a use of the session at its place; returns it and when it was last used before, to the minute.
     fn touch(&self, hash: &[u8; 32], here: Bound, now: Timestamp) -> Option<(SessionRecord, Timestamp)> {
         let mut live = self.live();
@@ -217,9 +223,7 @@ impl Sessions {
             Listed::Account(name) => record.account == name,
             Listed::Everybody(_) => true,
         };
-        let alive = |record: &&SessionRecord| {
-            now < ends_at(record) && now.duration_since(record.last_used_at) < IDLE_LIMIT
-        };
+        let alive = |record: &&SessionRecord| is_alive(record, now);
         let mut sessions: Vec<Session> =
             self.live().values().filter(is_listed).filter(alive).map(Session::of).collect();
         sessions.sort_by(|one, other| (other.began_at, &other.id).cmp(&(one.began_at, &one.id)));
@@ -329,6 +333,10 @@ pub enum Listed<'a> {
     Account(&'a str),
     /// Everybody's.
     Everybody(&'a Authority),
+}
+
+fn is_alive(record: &SessionRecord, now: Timestamp) -> bool {
+    now < ends_at(record) && now.duration_since(record.last_used_at) < IDLE_LIMIT
 }
 
 fn ends_at(record: &SessionRecord) -> Timestamp {

@@ -158,6 +158,13 @@ pub enum Command {
         /// Sign-in name of its account.
         name: String,
     },
+    /// Issue a certificate for a receipt computer on another machine.
+    MachineIssue {
+        /// Sign-in name of its account.
+        name: String,
+        /// Its certificate request, PEM.
+        csr: String,
+    },
     /// Show every certificate of receipt computers.
     MachineList,
     /// Revoke a certificate.
@@ -280,6 +287,17 @@ pub enum Reply {
     Terminals(Vec<TerminalLine>),
     /// Every certificate of receipt computers.
     Machines(Vec<MachineLine>),
+    /// A new certificate of a receipt computer.
+    MachineIssued {
+        /// PEM.
+        certificate: String,
+        /// The authority's, PEM.
+        authority: String,
+        /// SHA-256 of the certificate, hexadecimal.
+        fingerprint: String,
+        /// When it ends, Japan time to the second.
+        ends_at: String,
+    },
     /// The certificate of the daemon's own authority.
     Authority {
         /// PEM.

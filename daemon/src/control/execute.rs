@@ -150,6 +150,15 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
             let (code, expires_at) = (Hidden::from(&offered.code), jst(offered.expires_at));
             Ok(Reply::EnrolmentCode { code, expires_at })
         }
+        Command::MachineIssue { name, csr } => {
+            let new = office.machines.issue(&by, &name, &csr).await?;
+            Ok(Reply::MachineIssued {
+                fingerprint: data_encoding::HEXLOWER.encode(&new.issued.fingerprint),
+                ends_at: jst(new.issued.ends_at),
+                certificate: new.issued.certificate,
+                authority: new.authority,
+            })
+        }
         Command::MachineList => {
             Ok(Reply::Machines(office.machines.list().await?.into_iter().map(machine).collect()))
         }

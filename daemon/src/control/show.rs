@@ -27,6 +27,9 @@ pub fn reply(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Resul
             let MachineLine { number, account, fingerprint, ends_at } = line;
             writeln!(out, "{number}\t{account}\t{ends_at}（日本時間）まで\tSHA-256 {fingerprint}")
         }),
+        Reply::MachineIssued { certificate, fingerprint, ends_at, .. } => {
+            writeln!(out, "SHA-256 {fingerprint} {ends_at}（日本時間）まで\n{}", certificate.trim_end())
+        }
         // What stands outside the armour is no part of a PEM file: the whole can be redirected into one.
         Reply::Authority { certificate, fingerprint } => {
             writeln!(out, "SHA-256 {fingerprint}\n{}", certificate.trim_end())
@@ -61,6 +64,7 @@ pub fn json(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Result
         | Reply::EnrolmentCode { .. }
         | Reply::Terminals(_)
         | Reply::Machines(_)
+        | Reply::MachineIssued { .. }
         | Reply::Authority { .. }
         | Reply::Verified(_)
         | Reply::BackedUp { .. }

@@ -11,6 +11,7 @@ pub mod check;
 pub mod clock;
 pub mod collection;
 pub mod eligibility;
+pub mod era;
 pub mod identifiers;
 pub mod lockout;
 pub mod maintenance;

@@ -32,6 +32,16 @@ impl JstMonth {
         }
     }
 
+    /// The first month whose results are still kept in this one: the month before.
+    #[must_use]
+    pub fn first_kept(self) -> Self {
+        if self.month == 1 {
+            Self { year: self.year.saturating_sub(1), month: 12 }
+        } else {
+            Self { year: self.year, month: self.month - 1 }
+        }
+    }
+
     /// 00:00 JST on the first day of the month; `None` beyond the years a calendar can hold.
     pub fn start(self) -> Option<Timestamp> {
         let midnight = Date::new(self.year, self.month, 1).ok()?.at(0, 0, 0, 0);
@@ -132,6 +142,15 @@ mod tests {
             day = day.tomorrow().unwrap();
         }
         assert_eq!(days, 29_220);
+    }
+
+    #[test]
+    fn a_month_s_results_are_kept_in_it_and_in_the_next() {
+        for (now, kept) in [(202_607, 202_606), (202_601, 202_512), (202_612, 202_611)] {
+            let now = JstMonth::from_number(now).unwrap();
+            assert_eq!(now.first_kept().number(), kept);
+            assert_eq!(now.first_kept().expiry(), now.next().start());
+        }
     }
 
     #[test]

@@ -1,20 +1,23 @@
-//! TLS of the API's listener: TLS 1.3 and 1.2, a server certificate that renews itself, client certificates of the own authority
-//! for those who have one.
+//! TLS of the API's listeners: TLS 1.3 and 1.2, a server certificate that renews itself, client certificates of the own authority.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, version};
 
 use super::{VALIDITY, failed, issuer, leaf_params, limit};
 use crate::app::ports::{CertificateAuthority, Clock, IssueError, Random};
+use crate::local_network::LocalHost;
 use crate::system::TlsTime;
 
 /// A server certificate with less than this left is replaced.
@@ -34,10 +37,20 @@ pub enum TlsError {
     Issue(#[from] IssueError),
 }
 
-/// What the listener speaks. A client without a certificate still connects; one with a certificate that is not ours or has ended
-/// does not.
+/// Whether a client without a certificate connects at all. One with a certificate that is not ours or has ended never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// It does.
+    MayShow,
+    /// It does not.
+    MustShow,
+}
+
+/// What a listener of these names speaks.
 pub fn server_config(
     authority: CertificateAuthority,
+    hosts: Vec<LocalHost>,
+    clients: Clients,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
@@ -47,14 +60,19 @@ pub fn server_config(
         .map_err(|error| unusable(error.to_string()))?;
     let mut roots = RootCertStore::empty();
     roots.add(root)?;
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .allow_unauthenticated()
-        .build()
-        .map_err(|error| unusable(error.to_string()))?;
+    let roots = Arc::new(roots);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
+    let verifier = match clients {
+        Clients::MayShow => verifier.allow_unauthenticated(),
+        Clients::MustShow => verifier,
+    };
+    let clients = verifier.build().map_err(|error| unusable(error.to_string()))?;
     let now = clock.now();
-    let shown = Shown::make(&authority, &provider, &*random, now)?;
+    let shown = Shown::make(&authority, &hosts, &provider, &*random, now)?;
+    shown.convinces(&hosts, roots, provider.clone(), now)?;
     let server = Server {
         authority,
+        hosts,
         provider: provider.clone(),
         clock: clock.clone(),
         random,
@@ -82,23 +100,55 @@ struct Shown {
 impl Shown {
     fn make(
         authority: &CertificateAuthority,
+        hosts: &[LocalHost],
         provider: &CryptoProvider,
         random: &dyn Random,
         now: Timestamp,
     ) -> Result<Self, TlsError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| failed(&e))?;
         let mut params = leaf_params("shikakud", ExtendedKeyUsagePurpose::ServerAuth);
-        let localhost = "localhost".try_into().map_err(|e| failed(&e))?;
-        params.subject_alt_names = vec![
-            SanType::DnsName(localhost),
-            SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
-            SanType::IpAddress(std::net::Ipv6Addr::LOCALHOST.into()),
-        ];
+        let alternative = |host: &LocalHost| match host {
+            LocalHost::Name(name) => name.as_str().try_into().map(SanType::DnsName),
+            LocalHost::Address(address) => Ok(SanType::IpAddress(*address)),
+        };
+        params.subject_alt_names =
+            hosts.iter().map(alternative).collect::<Result<_, _>>().map_err(|e| failed(&e))?;
         let ends_at = limit(&mut params, now, VALIDITY, random);
         let certificate = params.signed_by(&key, &issuer(authority)?).map_err(|e| failed(&e))?;
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let key = CertifiedKey::from_der(vec![certificate.der().clone()], der, provider)?;
         Ok(Self { made_at: now, ends_at, key: Arc::new(key) })
+    }
+
+    /// Makes sure that a client that trusts the authority believes every name: an authority that was made by another program
+    /// may not sign for them, and every client would refuse what this listener shows.
+    fn convinces(
+        &self,
+        hosts: &[LocalHost],
+        roots: Arc<RootCertStore>,
+        provider: Arc<CryptoProvider>,
+        now: Timestamp,
+    ) -> Result<(), TlsError> {
+        let unusable = |reason: String| TlsError::Authority(reason);
+        let client = WebPkiServerVerifier::builder_with_provider(roots, provider)
+            .build()
+            .map_err(|error| unusable(error.to_string()))?;
+        let [certificate] = self.key.cert.as_slice() else {
+            return Err(unusable("no certificate".to_owned()));
+        };
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now.as_second().unsigned_abs()));
+        for host in hosts {
+            let name = match host {
+                LocalHost::Name(name) => {
+                    ServerName::try_from(name.as_str()).map_err(|error| unusable(error.to_string()))?
+                }
+                LocalHost::Address(address) => ServerName::from(*address),
+            };
+            client
+                .verify_server_cert(certificate, &[], &name, &[], now)
+                .map_err(|error| unusable(format!("{host}: {error}")))?;
+        }
+        Ok(())
     }
 
     /// Whether it serves at an instant; a clock that was set back before its making wants another one.
@@ -110,6 +160,7 @@ impl Shown {
 /// Shows the server certificate, and makes the next one before it ends.
 struct Server {
     authority: CertificateAuthority,
+    hosts: Vec<LocalHost>,
     provider: Arc<CryptoProvider>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -129,7 +180,7 @@ impl ResolvesServerCert for Server {
         if shown.serves(now) {
             return Some(shown.key);
         }
-        match Shown::make(&self.authority, &self.provider, &*self.random, now) {
+        match Shown::make(&self.authority, &self.hosts, &self.provider, &*self.random, now) {
             Ok(next) => {
                 *self.shown.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
                 Some(next.key)

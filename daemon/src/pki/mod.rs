@@ -1,12 +1,13 @@
 //! The daemon's own certificate authority and the TLS of the API's listener: the adapter behind [`CertificateIssuer`].
 //!
-//! ECDSA P-256 throughout. The authority may sign for this machine's loopback names only and for no further authority. Keys are
+//! ECDSA P-256 throughout. The authority may sign for loopback and for a clinic's own network only, and for no further authority. Keys are
 //! drawn by ring itself, which takes no other source of randomness; serial numbers come from the port. Knows nothing of
 //! accounts, storage or HTTP.
 
 mod listener;
 mod request;
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +21,13 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-pub use listener::{TlsError, server_config};
+pub use listener::{Clients, TlsError, server_config};
+pub use request::new_key;
 
 use crate::app::ports::{
     CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Random, random_bytes,
 };
+use crate::local_network::{DOMAINS, NETWORKS_V4, NETWORKS_V6};
 
 /// Certificates begin a little before they are made: clocks of two machines never agree.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
@@ -94,18 +97,18 @@ fn authority_params(key: &KeyPair) -> CertificateParams {
     params.distinguished_name.push(DnType::OrganizationalUnitName, mark);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: vec![
-            GeneralSubtree::DnsName("localhost".to_owned()),
-            GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix([127, 0, 0, 1], 32)),
-            GeneralSubtree::IpAddress(CidrSubnet::from_v6_prefix(
-                std::net::Ipv6Addr::LOCALHOST.octets(),
-                128,
-            )),
-        ],
-        excluded_subtrees: Vec::new(),
-    });
+    params.name_constraints =
+        Some(NameConstraints { permitted_subtrees: local_subtrees(), excluded_subtrees: Vec::new() });
     params
+}
+
+/// Everything that belongs to this machine or to a clinic's own network, and nothing else.
+fn local_subtrees() -> Vec<GeneralSubtree> {
+    let names = iter::once("localhost").chain(DOMAINS.iter().copied());
+    let names = names.map(|name| GeneralSubtree::DnsName(name.to_owned()));
+    let v4 = NETWORKS_V4.iter().map(|(net, prefix)| CidrSubnet::from_v4_prefix(net.octets(), *prefix));
+    let v6 = NETWORKS_V6.iter().map(|(net, prefix)| CidrSubnet::from_v6_prefix(net.octets(), *prefix));
+    names.chain(v4.chain(v6).map(GeneralSubtree::IpAddress)).collect()
 }
 
 fn leaf_params(subject: &str, usage: ExtendedKeyUsagePurpose) -> CertificateParams {

@@ -1,11 +1,15 @@
 //! Certificate requests (PKCS#10, RFC 2986): what a machine sends, of which only the public key is taken.
 
-use rcgen::{PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateSigningRequestDer, alg_id};
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::request::CertReq;
+use zeroize::Zeroizing;
+
+use super::{failed, name};
+use crate::app::ports::IssueError;
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -44,9 +48,18 @@ pub(super) fn requested_key(pem: &str) -> Option<RequestedKey> {
     Some(RequestedKey(point.to_vec()))
 }
 
+/// A new P-256 key (PKCS#8) and a request for its certificate, both PEM: for a machine that cannot make its own.
+pub fn new_key(account: &str) -> Result<(Zeroizing<String>, String), IssueError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| failed(&e))?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name(account);
+    let request = params.serialize_request(&key).and_then(|request| request.pem()).map_err(|e| failed(&e))?;
+    Ok((Zeroizing::new(key.serialize_pem()), request))
+}
+
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384};
+    use rcgen::PKCS_ECDSA_P384_SHA384;
 
     use super::*;
 

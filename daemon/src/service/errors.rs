@@ -6,9 +6,11 @@ use api::service::ServiceError;
 use crate::app::access::Forbidden;
 use crate::app::accounts::{AccountsError, fault_text};
 use crate::app::announcements::NewsError;
+use crate::app::audit::ReviewError;
 use crate::app::checks::{CreateError, InputError};
 use crate::app::collect::{CollectError, RunError};
 use crate::app::credentials::CredentialsError;
+use crate::app::idempotency::KeyError;
 use crate::app::inquiries::InquiryError;
 use crate::app::machines::MachinesError;
 use crate::app::own_account::OwnAccountError;
@@ -84,7 +86,10 @@ pub(super) fn terminals(error: TerminalsError) -> ServiceError {
 
 pub(super) fn machines(error: MachinesError) -> ServiceError {
     match error {
-        MachinesError::UnknownAccount | MachinesError::OtherRole | MachinesError::Unknown => {
+        MachinesError::UnknownAccount
+        | MachinesError::OtherRole
+        | MachinesError::Disabled
+        | MachinesError::Unknown => {
             // Only whoever gives commands on the machine can name an account or a certificate.
             tracing::error!(%error, "a machine was named that is none");
             Code::Internal.into()
@@ -125,7 +130,21 @@ pub(super) fn create(error: CreateError) -> ServiceError {
         CreateError::ReaderUnavailable => Code::ReaderUnavailable.into(),
         CreateError::ReaderBusy | CreateError::TooMany => Code::ReaderBusy.into(),
         CreateError::NotAdmitted(refusal) => not_admitted(refusal),
+        CreateError::Key(error) => key(error),
+        CreateError::Gone => ServiceError::new(Code::CheckNotFound).detail(
+            "この Idempotency-Key で始めた資格確認は、もう参照できません。新しく始めるときは、別の値を使ってください",
+        ),
         CreateError::Store(error) => store(error),
+    }
+}
+
+fn key(error: KeyError) -> ServiceError {
+    /// Seconds after which most requests have ended.
+    const SOON: u32 = 1;
+    match error {
+        KeyError::Running => ServiceError::new(Code::IdempotencyKeyInUse).retry_after(SOON),
+        KeyError::Reused => ServiceError::new(Code::IdempotencyKeyReused).field("Idempotency-Key"),
+        KeyError::Store(error) => store(error),
     }
 }
 
@@ -146,6 +165,13 @@ pub(super) fn settings(error: SettingsError) -> ServiceError {
     match error {
         SettingsError::Forbidden => Code::ForbiddenRole.into(),
         SettingsError::Store(error) => store(error),
+    }
+}
+
+pub(super) fn review(error: ReviewError) -> ServiceError {
+    match error {
+        ReviewError::Forbidden => Code::ForbiddenRole.into(),
+        ReviewError::Store(error) => store(error),
     }
 }
 
@@ -181,6 +207,7 @@ pub(super) fn news(error: NewsError) -> ServiceError {
 
 pub(super) fn input(error: InputError) -> ServiceError {
     match error {
+        InputError::Forbidden => Code::ForbiddenRole.into(),
         InputError::NotFound => Code::CheckNotFound.into(),
         InputError::WrongPhase => Code::WrongPhase.into(),
         InputError::Store(error) => store(error),
@@ -191,6 +218,7 @@ pub(super) fn results(error: ResultsError) -> ServiceError {
     match error {
         ResultsError::Forbidden => Code::ForbiddenRole.into(),
         ResultsError::NotFound => Code::ResultNotFound.into(),
+        ResultsError::UnknownPlace => super::query::bad_cursor(),
         ResultsError::Store(error) => store(error),
     }
 }
@@ -214,6 +242,7 @@ pub(super) fn inquiry(error: InquiryError) -> ServiceError {
                 | InquiryFailure::NumberInUse => error,
             }
         }
+        InquiryError::Key(error) => key(error),
         InquiryError::Store(error) => store(error),
     }
 }

@@ -10,7 +10,9 @@ use super::wire::{jst, method};
 use super::{collect, errors};
 use crate::app::checks::Offer;
 use crate::app::health::{HealthView, Notice};
-use crate::app::ports::{CardService, DeskView, Origin, ReaderState, Renewal, StoreError};
+use crate::app::ports::{
+    CardService, DeskView, Origin, ReaderName, ReaderState, ReaderView, Renewal, StoreError, TerminalId,
+};
 use crate::app::retention::RetentionHealth;
 use crate::domain::breaker::Circuit;
 use crate::domain::clock::{Doubt, Trust};
@@ -26,16 +28,30 @@ pub(super) fn readers(view: &DeskView, offer: &Offer) -> w::Readers {
             .iter()
             .map(|reader| w::Reader {
                 name: reader.name.0.clone(),
-                state: match reader.state {
-                    ReaderState::Empty => w::ReaderState::Empty,
-                    ReaderState::Card(_) => w::ReaderState::Card,
-                    ReaderState::Mute => w::ReaderState::Mute,
-                    ReaderState::Unavailable => w::ReaderState::Unavailable,
-                },
+                state: reader_state(&reader.state),
                 check_id: None,
             })
             .collect(),
+        terminals: Vec::new(),
     }
+}
+
+pub(super) fn seen_reader(reader: &ReaderView) -> w::SeenReader {
+    w::SeenReader { name: reader.name.0.clone(), state: reader_state(&reader.state) }
+}
+
+fn reader_state(state: &ReaderState) -> w::ReaderState {
+    match state {
+        ReaderState::Empty => w::ReaderState::Empty,
+        ReaderState::Card(_) => w::ReaderState::Card,
+        ReaderState::Mute => w::ReaderState::Mute,
+        ReaderState::Unavailable => w::ReaderState::Unavailable,
+    }
+}
+
+/// A terminal and the reader that a check there would use now.
+pub(super) fn terminal((terminal, reader): (TerminalId, Option<ReaderName>)) -> w::TerminalReader {
+    w::TerminalReader { terminal: terminal.0, reader: reader.map(|reader| reader.0) }
 }
 
 pub(super) fn health(view: &HealthView, now: Timestamp, origin: Origin) -> w::Health {
@@ -165,14 +181,19 @@ fn card_health(view: &DeskView) -> w::HealthPart {
 /// A minute is what destroying may take after a boundary.
 const IN_TIME: Duration = Duration::from_mins(1);
 
-fn retention_health(health: &RetentionHealth) -> w::RetentionPart {
-    let clock = match health.clock {
+/// Whether the clock is trusted, and by whose word.
+pub(super) fn clock_state(judged: Option<Result<Trust, Doubt>>) -> w::ClockState {
+    match judged {
         None | Some(Err(Doubt::NoWitness | Doubt::JustSet)) => w::ClockState::Unknown,
         Some(Ok(Trust::Kernel)) => w::ClockState::Synchronised,
         Some(Ok(Trust::CentralSystem | Trust::Administrator)) => w::ClockState::Confirmed,
         Some(Err(Doubt::Unsynchronised)) => w::ClockState::Unsynchronised,
         Some(Err(Doubt::CentralDisagrees { .. })) => w::ClockState::Wrong,
-    };
+    }
+}
+
+fn retention_health(health: &RetentionHealth) -> w::RetentionPart {
+    let clock = clock_state(health.clock);
     let trusted = matches!(clock, w::ClockState::Synchronised | w::ClockState::Confirmed);
     let troubled = |code| w::HealthPart::troubled(w::HealthState::Degraded, code);
     let part = if health.failed.is_some() || (trusted && health.lag > IN_TIME) {

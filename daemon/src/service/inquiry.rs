@@ -7,12 +7,13 @@ use api::wire as w;
 use super::errors;
 use super::wire::jst;
 use crate::app::inquiries::{BulkTaken, JobView, Registration, Subject};
-use crate::app::ports::{BulkStand, InquiryEnd, InquiryFailure};
+use crate::app::ports::{BulkStand, InquiryEnd, InquiryFailure, JobState};
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers, Invalid};
-use crate::domain::queue::BulkId;
+use crate::domain::queue::{BulkId, JobId};
 
 const DEFAULT_LIMIT: u32 = 500;
+const DEFAULT_JOBS: u32 = 100;
 
 pub(super) fn number(text: &str) -> Result<InquiryNumber, ServiceError> {
     InquiryNumber::parse(text).map_err(|invalid| bad_number(&invalid, ""))
@@ -63,6 +64,15 @@ pub(super) fn items(request: &w::BulkInquiry) -> Result<Vec<(Subject, InquiryNum
     request.items.iter().enumerate().map(read).collect()
 }
 
+pub(super) fn jobs_query(query: w::InquiryJobQuery) -> (Option<JobState>, Option<JobId>, u32) {
+    let state = query.state.map(|state| match state {
+        w::InquiryJobFilter::Queued => JobState::Queued,
+        w::InquiryJobFilter::Registered => JobState::Registered,
+        w::InquiryJobFilter::Failed => JobState::Failed,
+    });
+    (state, query.before.map(JobId), query.limit.unwrap_or(DEFAULT_JOBS))
+}
+
 pub(super) fn page(query: w::BulkQuery) -> (u32, u32) {
     (query.position.unwrap_or_default(), query.limit.unwrap_or(DEFAULT_LIMIT))
 }
@@ -85,6 +95,7 @@ pub(super) fn job(view: &JobView) -> w::InquiryJob {
         job: view.job.id.0,
         state,
         taken_at: jst(view.job.taken_at),
+        receipt: view.job.bulk.map(|bulk| bulk.0),
         results: ids(&view.job.results),
         failure,
     }
@@ -99,7 +110,7 @@ fn state(view: &JobView) -> (w::InquiryState, Option<w::InquiryFailure>) {
     }
 }
 
-fn failure(why: &InquiryFailure) -> w::InquiryFailure {
+pub(super) fn failure(why: &InquiryFailure) -> w::InquiryFailure {
     let upstream_code = match why {
         InquiryFailure::Refused { code } => Some(code.clone()),
         InquiryFailure::ResultNotFound

@@ -5,12 +5,18 @@
 mod accounts;
 mod collect;
 mod errors;
+mod events;
+mod export;
 mod form;
 mod health;
+mod idempotency;
 mod inquiry;
 mod query;
+mod results;
+mod upkeep;
 mod wire;
 
+pub use events::SseForm;
 pub use form::JsonForm;
 
 use std::net::SocketAddr;
@@ -19,22 +25,26 @@ use std::time::Duration;
 
 use api::codes::Code;
 use api::service::{
-    Along, Answer, Caller, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
 };
 use api::wire as w;
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::access::Actor;
 use crate::app::accounts::ManageAccounts;
 use crate::app::announcements::News;
+use crate::app::audit::ReviewAudit;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
+use crate::app::events::Events;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::machines::Machines;
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
+use crate::app::retention::Retention;
 use crate::app::sessions::{IDLE_LIMIT, Place, Session, Sessions, short};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::SignIn;
@@ -61,7 +71,9 @@ pub struct UseCases {
     /// Checks.
     pub checks: Checks,
     /// Results.
-    pub results: Results,
+    pub results: Arc<Results>,
+    /// What happens, as it happens.
+    pub events: Events,
     /// Collecting what others of the facility confirmed.
     pub collect: Collect,
     /// Announcements.
@@ -72,8 +84,14 @@ pub struct UseCases {
     pub settings: ChangeSettings,
     /// Health.
     pub health: Health,
+    /// The audit log.
+    pub review: ReviewAudit,
+    /// What is kept.
+    pub retention: Arc<Retention>,
     /// Real or sandbox.
     pub origin: Origin,
+    /// Who waits answers at once when the program is to stop.
+    pub stopping: CancellationToken,
 }
 
 #[async_trait]
@@ -128,7 +146,13 @@ impl Service for UseCases {
         self.sessions.sign_out(&session).await.map_err(errors::store)
     }
 
-    async fn create_check(&self, caller: &Caller, request: w::NewCheck) -> Answer<w::Check> {
+    async fn create_check(
+        &self,
+        caller: &Caller,
+        request: w::NewCheck,
+        key: Option<IdempotencyKey>,
+    ) -> Answer<w::Check> {
+        let keyed = idempotency::keyed(caller, key, "create_check", &request)?;
         let new = NewCheck {
             method: wire::method_from(request.method),
             terminal: request.terminal.map(TerminalId),
@@ -137,7 +161,7 @@ impl Service for UseCases {
             entered_by: request.entered_by.map(wire::entered_by_from),
             visual_after_lock_of: request.visual_after_lock_of,
         };
-        self.checks.create(&actor(caller), &new).await.map(wire::check).map_err(errors::create)
+        self.checks.create(&actor(caller), &new, keyed).await.map(wire::check).map_err(errors::create)
     }
 
     async fn check(
@@ -181,32 +205,6 @@ impl Service for UseCases {
         answer_check(self.checks.cancel(&actor(caller), id).await)
     }
 
-    async fn results(&self, caller: &Caller, query: w::ResultQuery) -> Answer<w::ResultPage> {
-        let (conditions, after, limit) = query::page(&query)?;
-        let (rows, next) =
-            self.results.page(&actor(caller), &conditions, after, limit).await.map_err(errors::results)?;
-        Ok(w::ResultPage {
-            results: rows.iter().map(wire::result).collect(),
-            next_cursor: next.map(|next| query::cursor(&query, next)),
-        })
-    }
-
-    async fn count_results(&self, caller: &Caller, query: w::ResultQuery) -> Answer<w::ResultCount> {
-        let conditions = query::conditions(&query)?;
-        let count = self.results.count(&actor(caller), &conditions).await.map_err(errors::results)?;
-        Ok(w::ResultCount { count: i64::try_from(count).unwrap_or(i64::MAX) })
-    }
-
-    async fn result(&self, caller: &Caller, id: i64) -> Answer<w::EligibilityResult> {
-        let result = self.results.one(&actor(caller), ResultId(id)).await.map_err(errors::results)?;
-        Ok(wire::result(&result))
-    }
-
-    async fn collect_results(&self, caller: &Caller) -> Answer<w::Collected> {
-        let report = self.collect.collect_now(&actor(caller)).await.map_err(errors::collect)?;
-        Ok(collect::collected(report))
-    }
-
     async fn announcements(&self, caller: &Caller) -> Answer<w::AnnouncementList> {
         let shown = self.news.list(&actor(caller)).await.map_err(errors::news)?;
         Ok(collect::announcements(&shown))
@@ -217,9 +215,11 @@ impl Service for UseCases {
         caller: &Caller,
         id: i64,
         request: w::InquiryNumber,
+        key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
+        let keyed = idempotency::keyed(caller, key, "set_inquiry_number", &(id, &request))?;
         let number = inquiry::number(&request.inquiry_number)?;
-        let registration = self.inquiries.set_for_result(&actor(caller), ResultId(id), &number).await;
+        let registration = self.inquiries.set_for_result(&actor(caller), ResultId(id), &number, keyed).await;
         Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
     }
 
@@ -227,11 +227,21 @@ impl Service for UseCases {
         &self,
         caller: &Caller,
         request: w::InquiryNumberOfInsurance,
+        key: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
+        let keyed = idempotency::keyed(caller, key, "set_inquiry_number_of_insurance", &request)?;
         let number = inquiry::number(&request.inquiry_number)?;
         let person = inquiry::person(&request.insurance)?;
-        let registration = self.inquiries.set_for_person(&actor(caller), person, &number).await;
+        let registration = self.inquiries.set_for_person(&actor(caller), person, &number, keyed).await;
         Ok(inquiry::outcome(registration.map_err(errors::inquiry)?, &number))
+    }
+
+    async fn inquiry_jobs(&self, caller: &Caller, query: w::InquiryJobQuery) -> Answer<w::InquiryJobPage> {
+        let (state, before, limit) = inquiry::jobs_query(query);
+        let page = self.inquiries.jobs(&actor(caller), state, before, limit).await;
+        let (jobs, next) = page.map_err(errors::inquiry)?;
+        let jobs = jobs.iter().map(inquiry::job).collect();
+        Ok(w::InquiryJobPage { jobs, next_before: next.map(|id| id.0) })
     }
 
     async fn inquiry_job(&self, caller: &Caller, id: i64) -> Answer<w::InquiryJob> {
@@ -243,10 +253,12 @@ impl Service for UseCases {
         &self,
         caller: &Caller,
         request: w::BulkInquiry,
+        key: Option<IdempotencyKey>,
     ) -> Answer<w::BulkReceipt> {
+        let keyed = idempotency::keyed(caller, key, "set_inquiry_numbers_in_bulk", &request)?;
         let items = inquiry::items(&request)?;
         let count = items.len();
-        let taken = self.inquiries.set_bulk(&actor(caller), items).await.map_err(errors::inquiry)?;
+        let taken = self.inquiries.set_bulk(&actor(caller), items, keyed).await.map_err(errors::inquiry)?;
         Ok(inquiry::receipt(taken, count))
     }
 
@@ -264,6 +276,7 @@ impl Service for UseCases {
         for reader in &mut readers.readers {
             reader.check_id = self.checks.on_reader(&ReaderName(reader.name.clone()));
         }
+        readers.terminals = self.checks.terminals().into_iter().map(health::terminal).collect();
         Ok(readers)
     }
 

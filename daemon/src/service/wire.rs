@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::errors;
 use crate::app::checks::{CertificateView, CheckView};
-use crate::app::ports::{Origin, Role, Source, StoredResult};
+use crate::app::ports::{Origin, PendingNumber, Role, Source, StoredResult};
 use crate::domain::admission::{CardKind, Consent, ConsentedBy, EnteredBy};
 use crate::domain::certificate::{Standing, advice};
 use crate::domain::check::{Failure, Method, Phase, Token};
@@ -74,26 +74,34 @@ fn token(token: Token) -> w::Token {
     }
 }
 
+pub(super) fn phase(phase: &Phase) -> w::CheckPhase {
+    match phase {
+        Phase::FetchingChallenge => w::CheckPhase::FetchingChallenge,
+        Phase::WaitingForPin => w::CheckPhase::WaitingForPin,
+        Phase::WaitingForCard => w::CheckPhase::WaitingForCard,
+        Phase::Reading => w::CheckPhase::Reading,
+        Phase::ConfirmingLastTry => w::CheckPhase::ConfirmingLastTry,
+        Phase::AskingUpstream => w::CheckPhase::AskingUpstream,
+        Phase::OfferingRegistration => w::CheckPhase::OfferingRegistration,
+        Phase::Registering => w::CheckPhase::Registering,
+        Phase::Done(_) => w::CheckPhase::Done,
+        Phase::Failed(_) => w::CheckPhase::Failed,
+        Phase::Cancelled => w::CheckPhase::Cancelled,
+        Phase::TimedOut => w::CheckPhase::TimedOut,
+    }
+}
+
 pub(super) fn check(view: CheckView) -> w::Check {
-    let (phase, result_id, failure) = match &view.phase {
-        Phase::FetchingChallenge => (w::CheckPhase::FetchingChallenge, None, None),
-        Phase::WaitingForPin => (w::CheckPhase::WaitingForPin, None, None),
-        Phase::WaitingForCard => (w::CheckPhase::WaitingForCard, None, None),
-        Phase::Reading => (w::CheckPhase::Reading, None, None),
-        Phase::ConfirmingLastTry => (w::CheckPhase::ConfirmingLastTry, None, None),
-        Phase::AskingUpstream => (w::CheckPhase::AskingUpstream, None, None),
-        Phase::OfferingRegistration => (w::CheckPhase::OfferingRegistration, None, None),
-        Phase::Registering => (w::CheckPhase::Registering, None, None),
-        Phase::Done(id) => (w::CheckPhase::Done, Some(id.0), None),
-        Phase::Failed(reason) => (w::CheckPhase::Failed, None, Some(failure(reason))),
-        Phase::Cancelled => (w::CheckPhase::Cancelled, None, None),
-        Phase::TimedOut => (w::CheckPhase::TimedOut, None, None),
+    let (result_id, failure) = match &view.phase {
+        Phase::Done(id) => (Some(id.0), None),
+        Phase::Failed(reason) => (None, Some(failure(reason))),
+        _ => (None, None),
     };
     w::Check {
         id: view.id,
         revision: view.revision,
         method: method(view.method),
-        phase,
+        phase: phase(&view.phase),
         terminal: view.terminal.0,
         reader: view.reader.0,
         created_at: jst(view.created_at),
@@ -160,6 +168,7 @@ pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
         expires_at: jst(stored.expires_at),
         version: stored.version,
         inquiry_number: stored.inquiry_number.as_ref().map(|number| number.expose().to_owned()),
+        inquiry_number_pending: stored.pending.as_ref().map(pending),
         note: confirmation
             .note
             .as_ref()
@@ -167,6 +176,12 @@ pub(super) fn result(stored: &StoredResult) -> w::EligibilityResult {
         withheld: withheld(&confirmation.eligibilities),
         eligibilities: confirmation.eligibilities.iter().map(eligibility).collect(),
     }
+}
+
+fn pending(pending: &PendingNumber) -> w::PendingInquiryNumber {
+    let failure = pending.failure.as_ref().map(super::inquiry::failure);
+    let state = if failure.is_some() { w::PendingState::Failed } else { w::PendingState::Queued };
+    w::PendingInquiryNumber { job: pending.job.0, state, failure }
 }
 
 fn validity(validity: &Validity) -> w::Validity {

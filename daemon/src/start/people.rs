@@ -20,7 +20,7 @@ use crate::store::Store;
 /// Who may come in: the use cases that the API and the control channel share.
 pub(super) struct People {
     store: Arc<Store>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     mode: &'static str,
     pub(super) terminals: Arc<Terminals>,
     pub(super) machines: Arc<Machines>,

@@ -7,11 +7,10 @@
 use super::crypto::CryptoError;
 use super::error::failed;
 use super::keyring::MonthKeys;
-use super::row::Place;
+use super::row::{Marks, Place};
 use super::writer::Tx;
 use crate::app::ports::{NewResult, StoreError, StoredResult};
 use crate::domain::check::ResultId;
-use crate::domain::identifiers::InquiryNumber;
 use crate::domain::retention::expiry;
 
 /// What a body is sealed to.
@@ -27,13 +26,14 @@ pub(super) async fn keep(
     keys: &MonthKeys,
     place: Place,
     content: &NewResult,
-    inquiry_number: Option<&InquiryNumber>,
+    marks: Marks<'_>,
 ) -> Result<(), StoreError> {
     let stored = StoredResult {
         id: ResultId(place.id),
         expires_at: expiry(content.confirmation.processed_at),
         version: place.version,
-        inquiry_number: inquiry_number.cloned(),
+        inquiry_number: marks.number.cloned(),
+        pending: marks.pending.cloned(),
         content: content.clone(),
     };
     let form = tx.form.number();

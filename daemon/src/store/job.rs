@@ -12,7 +12,7 @@ use crate::app::ports::{Inquiry, InquiryEnd, InquiryFailure, InquiryJob, Random,
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::personal::Personal;
-use crate::domain::queue::JobId;
+use crate::domain::queue::{BulkId, JobId};
 use crate::domain::retention::JstMonth;
 
 /// What is inside the payload, as JSON; a field may be added with `#[serde(default)]`, never renamed.
@@ -99,7 +99,8 @@ pub(super) fn failure_words(failure: &InquiryFailure) -> (&'static str, Option<S
     (failure.code(), upstream)
 }
 
-fn read_failure(word: &str, upstream_code: Option<String>) -> Option<InquiryFailure> {
+/// The failure of these columns.
+pub(super) fn read_failure(word: &str, upstream_code: Option<String>) -> Option<InquiryFailure> {
     let plain = [
         InquiryFailure::ResultNotFound,
         InquiryFailure::PersonUnknown,
@@ -120,6 +121,7 @@ pub(super) fn pack(results: &[ResultId]) -> Vec<u8> {
 #[derive(FromRow)]
 pub(super) struct Job {
     id: i64,
+    bulk_id: Option<i64>,
     position: Option<u32>,
     taken_at_us: i64,
     state: String,
@@ -144,6 +146,7 @@ impl Job {
         let (ids, []) = self.results.as_chunks::<8>() else { return Err(corrupt("its results are cut")) };
         Ok(InquiryJob {
             id: JobId(self.id),
+            bulk: self.bulk_id.map(BulkId),
             position: self.position,
             taken_at: Timestamp::from_microsecond(self.taken_at_us)
                 .map_err(|_| corrupt("its time is beyond the calendar"))?,

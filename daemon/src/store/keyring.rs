@@ -72,6 +72,10 @@ pub(super) struct MonthKeys {
     pub(super) upstream: Key,
     /// Seals the queue's jobs.
     pub(super) queue: Key,
+    /// Seals what is remembered of requests with a key.
+    pub(super) request: Key,
+    /// Blind index of the keys of requests.
+    pub(super) request_index: Key,
 }
 
 impl MonthKeys {
@@ -83,6 +87,8 @@ impl MonthKeys {
             inquiry: root.derive("results inquiry index")?,
             upstream: root.derive("results upstream index")?,
             queue: root.derive("inquiry queue payload")?,
+            request: root.derive("request payload")?,
+            request_index: root.derive("request index")?,
             root,
         })
     }

@@ -8,6 +8,7 @@ use super::audit;
 use super::error::failed;
 use super::keyring::MonthKeys;
 use super::results::{INDEX_BYTES, Sealed, add, inquiry_index};
+use super::row::Marks;
 use super::writer::Tx;
 use super::{body, row};
 use crate::app::ports::{
@@ -67,6 +68,7 @@ pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultI
     let id_there = stored.content.confirmation.upstream_id.clone();
     content.confirmation.upstream_id = content.confirmation.upstream_id.or(id_there);
     let number = received_inquiry_number(&content.confirmation).or_else(|| stored.inquiry_number.clone());
+    let marks = Marks { number: number.as_ref(), pending: stored.pending.as_ref() };
     let mut place = row.sealed.place()?;
     place.version += 1;
     let change = tx.next_change().await?;
@@ -78,13 +80,13 @@ pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultI
     .bind(&content.terminal.0)
     .bind(place.version)
     .bind(number.as_ref().map(|number| inquiry_index(&row.keys, number)).transpose()?)
-    .bind(row::seal(&row.keys, tx.random.as_ref(), place, &content, number.as_ref())?)
+    .bind(row::seal(&row.keys, tx.random.as_ref(), place, &content, marks)?)
     .bind(place.id)
     .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    body::keep(tx, &row.keys, place, &content, number.as_ref()).await?;
+    body::keep(tx, &row.keys, place, &content, marks).await?;
     Ok(Some(stored.id))
 }
 
@@ -204,6 +206,7 @@ async fn follow(
     place.version += i64::from(number.is_some());
     let changed = number.is_some();
     let number = number.or(stored.inquiry_number);
+    let marks = Marks { number: number.as_ref(), pending: stored.pending.as_ref() };
     let change = if changed { Some(tx.next_change().await?) } else { None };
     sqlx::query(
         "UPDATE results SET version = ?1, inquiry_index = ?2, upstream_key = ?3, payload = ?4, \
@@ -212,12 +215,12 @@ async fn follow(
     .bind(place.version)
     .bind(number.as_ref().map(|number| inquiry_index(&keys, number)).transpose()?)
     .bind(upstream_key(&keys, &stored.content.confirmation)?)
-    .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, number.as_ref())?)
+    .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, marks)?)
     .bind(place.id)
     .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    body::keep(tx, &keys, place, &stored.content, number.as_ref()).await?;
+    body::keep(tx, &keys, place, &stored.content, marks).await?;
     Ok(changed.then_some(stored.id))
 }

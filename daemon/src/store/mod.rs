@@ -2,8 +2,9 @@
 //! their retention ends; accounts, sessions and the audit log lie in the same database.
 //!
 //! Knows nothing of HTTP, the central system or cards, and decides nothing about them: use cases do. Nothing that names
-//! a patient is ever written in clear. Writes go through one task (`writer`), reads through a pool of read-only
-//! connections and the view `live_results`, which hides what has expired. One process at a time.
+//! a patient is ever written in clear. Writes go through one task (`writer`); results are read through connections of
+//! their own (`readers`), everything else through sqlx's pool, all of them read-only; the view `live_results` hides what
+//! has expired. One process at a time.
 //!
 //! A clock that is set back brings nothing back (the high-water mark is persisted with every commit). After a clock that
 //! ran ahead, what it hid shows again once a plausible clock says so; nothing is destroyed before.
@@ -20,6 +21,7 @@ mod crypto;
 mod database;
 mod error;
 mod files;
+mod idempotency;
 mod inspect;
 mod job;
 mod keyring;
@@ -27,6 +29,7 @@ mod machines;
 mod master;
 mod merge;
 mod news;
+mod pending;
 mod queue;
 mod readers;
 mod reads;
@@ -107,7 +110,8 @@ impl StoreConfig {
 }
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
-/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RetentionStore` and `StoreRoom`.
+/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RequestMemory`, `RetentionStore` and
+/// `StoreRoom`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

@@ -8,12 +8,12 @@ use sqlx::FromRow;
 
 use super::error::failed;
 use super::job::{self, Job};
-use super::results::set_number;
+use super::results::person_index;
 use super::writer::{Tx, write};
-use super::{Store, audit};
+use super::{Store, audit, idempotency, pending};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
-    Intake, PendingInquiry, StoreError,
+    Intake, JobState, Keyed, Made, PendingInquiry, StoreError,
 };
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -38,17 +38,19 @@ struct NewJob<'j> {
 async fn insert(tx: &mut Tx, new: NewJob<'_>) -> Result<JobId, StoreError> {
     let id = tx.next_id("inquiry_jobs").await?;
     let month = JstMonth::of(new.intake.taken_at);
-    let payload = match new.item {
+    let (payload, person) = match new.item {
         Ok(inquiry) => {
             let keys = tx.month_keys(month).await?;
-            Some(job::seal(&keys, tx.random.as_ref(), JobId(id), month, inquiry)?)
+            let payload = job::seal(&keys, tx.random.as_ref(), JobId(id), month, inquiry)?;
+            (Some(payload), Some(person_index(&keys, &inquiry.person.fingerprint())?))
         }
-        Err(_) => None,
+        Err(_) => (None, None),
     };
     let (failure, upstream_code) = new.item.err().map(job::failure_words).unzip();
     sqlx::query(
         "INSERT INTO inquiry_jobs (id, bulk_id, position, actor, taken_at_us, expires_at_us, month, state, failure, \
-         upstream_code, results, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11)",
+         upstream_code, results, payload, person_index) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11, ?12)",
     )
     .bind(id)
     .bind(new.place.map(|(bulk, _)| bulk.0))
@@ -61,9 +63,13 @@ async fn insert(tx: &mut Tx, new: NewJob<'_>) -> Result<JobId, StoreError> {
     .bind(failure)
     .bind(upstream_code.flatten())
     .bind(payload)
+    .bind(person)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
+    if let Ok(inquiry) = new.item {
+        pending::begin(tx, JobId(id), inquiry).await?;
+    }
     Ok(JobId(id))
 }
 
@@ -71,6 +77,7 @@ async fn insert_bulk(
     tx: &mut Tx,
     items: &[Result<Inquiry, InquiryFailure>],
     entry: &AuditEntry,
+    request: Option<&Keyed>,
 ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
     let intake = intake(tx.now_us)?;
     let bulk = BulkId(tx.next_id("inquiry_bulks").await?);
@@ -86,6 +93,9 @@ async fn insert_bulk(
     for (position, item) in (0..).zip(items) {
         let new = NewJob { place: Some((bulk, position)), actor: &entry.actor, intake, item: item.as_ref() };
         ids.push(insert(tx, new).await?);
+    }
+    if let Some(request) = request {
+        idempotency::remember(tx, request, &Made::Bulk(bulk)).await?;
     }
     audit::append(tx, entry, &[]).await?;
     Ok((bulk, ids, intake))
@@ -114,20 +124,18 @@ async fn end_one(
     .await
     .map_err(|e| failed(&e))?;
     let Some(open) = open else { return Ok(None) };
+    let inquiry = job::open(&tx.keyring, id, open.month, &open.payload)?;
     let (results, state, failure, upstream_code) = match end {
-        InquiryEnd::Registered => {
-            let inquiry = job::open(&tx.keyring, id, open.month, &open.payload)?;
-            let results = set_number(tx, Some(&inquiry.person), inquiry.result, &inquiry.number).await?;
-            (results, "registered", None, None)
-        }
+        InquiryEnd::Registered => (pending::set_number(tx, id, &inquiry).await?, "registered", None, None),
         InquiryEnd::Failed(failure) => {
+            pending::fail(tx, id, &inquiry, failure).await?;
             let (word, code) = job::failure_words(failure);
             (Vec::new(), "failed", Some(word), code)
         }
     };
     sqlx::query(
         "UPDATE inquiry_jobs SET state = ?1, failure = ?2, upstream_code = ?3, results = ?4, payload = NULL, \
-         receipt = NULL WHERE id = ?5",
+         person_index = NULL, receipt = NULL WHERE id = ?5",
     )
     .bind(state)
     .bind(failure)
@@ -207,7 +215,7 @@ struct Bulk {
 macro_rules! job_columns {
     ($rest:literal) => {
         concat!(
-            "SELECT id, position, taken_at_us, state, failure, upstream_code, results FROM live_inquiry_jobs ",
+            "SELECT id, bulk_id, position, taken_at_us, state, failure, upstream_code, results FROM live_inquiry_jobs ",
             $rest
         )
     };
@@ -215,13 +223,21 @@ macro_rules! job_columns {
 
 #[async_trait]
 impl InquiryQueue for Store {
-    async fn take_in(&self, inquiry: &Inquiry, audit: &AuditEntry) -> Result<(JobId, Intake), StoreError> {
-        let (inquiry, entry) = (inquiry.clone(), audit.clone());
+    async fn take_in(
+        &self,
+        inquiry: &Inquiry,
+        audit: &AuditEntry,
+        request: Option<&Keyed>,
+    ) -> Result<(JobId, Intake), StoreError> {
+        let (inquiry, entry, request) = (inquiry.clone(), audit.clone(), request.cloned());
         write(&self.writer, move |tx| {
             Box::pin(async move {
                 let intake = intake(tx.now_us)?;
                 let new = NewJob { place: None, actor: &entry.actor, intake, item: Ok(&inquiry) };
                 let id = insert(tx, new).await?;
+                if let Some(request) = &request {
+                    idempotency::remember(tx, request, &Made::Job(id)).await?;
+                }
                 audit::append(tx, &entry, &[]).await?;
                 Ok((id, intake))
             })
@@ -233,9 +249,13 @@ impl InquiryQueue for Store {
         &self,
         items: &[Result<Inquiry, InquiryFailure>],
         audit: &AuditEntry,
+        request: Option<&Keyed>,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
-        let (items, entry) = (items.to_vec(), audit.clone());
-        write(&self.writer, move |tx| Box::pin(async move { insert_bulk(tx, &items, &entry).await })).await
+        let (items, entry, request) = (items.to_vec(), audit.clone(), request.cloned());
+        write(&self.writer, move |tx| {
+            Box::pin(async move { insert_bulk(tx, &items, &entry, request.as_ref()).await })
+        })
+        .await
     }
 
     async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError> {
@@ -284,6 +304,30 @@ impl InquiryQueue for Store {
             .await
             .map_err(|e| failed(&e))?;
         found.map(Job::read).transpose()
+    }
+
+    async fn jobs(
+        &self,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<InquiryJob>, StoreError> {
+        let state = state.map(|state| match state {
+            JobState::Queued => "queued",
+            JobState::Registered => "registered",
+            JobState::Failed => "failed",
+        });
+        let found: Vec<Job> = sqlx::query_as(job_columns!(
+            "WHERE (?1 IS NULL OR state = ?1) AND id < ?2 AND expires_at_us > ?3 ORDER BY id DESC LIMIT ?4"
+        ))
+        .bind(state)
+        .bind(before.map_or(i64::MAX, |id| id.0))
+        .bind(self.clock.now_us())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|e| failed(&e))?;
+        found.into_iter().map(Job::read).collect()
     }
 
     async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError> {

@@ -243,6 +243,14 @@ impl Store {
         self.results.read(reading).await.map(|(found, _)| found)
     }
 
+    /// Shows nothing of a result, so it may look at all of them.
+    pub(super) async fn read_newest(&self) -> Result<ResultId, StoreError> {
+        let sql = "SELECT coalesce(max(id), 0) FROM results";
+        let number = |row: &Row<'_>| row.get::<_, i64>(0).map_err(|e| read_failed(&e));
+        let found = self.results.read(move |db| rows(db, sql, &[], 1, number)).await?;
+        Ok(ResultId(first(found).unwrap_or(0)))
+    }
+
     pub(super) async fn read_page(
         &self,
         query: &ResultQuery,
@@ -316,13 +324,13 @@ impl Store {
         let (sql, values) =
             Conditions::new(self, query)?.page(concat!(stored!(""), listed!()), query, after, PORTION);
         let reading = move |db: &Connection| {
-            let (mut found, mut last, mut opened, mut enough) = (Vec::new(), None, 0, false);
+            let (mut found, mut last, mut looked_at, mut enough) = (Vec::new(), None, 0, false);
             let (_, more) = rows(db, &sql, &values, PORTION, |row| {
                 if enough {
                     return Ok(());
                 }
                 let one = opener.stored(row)?;
-                opened += 1;
+                looked_at += 1;
                 last = Some(one.stored.place());
                 if person.finds(&one.stored.content.confirmation.eligibilities) {
                     found.push(one);
@@ -330,7 +338,7 @@ impl Store {
                 }
                 Ok(())
             })?;
-            Ok(Portion { found, opened, next: last.filter(|_| more || enough) })
+            Ok(Portion { found, opened: looked_at, next: last.filter(|_| more || enough) })
         };
         self.results.read(reading).await
     }

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
-use super::row::{self, Place};
+use super::row::{self, Marks, Place};
 use super::writer::{Tx, write};
-use super::{Store, audit, body, merge};
+use super::{Store, audit, body, merge, pending};
 use crate::app::ports::{
     AuditEntry, NewResult, Page, PageAfter, ReadyResult, ResultQuery, ResultStore, ResultsMark, Source,
     StoreError, StoredResult,
@@ -37,10 +37,13 @@ impl Sealed {
         Ok(Place { id: self.id, month, version: self.version })
     }
 
+    pub(super) fn keys(&self, keyring: &Keyring) -> Result<Arc<MonthKeys>, StoreError> {
+        keyring.month(self.place()?.month).ok_or_else(|| self.corrupt("its month has no key"))
+    }
+
     pub(super) fn open(&self, keyring: &Keyring) -> Result<StoredResult, StoreError> {
-        let place = self.place()?;
-        let keys = keyring.month(place.month).ok_or_else(|| self.corrupt("its month has no key"))?;
-        row::open(&keys, place, &self.payload)
+        let keys = self.keys(keyring)?;
+        row::open(&keys, self.place()?, &self.payload)
     }
 
     fn corrupt(&self, reason: &str) -> StoreError {
@@ -48,7 +51,7 @@ impl Sealed {
     }
 }
 
-fn person_index(keys: &MonthKeys, fingerprint: &[u8]) -> Result<Vec<u8>, StoreError> {
+pub(super) fn person_index(keys: &MonthKeys, fingerprint: &[u8]) -> Result<Vec<u8>, StoreError> {
     Ok(keys.person.hash(&[fingerprint])?[..INDEX_BYTES].to_vec())
 }
 
@@ -95,6 +98,8 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     let place = Place { id: tx.next_id("results").await?, month, version: 1 };
     let change = tx.next_change().await?;
     let number = row::received_inquiry_number(confirmation);
+    let pending = pending::waiting_for(tx, confirmation).await?;
+    let marks = Marks { number: number.as_ref(), pending: pending.as_ref() };
     let person =
         row::person(confirmation).map(|person| person_index(&keys, &person.fingerprint())).transpose()?;
     sqlx::query(
@@ -116,77 +121,13 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     .bind(person)
     .bind(number.as_ref().map(|number| inquiry_index(&keys, number)).transpose()?)
     .bind(merge::free_key(tx, &keys, month, confirmation).await?)
-    .bind(row::seal(&keys, tx.random.as_ref(), place, new, number.as_ref())?)
+    .bind(row::seal(&keys, tx.random.as_ref(), place, new, marks)?)
     .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    body::keep(tx, &keys, place, new, number.as_ref()).await?;
+    body::keep(tx, &keys, place, new, marks).await?;
     Ok(ResultId(place.id))
-}
-
-/// The rows of a person. Index keys differ from month to month, so the person is looked up once for each.
-async fn rows_of_person(tx: &mut Tx, person: &InsuranceIdentifiers) -> Result<Vec<Sealed>, StoreError> {
-    let fingerprint = person.fingerprint();
-    let mut rows = Vec::new();
-    for keys in tx.keyring.months() {
-        let found: Vec<Sealed> = sqlx::query_as(
-            "SELECT id, month, version, payload FROM live_results \
-             WHERE person_index = ?1 AND expires_at_us > ?2 ORDER BY id",
-        )
-        .bind(person_index(&keys, &fingerprint)?)
-        .bind(tx.now_us)
-        .fetch_all(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
-        rows.extend(found);
-    }
-    Ok(rows)
-}
-
-/// Sets the number on every row of the person, and on the row of `result` even if its person is not certain; rows that
-/// have it already stay as they are. Returns all of them.
-pub(super) async fn set_number(
-    tx: &mut Tx,
-    person: Option<&InsuranceIdentifiers>,
-    result: Option<ResultId>,
-    number: &InquiryNumber,
-) -> Result<Vec<ResultId>, StoreError> {
-    let mut rows = match person {
-        Some(person) => rows_of_person(tx, person).await?,
-        None => Vec::new(),
-    };
-    if let Some(result) = result.filter(|result| rows.iter().all(|row| row.id != result.0)) {
-        rows.extend(live_row(result, tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?);
-    }
-    let mut ids = Vec::with_capacity(rows.len());
-    for sealed in rows {
-        let stored = sealed.open(&tx.keyring)?;
-        ids.push(stored.id);
-        if stored.inquiry_number.as_ref() == Some(number) {
-            continue;
-        }
-        let mut place = sealed.place()?;
-        let keys: Arc<MonthKeys> =
-            tx.keyring.month(place.month).ok_or_else(|| sealed.corrupt("its month has no key"))?;
-        place.version += 1;
-        let change = tx.next_change().await?;
-        sqlx::query(
-            "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, numbered_at_us = ?4, change = ?6 \
-             WHERE id = ?5",
-        )
-        .bind(place.version)
-        .bind(inquiry_index(&keys, number)?)
-        .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, Some(number))?)
-        .bind(tx.now_us)
-        .bind(place.id)
-        .bind(change)
-        .execute(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
-        body::keep(tx, &keys, place, &stored.content, Some(number)).await?;
-    }
-    Ok(ids)
 }
 
 impl Store {
@@ -215,9 +156,10 @@ impl Store {
     }
 }
 
-type SealedQuery = sqlx::query::QueryAs<'static, sqlx::Sqlite, Sealed, sqlx::sqlite::SqliteArguments>;
+pub(super) type SealedQuery =
+    sqlx::query::QueryAs<'static, sqlx::Sqlite, Sealed, sqlx::sqlite::SqliteArguments>;
 
-fn live_row(id: ResultId, now_us: i64) -> SealedQuery {
+pub(super) fn live_row(id: ResultId, now_us: i64) -> SealedQuery {
     sqlx::query_as(
         "SELECT id, month, version, payload FROM live_results WHERE id = ?1 AND expires_at_us > ?2",
     )
@@ -264,6 +206,10 @@ impl ResultStore for Store {
 
     async fn changes(&self, after: i64, limit: u32) -> Result<Vec<ReadyResult>, StoreError> {
         self.read_changes(after, limit).await
+    }
+
+    async fn newest(&self) -> Result<ResultId, StoreError> {
+        self.read_newest().await
     }
 
     fn news(&self) -> watch::Receiver<ResultsMark> {

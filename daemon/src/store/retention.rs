@@ -25,7 +25,7 @@ use crate::domain::retention::JstMonth;
 /// Every table whose rows end, with the statement that deletes those that have ended at `?1` (microseconds since 1970),
 /// at most `?2` of them, and the answer whether they are results. A row that another table's row refers to comes after
 /// it. Whatever has a column `expires_at_us` stands here; a test looks.
-const EXPIRING: [(&str, &str); 4] = [
+const EXPIRING: [(&str, &str); 5] = [
     (
         "results",
         "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE expires_at_us <= ?1 LIMIT ?2)",
@@ -42,6 +42,10 @@ const EXPIRING: [(&str, &str); 4] = [
         "enrolment_codes",
         "DELETE FROM enrolment_codes WHERE hash IN \
          (SELECT hash FROM enrolment_codes WHERE expires_at_us <= ?1 LIMIT ?2)",
+    ),
+    (
+        "idempotency",
+        "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE expires_at_us <= ?1 LIMIT ?2)",
     ),
 ];
 
@@ -284,6 +288,8 @@ impl RetentionStore for Store {
         if ahead || now_us > self.clock.plausible_us().saturating_add(MARK_LAG_US) {
             self.settle_at(now_us, "").await?;
         }
+        // These end after a day, long before their month does.
+        self.forget_ended(now_us).await?;
         if !self.ballast.is_whole() {
             self.with_ballast(Ballast::restore).await?;
         }

@@ -12,13 +12,17 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::crypto::CryptoError;
+use super::job;
 use super::keyring::MonthKeys;
-use crate::app::ports::{NewResult, Origin, Random, Source, StoreError, StoredResult, TerminalId};
+use crate::app::ports::{
+    NewResult, Origin, PendingNumber, Random, Source, StoreError, StoredResult, TerminalId,
+};
 use crate::domain::check::{Method, ResultId};
 use crate::domain::eligibility::{Confirmation, Eligibility, Field, ProcessingNote, Validity};
 use crate::domain::identifiers::{InquiryNumber, UpstreamResultId};
 pub(super) use crate::domain::merge::{person, received_inquiry_number};
 use crate::domain::personal::Personal;
+use crate::domain::queue::JobId;
 use crate::domain::retention::{JstMonth, expiry};
 
 /// What is inside the payload, as JSON. Names are short because they are repeated in every row; a field may be added
@@ -40,6 +44,25 @@ struct Row<'r> {
     note: Option<Note<'r>>,
     eligibilities: Vec<BTreeMap<Cow<'r, str>, Cow<'r, str>>>,
     inquiry_number: Option<Cow<'r, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending: Option<PendingRow>,
+}
+
+/// A number that is on its way: its job, and why that failed.
+#[derive(Serialize, Deserialize)]
+struct PendingRow {
+    job: i64,
+    failure: Option<String>,
+    upstream_code: Option<String>,
+}
+
+/// What was added here to what was confirmed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks<'m> {
+    /// The person's inquiry number.
+    pub(super) number: Option<&'m InquiryNumber>,
+    /// One that is on its way, or failed.
+    pub(super) pending: Option<&'m PendingNumber>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,13 +147,13 @@ impl Place {
     }
 }
 
-/// Seals a result and its inquiry number.
+/// Seals a result and what was added to it.
 pub(super) fn seal(
     keys: &MonthKeys,
     random: &dyn Random,
     place: Place,
     content: &NewResult,
-    inquiry_number: Option<&InquiryNumber>,
+    marks: Marks<'_>,
 ) -> Result<Vec<u8>, StoreError> {
     let confirmation = &content.confirmation;
     let (check_id, method) = match &content.source {
@@ -156,11 +179,29 @@ pub(super) fn seal(
             .as_ref()
             .map(|note| Note { code: Cow::Borrowed(&note.code), message: Cow::Borrowed(&note.message) }),
         eligibilities: confirmation.eligibilities.iter().map(fields_of).collect(),
-        inquiry_number: inquiry_number.map(|number| Cow::Borrowed(number.expose())),
+        inquiry_number: marks.number.map(|number| Cow::Borrowed(number.expose())),
+        pending: marks.pending.map(pending_row),
     };
     let mut plain = Zeroizing::new(Vec::with_capacity(2048));
     serde_json::to_writer(&mut *plain, &row).map_err(|e| StoreError::Failed(e.to_string()))?;
     Ok(keys.payload.seal(random, &place.bytes(TABLE), &plain)?)
+}
+
+fn pending_row(pending: &PendingNumber) -> PendingRow {
+    let (failure, upstream_code) = pending.failure.as_ref().map(job::failure_words).unzip();
+    PendingRow {
+        job: pending.job.0,
+        failure: failure.map(str::to_owned),
+        upstream_code: upstream_code.flatten(),
+    }
+}
+
+fn read_pending(row: PendingRow) -> Option<PendingNumber> {
+    let failure = match row.failure {
+        Some(word) => Some(job::read_failure(&word, row.upstream_code)?),
+        None => None,
+    };
+    Some(PendingNumber { job: JobId(row.job), failure })
 }
 
 fn fields_of(eligibility: &Eligibility) -> BTreeMap<Cow<'_, str>, Cow<'_, str>> {
@@ -187,6 +228,10 @@ pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<Stor
     let inquiry_number = row
         .inquiry_number
         .map(|number| InquiryNumber::parse(&number).map_err(|_| corrupt("the inquiry number is unreadable")))
+        .transpose()?;
+    let pending = row
+        .pending
+        .map(|pending| read_pending(pending).ok_or_else(|| corrupt("the failure of its number is unknown")))
         .transpose()?;
     let upstream_id = row
         .upstream_id
@@ -229,6 +274,7 @@ pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<Stor
         expires_at: expiry(processed_at),
         version: place.version,
         inquiry_number,
+        pending,
         content,
     })
 }

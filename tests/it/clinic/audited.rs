@@ -43,12 +43,20 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("confirm_last_try", EndsIn("check.end")),
     ("cancel_check", EndsIn("check.end")),
     ("list_results", Writes("result.list")),
+    ("search_results", Writes("result.search")),
+    ("list_result_changes", Writes("result.changes")),
+    ("export_results", Writes("result.export")),
+    (
+        "stream_events",
+        Nothing("numbers, codes and names of devices, no person; reading what they tell of is written"),
+    ),
     ("count_results", Writes("result.count")),
     ("get_result", Writes("result.read")),
     ("register_card_use", Writes("check.registration_consent")),
     ("set_inquiry_number", Writes("inquiry_number.queued")),
     ("set_inquiry_number_of_insurance", Writes("inquiry_number.queued")),
     ("set_inquiry_numbers_in_bulk", Writes("inquiry_number.bulk_queued")),
+    ("list_inquiry_jobs", Nothing("numbers of results and codes, no person")),
     ("get_inquiry_job", Nothing("numbers of results and a code, no person")),
     ("get_inquiry_bulk", Nothing("numbers of results and codes, no person")),
     ("collect_results", Writes("results.collect")),
@@ -67,6 +75,8 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("unlock_account", Writes("account.unlock")),
     ("reset_account", WritesOneOf(&["account.reset_password", "account.reset_totp"])),
     ("remove_account", Writes("account.remove")),
+    ("list_audit", Writes("audit.viewed")),
+    ("get_retention", Nothing("counts of months, no person")),
     ("list_terminals", Nothing("names of devices")),
     ("offer_terminal", Writes("terminal.enrol_code")),
     ("enrol_terminal", Writes("terminal.enrol")),
@@ -166,6 +176,23 @@ async fn each_operation_writes_what_was_decided_when_its_answer_is_there() {
     assert_eq!(log.expect("list_results").await, id.to_be_bytes(), "the answer's results are in its row");
     assert_eq!(open.visitor.get(&format!("/v1/results/{id}")).await.status, 200);
     assert_eq!(log.expect("get_result").await, id.to_be_bytes());
+    let search = json!({ "kana": "シカク" });
+    assert_eq!(open.visitor.post("/v1/results/search", &search).await.status, 200);
+    assert_eq!(log.expect("search_results").await, id.to_be_bytes());
+    for (operation, target) in [
+        ("list_result_changes", "/v1/results/changes?from_start=true"),
+        ("export_results", "/v1/results/export"),
+    ] {
+        assert_eq!(open.visitor.get(target).await.status, 200, "{target}");
+        assert_eq!(log.expect(operation).await, id.to_be_bytes());
+    }
+    let mut events = open.visitor.open("/v1/events", &[]).await;
+    events.until("event: readers").await.expect("events");
+    log.expect("stream_events").await;
+    for target in ["/v1/results", "/v1/results/count", &*format!("/v1/results/{id}")] {
+        assert_eq!(open.visitor.get_with(target, &[("If-None-Match", "*")]).await.status, 304, "{target}");
+        assert!(log.news().await.is_empty(), "nothing about a person left: {target}");
+    }
     let number = json!({ "inquiry_number": "K-1" });
     assert_eq!(open.visitor.put(&format!("/v1/results/{id}/inquiry-number"), &number).await.status, 200);
     assert_eq!(log.expect("set_inquiry_number").await, id.to_be_bytes());
@@ -192,6 +219,8 @@ async fn each_operation_about_staff_and_devices_writes_what_was_decided() {
     for (operation, target) in [
         ("list_accounts", "/v1/accounts"),
         ("list_terminals", "/v1/terminals"),
+        ("list_audit", "/v1/audit"),
+        ("get_retention", "/v1/retention"),
         ("list_sessions", "/v1/sessions?scope=all"),
         ("list_announcements", "/v1/announcements"),
     ] {

@@ -20,7 +20,8 @@ fn receipt() -> Command {
 
 /// What the log says of enrolments.
 async fn on_record(open: &OpenClinic) -> Vec<String> {
-    let rows = audited(open).await.into_iter().filter(|(action, _)| action.ends_with(".enrol"));
+    let rows =
+        audited(open).await.into_iter().filter(|(action, _)| action.split('.').nth(1) == Some("enrol"));
     rows.map(|(action, outcome)| format!("{action} {outcome}")).collect()
 }
 

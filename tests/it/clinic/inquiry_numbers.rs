@@ -56,7 +56,7 @@ pub(super) async fn wait_for(visitor: &Visitor, target: &str, fits: impl Fn(&Val
 
 /// Looks until the job has ended, moving the clock whenever it has not: a try that was on its way when the clock was moved
 /// may fail after that.
-async fn job_ends(clock: &HeldClock, visitor: &Visitor, job: &Value) -> Value {
+pub(super) async fn job_ends(clock: &HeldClock, visitor: &Visitor, job: &Value) -> Value {
     wait_for(visitor, &format!("/v1/inquiry-numbers/{job}"), |stand| {
         clock.advance(SignedDuration::from_secs(1));
         stand["state"] == "registered" || stand["state"] == "failed"
@@ -194,6 +194,11 @@ async fn conflicts_are_answered_as_such_and_nothing_is_sent() {
     let several = check(&open, "multiple").await;
     let ambiguous = set(&open.visitor, several, "K-2").await;
     assert_eq!((ambiguous.status, ambiguous.code().as_str()), (409, "inquiry_person_ambiguous"));
+    for nobody in ["not-found", "withheld-full"] {
+        let result = check(&open, nobody).await;
+        let unknown = set(&open.visitor, result, "K-2").await;
+        assert_eq!((unknown.status, unknown.code().as_str()), (422, "inquiry_person_unknown"), "{nobody}");
+    }
     let missing = set(&open.visitor, 999, "K-2").await;
     assert_eq!((missing.status, missing.code().as_str()), (404, "result_not_found"));
     for (field, value) in [
@@ -245,4 +250,33 @@ async fn numbers_wait_through_a_restart_and_administrators_set_none() {
     assert_eq!(set_for(&boss, "taro", "K-2").await.code(), "forbidden_role");
     assert_eq!(boss.get(&target).await.code(), "forbidden_role");
     assert_eq!(boss.get("/v1/inquiry-numbers/bulk/1").await.code(), "forbidden_role");
+}
+
+#[tokio::test]
+async fn jobs_are_listed_by_their_state_the_newest_first() {
+    let open = OpenClinic::at_noon().await;
+    let registered = set_for(&open.visitor, "taro", "K-1").await.json();
+    assert_eq!(set_for(&open.visitor, "hanako", "K-1").await.code(), "inquiry_number_in_use");
+    open.clinic.upstream.script(Endpoint::InquiryNumber, Fault::Maintenance);
+    let queued = set_for(&open.visitor, "taro", "K-2").await.json();
+    let bulk = json!({ "items": [{ "inquiry_number": "K-3", "result": 999 }] });
+    let receipt = open.visitor.post("/v1/inquiry-numbers/bulk", &bulk).await.json()["receipt"].clone();
+
+    let jobs = async |query: &str| open.visitor.get(&format!("/v1/inquiry-numbers{query}")).await.json();
+    let failed = jobs("?state=failed").await;
+    let codes: Vec<_> =
+        failed["jobs"].as_array().expect("jobs").iter().map(|job| &job["failure"]["code"]).collect();
+    assert_eq!(codes, ["result_not_found", "inquiry_number_in_use"]);
+    assert_eq!(failed["jobs"][0]["receipt"], receipt);
+    assert_eq!(jobs("?state=registered").await["jobs"][0]["job"], registered["job"]);
+    let waiting = jobs("?state=queued").await;
+    assert_eq!(
+        (&waiting["jobs"][0]["job"], waiting["jobs"].as_array().map(Vec::len)),
+        (&queued["job"], Some(1))
+    );
+
+    let first = jobs("?limit=3").await;
+    let second = jobs(&format!("?limit=3&before={}", first["next_before"])).await;
+    assert_eq!(first["jobs"].as_array().map(Vec::len), Some(3));
+    assert_eq!((&second["jobs"][0]["job"], &second["next_before"]), (&registered["job"], &Value::Null));
 }

@@ -1,11 +1,14 @@
 //! Wire forms as vendors see them: results of people of every kind, a failed check, a problem. Clock and randomness are
 //! held, so the whole text stands still.
 
-use daemon::app::ports::{NewResult, Origin, ResultForm as _, Source, StoredResult, TerminalId};
+use daemon::app::ports::{
+    InquiryFailure, NewResult, Origin, PendingNumber, ResultForm as _, Source, StoredResult, TerminalId,
+};
 use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, ProcessingNote, Validity};
 use daemon::domain::identifiers::InquiryNumber;
 use daemon::domain::personal::Personal;
+use daemon::domain::queue::JobId;
 use daemon::domain::retention::{expiry, jst_day};
 use daemon::service::JsonForm;
 use harness::clinic::OpenClinic;
@@ -73,6 +76,7 @@ fn full() -> StoredResult {
         expires_at: expiry(processed_at),
         version: 3,
         inquiry_number: InquiryNumber::parse("カルテ7").ok(),
+        pending: Some(PendingNumber { job: JobId(5), failure: Some(InquiryFailure::NumberInUse) }),
         content: NewResult {
             source: Source::Own { check_id: "CHECK".to_owned(), method: Method::CardPin },
             terminal: TerminalId("uketsuke-1".to_owned()),

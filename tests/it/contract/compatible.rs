@@ -122,7 +122,8 @@ impl Between<'_> {
         if old["security"].is_null() && !new["security"].is_null() {
             self.say("", "needs a session now");
         }
-        for role in items(&old["x-roles"]).iter().filter(|role| !items(&new["x-roles"]).contains(role)) {
+        let roles = |operation: &Value| items(&operation["security"][0]["bearer"]).to_vec();
+        for role in roles(old).iter().filter(|role| !roles(new).contains(role)) {
             self.say("", &format!("is closed to the role {role}"));
         }
         self.parameters(items(&old["parameters"]), items(&new["parameters"]));
@@ -192,10 +193,10 @@ impl Between<'_> {
             }
             match sender {
                 Sender::Client if required(new, name) && !required(old, name) => {
-                    self.say(&at, "is required now")
+                    self.say(&at, "is required now");
                 }
                 Sender::Daemon if required(old, name) && !required(new, name) => {
-                    self.say(&at, "may be absent now")
+                    self.say(&at, "may be absent now");
                 }
                 _ => {}
             }
@@ -284,7 +285,7 @@ fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
 #[test]
 fn what_breaks_a_client_is_found_and_what_only_grows_is_not() {
     let old = json!({ "paths": { "/v1/x": { "put": {
-        "operationId": "set_x", "x-roles": ["operator", "administrator"],
+        "operationId": "set_x", "security": [{ "bearer": ["operator", "administrator"] }],
         "parameters": [{ "in": "query", "name": "limit", "schema": { "type": "integer", "maximum": 200 } }],
         "requestBody": { "required": true, "content": { "application/json": { "schema": {
             "type": "object", "required": ["a"],
@@ -316,7 +317,7 @@ fn what_breaks_a_client_is_found_and_what_only_grows_is_not() {
     }
     for (place, value) in [
         ("operationId".to_owned(), json!("other")),
-        ("x-roles".to_owned(), json!(["operator"])),
+        ("security/0/bearer".to_owned(), json!(["operator"])),
         ("parameters/0/schema/maximum".to_owned(), json!(100)),
         ("parameters/0/required".to_owned(), json!(true)),
         (format!("{body}/required"), json!(["a", "b"])),

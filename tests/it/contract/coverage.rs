@@ -3,10 +3,12 @@
 //! One test provokes them all, so the coverage does not depend on which other tests ran, or in which order.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::codes::Code;
 use api::limits::Limits;
+use api::listeners::Listener;
 use api::service::ServiceError;
 use harness::contract::{Contract, Operation};
 use harness::raw_http::{Raw, Reply};
@@ -21,6 +23,10 @@ struct Servers {
     ordinary: Server,
     impatient: Server,
     full: Server,
+    /// On the clinic's network, where nobody has a certificate.
+    network: Server,
+    /// Where an account may make no request at all.
+    strict: Server,
 }
 
 #[tokio::test]
@@ -28,8 +34,14 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
     let contract = Contract::committed();
     let servers = Servers {
         ordinary: Server::start(Limits::default()),
-        impatient: Server::start(Limits { request_timeout: Duration::from_millis(20), ..Limits::default() }),
+        impatient: Server::start(Limits {
+            request_timeout: Duration::from_millis(20),
+            changes_timeout: Duration::from_millis(20),
+            ..Limits::default()
+        }),
         full: Server::start(Limits { connections: 0, ..Limits::default() }),
+        network: Server::at(Listener::Lan, |guard| guard.only_machines(Arc::new(|_| true)), Limits::lan()),
+        strict: Server::start(Limits { request_burst: 0, ..Limits::default() }),
     };
     let mut documented = BTreeSet::new();
     for operation in contract.operations() {
@@ -173,7 +185,8 @@ pub const SIGN_IN: &str =
 
 pub const CLAIM: &str = r#"{"institution_code":"1312345678","account":"receipt","password":"secret-pass"}"#;
 
-pub(super) fn body(operation: &Operation) -> Option<&'static str> {
+/// A body that the operation accepts.
+pub fn body(operation: &Operation) -> Option<&'static str> {
     match operation.id.as_str() {
         "sign_in" => Some(SIGN_IN),
         "create_check" => Some(r#"{"method":"card_pin","terminal":"uketsuke-1","reader":"Reader 00 00"}"#),
@@ -194,12 +207,14 @@ pub(super) fn body(operation: &Operation) -> Option<&'static str> {
         "set_inquiry_number_of_insurance" => Some(
             r#"{"inquiry_number":"K-1","insurance":{"insurer_number":"01139991","insured_identification_number":"1"}}"#,
         ),
+        "search_results" => Some(r#"{"name":"資格","from":"2026-07-01"}"#),
         "set_inquiry_numbers_in_bulk" => Some(r#"{"items":[{"inquiry_number":"K-1","result":42}]}"#),
         _ => None,
     }
 }
 
-pub(super) fn target(operation: &Operation) -> String {
+/// The operation's path with ids in it.
+pub fn target(operation: &Operation) -> String {
     let numbered = ["/v1/results", "/v1/inquiry-numbers", "/v1/accounts"];
     let is_number = numbered.iter().any(|prefix| operation.path.starts_with(prefix));
     let id = if is_number { "42" } else { "c1" };
@@ -209,7 +224,11 @@ pub(super) fn target(operation: &Operation) -> String {
 impl Servers {
     async fn succeed(&self, operation: &Operation, status: u16) -> Reply {
         let server = &self.ordinary;
-        server.service.script(if status == 202 { Script::Accept } else { Script::Answer });
+        server.service.script(match status {
+            202 => Script::Accept,
+            304 => Script::Known,
+            _ => Script::Answer,
+        });
         let request = server.request(&operation.method, &target(operation), Some(TOKEN), body(operation));
         server.send(request).await
     }
@@ -238,6 +257,20 @@ impl Servers {
                 server.send(request).await
             }
             "invalid_request" => server.send(broken(server, operation)).await,
+            "not_acceptable" => server.send(plain.replacen("\r\n", "\r\naccept: image/png\r\n", 1)).await,
+            "client_certificate_required" => {
+                let server = &self.network;
+                let request = server.request(&operation.method, &target(operation), None, body(operation));
+                server.send(request).await
+            }
+            "rate_limited" => {
+                let server = &self.strict;
+                let request =
+                    server.request(&operation.method, &target(operation), Some(TOKEN), body(operation));
+                let reply = server.send(request).await;
+                assert_eq!(reply.header("retry-after"), Some("1"));
+                reply
+            }
             "too_many_connections" => Raw::connect(self.full.address).await.unwrap().reply().await.unwrap(),
             "request_timeout" => {
                 let server = &self.impatient;
@@ -264,14 +297,22 @@ fn named(code: &str) -> Code {
     *Code::ALL.iter().find(|known| known.as_str() == code).unwrap()
 }
 
-/// A request that breaks the contract in body, query or path, whichever the operation has.
+/// A request that breaks the contract in body, query or path, whichever the operation has; without any of them in its head.
 fn broken(server: &Server, operation: &Operation) -> String {
+    if operation.id == "stream_events" {
+        let request = server.request(&operation.method, &target(operation), Some(TOKEN), None);
+        return request.replacen("\r\n", &format!("\r\nlast-event-id: {}\r\n", "x".repeat(65)), 1);
+    }
     let (target, body) = if operation.has_body {
         (target(operation), Some("{"))
     } else if operation.has_query {
         (target(operation) + "?no_such_parameter=1", None)
-    } else {
+    } else if operation.path.contains("{id}") {
         (operation.path.replace("{id}", "%FF"), None)
+    } else {
+        let request = server.request(&operation.method, &operation.path, Some(TOKEN), Some("{}"));
+        let announced = "content-type: application/json\r\ncontent-length: 2\r\n";
+        return request.replacen(announced, "transfer-encoding: chunked\r\n", 1);
     };
     server.request(&operation.method, &target, Some(TOKEN), body)
 }

@@ -5,10 +5,12 @@ use std::sync::Mutex;
 use std::sync::{Arc, PoisonError};
 
 use api::codes::Code;
+use api::etag::{ETag, Tagged};
 use api::guard::Guard;
 use api::limits::Limits;
+use api::listeners::Listener;
 use api::service::{
-    Along, Answer, Caller, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
 };
 use api::wire;
 use async_trait::async_trait;
@@ -32,6 +34,8 @@ pub enum Script {
     Answer,
     /// With a full answer that says that the work goes on.
     Accept,
+    /// That the caller has the answer already.
+    Known,
     /// With this error.
     Fail(ServiceError),
     /// In a panic that carries a canary.
@@ -64,11 +68,19 @@ impl Scripted {
         matches!(*self.script.lock().unwrap_or_else(PoisonError::into_inner), Script::Accept)
     }
 
+    /// A tagged answer, or that the caller has it.
+    pub(super) async fn play_tagged<T>(&self, answer: T) -> Answer<Tagged<T>> {
+        let known = matches!(*self.script.lock().unwrap_or_else(PoisonError::into_inner), Script::Known);
+        let answer = self.play(answer).await?;
+        let etag = ETag::of(b"tag");
+        Ok(if known { Tagged::known(etag) } else { Tagged::new(etag, answer) })
+    }
+
     pub(super) async fn play<T>(&self, answer: T) -> Answer<T> {
         self.calls.send_modify(|calls| *calls += 1);
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match script {
-            Script::Answer | Script::Accept => Ok(answer),
+            Script::Answer | Script::Accept | Script::Known => Ok(answer),
             Script::Fail(error) => Err(error),
             Script::Panic => panic!("CANARY-PANIC"),
             Script::Hang => std::future::pending().await,
@@ -111,7 +123,12 @@ impl Service for Scripted {
         self.play(()).await
     }
 
-    async fn create_check(&self, _: &Caller, request: wire::NewCheck) -> Answer<wire::Check> {
+    async fn create_check(
+        &self,
+        _: &Caller,
+        request: wire::NewCheck,
+        _: Option<IdempotencyKey>,
+    ) -> Answer<wire::Check> {
         self.play(wire::Check { method: request.method, ..sample::check() }).await
     }
 
@@ -145,24 +162,12 @@ impl Service for Scripted {
         self.play(sample::failed_check()).await
     }
 
-    async fn results(&self, _: &Caller, _: wire::ResultQuery) -> Answer<wire::ResultPage> {
-        let results = vec![sample::full_result(), sample::withheld_result()];
-        self.play(wire::ResultPage { results, next_cursor: Some("bmV4dA".to_owned()) }).await
-    }
-
-    async fn count_results(&self, _: &Caller, _: wire::ResultQuery) -> Answer<wire::ResultCount> {
-        self.play(wire::ResultCount { count: 17 }).await
-    }
-
-    async fn result(&self, _: &Caller, id: i64) -> Answer<wire::EligibilityResult> {
-        self.play(wire::EligibilityResult { id, ..sample::full_result() }).await
-    }
-
     async fn set_inquiry_number(
         &self,
         _: &Caller,
         id: i64,
         request: wire::InquiryNumber,
+        _: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
         let outcome = sample::inquiry_outcome(self.accepts(), request.inquiry_number, id);
         self.play(outcome).await
@@ -172,9 +177,14 @@ impl Service for Scripted {
         &self,
         _: &Caller,
         request: wire::InquiryNumberOfInsurance,
+        _: Option<IdempotencyKey>,
     ) -> Answer<InquiryOutcome> {
         let outcome = sample::inquiry_outcome(self.accepts(), request.inquiry_number, 42);
         self.play(outcome).await
+    }
+
+    async fn inquiry_jobs(&self, _: &Caller, _: wire::InquiryJobQuery) -> Answer<wire::InquiryJobPage> {
+        self.play(wire::InquiryJobPage { jobs: vec![sample::failed_job()], next_before: Some(7) }).await
     }
 
     async fn inquiry_job(&self, _: &Caller, id: i64) -> Answer<wire::InquiryJob> {
@@ -185,16 +195,13 @@ impl Service for Scripted {
         &self,
         _: &Caller,
         request: wire::BulkInquiry,
+        _: Option<IdempotencyKey>,
     ) -> Answer<wire::BulkReceipt> {
         self.play(sample::bulk_receipt(request.items.len())).await
     }
 
     async fn inquiry_bulk(&self, _: &Caller, id: i64, _: wire::BulkQuery) -> Answer<wire::BulkStand> {
         self.play(wire::BulkStand { receipt: id, ..sample::bulk_stand() }).await
-    }
-
-    async fn collect_results(&self, _: &Caller) -> Answer<wire::Collected> {
-        self.play(sample::collected()).await
     }
 
     async fn announcements(&self, _: &Caller) -> Answer<wire::AnnouncementList> {
@@ -232,10 +239,15 @@ pub struct Server {
 
 impl Server {
     pub fn start(limits: Limits) -> Self {
+        Self::at(Listener::Loopback, |guard| guard, limits)
+    }
+
+    /// On a listener with a guard of its own; loopback all the same, and in clear.
+    pub fn at(place: Listener, change: impl FnOnce(Guard) -> Guard, limits: Limits) -> Self {
         let listener = api::serve::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let service = Arc::new(Scripted { script: Mutex::default(), calls: watch::Sender::new(0) });
-        let router = api::router(service.clone(), Guard::loopback(address.port()), limits);
+        let router = api::router(service.clone(), place, change(Guard::loopback(address.port())), limits);
         let stop = CancellationToken::new();
         let mut serving = JoinSet::new();
         serving.spawn(api::serve::serve(listener, router, limits, None, stop.clone()));

@@ -2,7 +2,8 @@
 
 use api::limits::Limits;
 use harness::contract::Contract;
-use harness::raw_http::Reply;
+use harness::hostile::{bad_input, shapes};
+use harness::raw_http::{Raw, Reply};
 
 use super::coverage::{CLAIM, SIGN_IN};
 use super::fake::{Server, TOKEN};
@@ -19,7 +20,7 @@ fn assert_invalid(reply: &Reply, field: Option<&str>, case: &str) {
 
 #[tokio::test]
 async fn a_broken_body_is_refused_with_the_name_of_its_field() {
-    let sessions = "/v1/sessions";
+    let (sessions, search) = ("/v1/sessions", "/v1/results/search");
     let begin = "/v1/sessions/begin";
     let checks = "/v1/checks";
     let pin = "/v1/checks/c1/pin";
@@ -65,6 +66,15 @@ async fn a_broken_body_is_refused_with_the_name_of_its_field() {
         ),
         ("POST", "/v1/machines/enrol", format!("{{\"csr\":\"{CANARY}\"}}"), Some("code")),
         ("POST", "/v1/machines/renew", "{\"csr\":\"\"}".to_owned(), Some("csr")),
+        ("POST", search, format!("{{\"name\":[\"{CANARY}\"]}}"), Some("name")),
+        ("POST", search, format!("{{\"name\":\"{}\"}}", CANARY.repeat(11)), Some("name")),
+        ("POST", search, "{\"kana\":\"\"}".to_owned(), Some("kana")),
+        ("POST", search, format!("{{\"birthdate\":\"{CANARY}\"}}"), Some("birthdate")),
+        ("POST", search, format!("{{\"insurer_number\":\"{CANARY}\"}}"), Some("insurer_number")),
+        ("POST", search, format!("{{\"fields\":[\"{CANARY}\"]}}"), Some("fields")),
+        ("POST", search, "{\"fields\":[]}".to_owned(), Some("fields")),
+        ("POST", search, format!("{{\"address\":\"{CANARY}\"}}"), Some("address")),
+        ("POST", search, "{\"limit\":4711}".to_owned(), Some("limit")),
         ("POST", sessions, SIGN_IN.replace("\"code\"", "\"password\""), Some("password")),
         ("POST", sessions, SIGN_IN.replace("\"receipt\"", "\"\""), Some("account")),
         ("POST", sessions, SIGN_IN.replace("receipt", &CANARY.repeat(7)), Some("account")),
@@ -159,6 +169,19 @@ async fn a_broken_query_or_path_is_refused_with_the_name_of_its_field() {
         ("/v1/results?terminal=", Some("terminal")),
         ("/v1/results?name=CANARY4711", Some("name")),
         ("/v1/results?%E6%B0%8F%E5%90%8D=CANARY4711", None),
+        ("/v1/results?fields=", Some("fields")),
+        ("/v1/results?fields=id,CANARY4711", Some("fields")),
+        ("/v1/results?fields=eligibilities.CANARY4711", Some("fields")),
+        ("/v1/results/42?fields=validity.code", Some("fields")),
+        ("/v1/results/changes?wait=61", Some("wait")),
+        ("/v1/results/changes?wait=-1", Some("wait")),
+        ("/v1/results/changes?cursor=CANARY4711&from_start=true", Some("from_start")),
+        ("/v1/results/changes?cursor=", Some("cursor")),
+        ("/v1/results/export?limit=1001", Some("limit")),
+        ("/v1/results/export?after_id=0", Some("after_id")),
+        ("/v1/results/export?after_id=1&cursor=CANARY4711", Some("after_id")),
+        ("/v1/results/export?format=CANARY4711", Some("format")),
+        ("/v1/results/export?name=CANARY4711", Some("name")),
         ("/v1/sessions?scope=CANARY4711", Some("scope")),
         ("/v1/sessions?who=CANARY4711", Some("who")),
         ("/v1/results/count?cursor=CANARY4711", Some("cursor")),
@@ -167,6 +190,14 @@ async fn a_broken_query_or_path_is_refused_with_the_name_of_its_field() {
         ("/v1/results/9223372036854775808", Some("id")),
         ("/v1/results/%FF", Some("id")),
         ("/v1/checks/%FF", Some("id")),
+        ("/v1/inquiry-numbers?state=CANARY4711", Some("state")),
+        ("/v1/inquiry-numbers?before=0", Some("before")),
+        ("/v1/inquiry-numbers?limit=501", Some("limit")),
+        ("/v1/audit?after=-1", Some("after")),
+        ("/v1/audit?limit=0", Some("limit")),
+        ("/v1/audit?from=CANARY4711", Some("from")),
+        ("/v1/audit?to=2026-7-1", Some("to")),
+        ("/v1/audit?actor=CANARY4711", Some("actor")),
         ("/v1/inquiry-numbers/CANARY4711", Some("id")),
         ("/v1/inquiry-numbers/bulk/CANARY4711", Some("id")),
         ("/v1/inquiry-numbers/bulk/3?limit=1001", Some("limit")),
@@ -256,4 +287,54 @@ async fn a_body_over_the_limit_is_refused_announced_or_not() {
     let reply = server.send(chunked).await;
     assert_eq!((reply.status, reply.code().as_str()), (413, "body_too_large"));
     assert_eq!(server.service.calls(), 1);
+}
+
+#[tokio::test]
+async fn whatever_the_document_rules_out_is_refused_with_the_name_of_its_field() {
+    let contract = Contract::committed();
+    let server = Server::start(Limits { requests_per_second: 1_000_000, ..Limits::default() });
+    let cases = bad_input::cases(&contract);
+    assert!(cases.len() > 500, "{} cases", cases.len());
+    let mut wrong = Vec::new();
+    for case in cases {
+        let method = &case.operation.method;
+        let body = case.body.unwrap_or_default();
+        let head = server.request(method, &case.target, Some(TOKEN), None);
+        let content = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = head.strip_suffix("\r\n").unwrap().to_owned() + &content;
+        let reply = server.send([head.as_bytes(), &body].concat()).await;
+        contract.check(method, &case.target, &reply).unwrap();
+        let problem = reply.json();
+        let says = problem["detail"].as_str().is_some_and(|detail| detail.contains(['が', 'を', 'に', 'は']));
+        let named = problem["field"].as_str() == case.field.as_deref();
+        if !matches!(reply.status, 400 | 422) || !named || !says {
+            let (id, what, field) = (&case.operation.id, &case.what, &case.field);
+            wrong.push(format!("{id} {} ({what}, {field:?}): {} {problem}", case.target, reply.status));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(server.service.calls(), 0, "the service heard of none");
+}
+
+#[tokio::test]
+async fn every_shape_that_smuggles_is_refused() {
+    let server = Server::start(Limits::default());
+    for shape in shapes::refused() {
+        let mut raw = Raw::connect(server.address).await.unwrap();
+        raw.send(shape.bytes.replace("{host}", &server.address.to_string())).await.unwrap();
+        let answers = String::from_utf8_lossy(&raw.answered().await.unwrap()).into_owned();
+        assert!(!answers.contains("HTTP/1.1 2"), "{}: {answers}", shape.name);
+    }
+    assert_eq!(server.service.calls(), 0, "the service heard of none");
+}
+
+#[tokio::test]
+async fn nothing_that_follows_a_chunked_body_is_taken_for_a_request() {
+    let server = Server::start(Limits::default());
+    for shape in shapes::last_of_their_connection() {
+        let mut raw = Raw::connect(server.address).await.unwrap();
+        raw.send(shape.bytes.replace("{host}", &server.address.to_string())).await.unwrap();
+        let answers = String::from_utf8_lossy(&raw.closed().await.unwrap()).into_owned();
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{}: {answers}", shape.name);
+    }
 }

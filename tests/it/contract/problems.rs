@@ -1,6 +1,7 @@
 //! `docs/ja/problems.md` and `docs/en/problems.md`: the table of codes, written from the code.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use api::codes::{Code, Who};
@@ -37,12 +38,8 @@ fn japanese_page() -> String {
     for code in Code::ALL {
         let guidance = code.guidance().replace(other_ways(), "（※）");
         let status = code.status().as_u16();
-        page += &format!(
-            "| `{}` | {status} | {} | {guidance} | {} |\n",
-            code.as_str(),
-            code.title(),
-            who(code.who())
-        );
+        let (name, title, who) = (code.as_str(), code.title(), who(code.who()));
+        writeln!(page, "| `{name}` | {status} | {title} | {guidance} | {who} |").unwrap();
     }
     page
 }
@@ -67,7 +64,8 @@ fn english_page() -> String {
         let guidance = texts.get(name).unwrap_or_else(|| {
             panic!("tests/it/contract/problems_en.txt lacks a line `{name}: …` with the English guidance")
         });
-        page += &format!("| `{name}` | {status} | {} | {guidance} | {} |\n", code.meaning(), who(code.who()));
+        let (meaning, who) = (code.meaning(), who(code.who()));
+        writeln!(page, "| `{name}` | {status} | {meaning} | {guidance} | {who} |").unwrap();
     }
     page
 }

@@ -109,6 +109,11 @@ pub fn full_result() -> wire::EligibilityResult {
         expires_at: "2026-09-01T00:00:00+09:00".to_owned(),
         version: 1,
         inquiry_number: Some("K-1".into()),
+        inquiry_number_pending: Some(wire::PendingInquiryNumber {
+            job: 7,
+            state: wire::PendingState::Failed,
+            failure: Some(wire::InquiryFailure::new(Code::InquiryNumberInUse, None)),
+        }),
         note: Some(wire::Note { code: "N1".to_owned(), message: "知らせ".to_owned() }),
         withheld: wire::Withheld::None,
         eligibilities: vec![full_eligibility()],
@@ -163,6 +168,7 @@ pub fn withheld_result() -> wire::EligibilityResult {
         check_id: None,
         method: None,
         inquiry_number: None,
+        inquiry_number_pending: None,
         note: None,
         withheld: wire::Withheld::All,
         eligibilities: vec![wire::Eligibility::default()],
@@ -181,6 +187,10 @@ pub fn readers() -> wire::Readers {
         methods: vec![wire::Method::Visual, wire::Method::CardPin],
         visual_after_lock: true,
         readers: vec![reader("Reader 00 00", Some("c1".into())), reader("Reader 01 00", None)],
+        terminals: vec![wire::TerminalReader {
+            terminal: "uketsuke-1".to_owned(),
+            reader: Some("Reader 00 00".to_owned()),
+        }],
     }
 }
 
@@ -243,6 +253,7 @@ pub fn failed_job() -> wire::InquiryJob {
         job: 7,
         state: wire::InquiryState::Failed,
         taken_at: "2026-07-08T12:00:00+09:00".to_owned(),
+        receipt: Some(3),
         results: vec![41, 42],
         failure: Some(wire::InquiryFailure::new(Code::UpstreamRefused, Some("ASRV00001E".to_owned()))),
     }

@@ -20,7 +20,7 @@ fn inquiry(of: &str, number: &str, result: Option<ResultId>) -> Inquiry {
 }
 
 async fn take_in(store: &Store, inquiry: &Inquiry) -> JobId {
-    store.take_in(inquiry, &audit("inquiry_number.queued")).await.expect("taken in").0
+    store.take_in(inquiry, &audit("inquiry_number.queued"), None).await.expect("taken in").0
 }
 
 async fn ids(store: &Store) -> Vec<JobId> {
@@ -36,8 +36,11 @@ async fn what_was_taken_in_is_there_after_a_restart_in_its_order() {
     let one = take_in(&running.store, &first).await;
     let two = take_in(&running.store, &second).await;
     let items = [Ok(inquiry("2", "K-3", None)), Err(InquiryFailure::PersonUnknown)];
-    let bulk =
-        running.store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued")).await.expect("taken in");
+    let bulk = running
+        .store
+        .take_in_bulk(&items, &audit("inquiry_number.bulk_queued"), None)
+        .await
+        .expect("taken in");
     let receipt = Receipt("R-1".to_owned());
     running.store.note_receipt(&bulk.1[..1], Some(&receipt)).await.expect("noted");
     assert_eq!(running.store.verify_chain().await.expect("whole").count, 3, "one audit row each");
@@ -131,7 +134,7 @@ async fn jobs_are_gone_with_the_end_of_the_month_after_their_intake() {
     let job = take_in(store, &inquiry("1", "K-1", None)).await;
     let items = [Ok(inquiry("2", "K-2", None))];
     let (bulk, ..) =
-        store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued")).await.expect("taken in");
+        store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued"), None).await.expect("taken in");
     let gone = at("2026-07-31T15:00:00Z");
     machine.clock.set(just_before(gone));
     assert_eq!(ids(store).await.len(), 2);

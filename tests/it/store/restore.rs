@@ -79,9 +79,13 @@ async fn the_queue_comes_back_until_it_expires_and_codes_that_are_good_once_do_n
         .offer_terminal("uketsuke-2", [9; 32], soon, &by("terminal.enrol_code"))
         .await
         .expect("offered");
-    running.store.take_in(&inquiry("1", "K-1"), &audit("inquiry_number.queued")).await.expect("taken in");
+    running
+        .store
+        .take_in(&inquiry("1", "K-1"), &audit("inquiry_number.queued"), None)
+        .await
+        .expect("taken in");
     let items = [Ok(inquiry("2", "K-2")), Ok(inquiry("3", "K-3"))];
-    running.store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued")).await.expect("taken in");
+    running.store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued"), None).await.expect("taken in");
     let archive = backup(&running, &old, &key).await;
     running.stop().await;
 

@@ -224,7 +224,7 @@ pub async fn set_number(store: &Store, of: &str, text: &str) -> Vec<ResultId> {
         number: InquiryNumber::parse(text).expect("an inquiry number"),
         result: None,
     };
-    let (job, _) = store.take_in(&inquiry, &audit("inquiry_number.queued")).await.expect("taken in");
+    let (job, _) = store.take_in(&inquiry, &audit("inquiry_number.queued"), None).await.expect("taken in");
     let ended = store.end(&[(job, InquiryEnd::Registered)]).await.expect("ended");
     ended.into_iter().flatten().collect()
 }

@@ -22,7 +22,8 @@ use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::app::retention::Retention;
 use daemon::config::{
-    ApiConfig, AuditSection, CollectSection, Config, LogSection, Mode, StoreSection, TerminalSection,
+    ApiConfig, AuditSection, CollectSection, Config, LanSection, LogSection, Mode, StoreSection,
+    TerminalSection,
 };
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
@@ -90,6 +91,8 @@ pub struct Plan {
     pub limits: Limits,
     /// How long checks wait for people.
     pub patience: Patience,
+    /// By which names the API is reached on the clinic's network, where it listens there.
+    pub lan_hosts: Vec<&'static str>,
     /// Accounts that exist from the start.
     pub accounts: Vec<(&'static str, Role)>,
 }
@@ -114,8 +117,10 @@ impl Plan {
             collect_every_minutes: 0,
             collects_by_itself: false,
             upstream_page_size: 100,
-            limits: Limits::default(),
             patience: Patience::default(),
+            // Scenarios that wait in a loop ask far more often than anybody should.
+            limits: Limits { requests_per_second: 1_000_000, ..Limits::default() },
+            lan_hosts: Vec::new(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
     }
@@ -125,6 +130,8 @@ impl Plan {
 pub struct Clinic {
     /// Where the API listens.
     pub api: SocketAddr,
+    /// Where it listens on the clinic's network, if it does.
+    pub lan: Option<SocketAddr>,
     /// The simulated central system.
     pub upstream: SimUpstream,
     /// The hand that puts cards on readers.
@@ -135,8 +142,8 @@ pub struct Clinic {
     maintenance: MaintenanceCalendar,
     terminal_authentication: Option<Arc<dyn TerminalAuthentication>>,
     limits: Limits,
-    collects_by_itself: bool,
     patience: Patience,
+    collects_by_itself: bool,
     /// What the kernel says of everybody's clock.
     pub kernel: Arc<HeldKernel>,
     clock: Arc<dyn Clock>,
@@ -159,6 +166,7 @@ impl Clinic {
         let config = configuration(&plan, &upstream);
         let mut clinic = Self {
             api: plan.listen,
+            lan: None,
             upstream,
             // Until the daemon is started nobody looks at this hand.
             readers: SimReaders::new(&[]).1,
@@ -167,8 +175,8 @@ impl Clinic {
             maintenance: plan.maintenance,
             terminal_authentication: plan.terminal_authentication,
             limits: plan.limits,
-            collects_by_itself: plan.collects_by_itself,
             patience: plan.patience,
+            collects_by_itself: plan.collects_by_itself,
             kernel: plan.kernel,
             clock: plan.clock,
             random: plan.random,
@@ -201,11 +209,13 @@ impl Clinic {
             terminal_authentication: self.terminal_authentication.clone(),
             maintenance: self.maintenance.clone(),
             limits: self.limits,
-            collects_by_itself: self.collects_by_itself,
             patience: self.patience,
+            lan_limits: Limits::lan(),
+            collects_by_itself: self.collects_by_itself,
         };
         let daemon = Daemon::start(&self.config, around).await?;
         self.api = daemon.api;
+        self.lan = daemon.lan;
         self.readers = hand;
         self.daemon = Some(daemon);
         Ok(())
@@ -295,6 +305,14 @@ impl Clinic {
         visitor
     }
 
+    /// Someone who comes to the listener on the clinic's network with a certificate of the daemon's own authority.
+    pub fn visitor_on_lan(&self, tls: Arc<ClientConfig>) -> Visitor {
+        let lan = self.lan.expect("the daemon listens on the network");
+        let mut visitor = Visitor::new(lan, self.clock.clone(), self.contract.clone());
+        visitor.set_tls(Some(tls));
+        visitor
+    }
+
     /// The certificate of the daemon's own authority, as `shikakud machine ca` shows it.
     pub async fn authority(&self) -> String {
         match self.control(Command::MachineAuthority).await.expect("the daemon has an authority") {
@@ -356,6 +374,12 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
         institution_code: upstream.facility().institution_code.clone(),
         mode: Mode::Sandbox,
         api: ApiConfig { listen: plan.listen, allowed_hosts: Vec::new(), tls: plan.tls },
+        lan: (!plan.lan_hosts.is_empty()).then(|| LanSection {
+            // The network of a test is this machine.
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hosts: plan.lan_hosts.iter().map(|&host| host.to_owned()).collect(),
+            every_address: false,
+        }),
         store: StoreSection {
             ballast_mib: 1,
             low_water_mib: 1,

@@ -53,6 +53,7 @@ pub struct Visitor {
     contract: Arc<Contract>,
     token: Option<String>,
     terminal: Option<String>,
+    key: Option<String>,
     tls: Option<Arc<ClientConfig>>,
 }
 
@@ -63,7 +64,7 @@ impl Visitor {
     }
 
     pub(super) fn new(api: SocketAddr, clock: Arc<dyn Clock>, contract: Arc<Contract>) -> Self {
-        Self { api, clock, contract, token: None, terminal: None, tls: None }
+        Self { api, clock, contract, token: None, terminal: None, key: None, tls: None }
     }
 
     /// Sends a request; the answer is checked against the contract before anyone sees it.
@@ -73,15 +74,45 @@ impl Visitor {
 
     /// As [`Visitor::call`]; an error if the connection was refused.
     pub async fn try_call(&self, method: &str, target: &str, body: Option<&Value>) -> io::Result<Reply> {
+        let mut connection = self.send(method, target, &[], body).await?;
+        let reply = connection.reply().await?;
+        self.contract.check(method, target, &reply).expect("the answer keeps the contract");
+        Ok(reply)
+    }
+
+    /// GET with headers of one's own.
+    pub async fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Reply {
+        let reply = async { self.send("GET", target, headers, None).await?.reply().await };
+        let reply = reply.await.expect("the API answers");
+        self.contract.check("GET", target, &reply).expect("the answer keeps the contract");
+        reply
+    }
+
+    /// GET whose answer is read as it comes.
+    pub async fn open(&self, target: &str, headers: &[(&str, &str)]) -> Raw {
+        self.send("GET", target, headers, None).await.expect("the API accepts connections")
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> io::Result<Raw> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
         let terminal = self.terminal.as_ref().map(|token| format!("Shikaku-Terminal: {token}\r\n"));
+        let key = self.key.as_ref().map(|key| format!("Idempotency-Key: {key}\r\n"));
         let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let more: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let more = more.concat();
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}{}{}\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}{}{}{more}{}\r\n{body}",
             self.api,
             token.unwrap_or_default(),
             terminal.unwrap_or_default(),
+            key.unwrap_or_default(),
             if body.is_empty() { "" } else { &content },
         );
         let mut connection = match &self.tls {
@@ -89,9 +120,7 @@ impl Visitor {
             None => Raw::connect(self.api).await?,
         };
         connection.send(request).await?;
-        let reply = connection.reply().await?;
-        self.contract.check(method, target, &reply).expect("the answer keeps the contract");
-        Ok(reply)
+        Ok(connection)
     }
 
     /// GET.
@@ -143,6 +172,12 @@ impl Visitor {
     /// Comes from an enrolled terminal, or from none.
     pub fn set_terminal(&mut self, token: Option<&str>) {
         self.terminal = token.map(ToOwned::to_owned);
+    }
+
+    /// The same visitor, whose requests carry a key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
     /// Connects over TLS, or in clear.

@@ -141,12 +141,9 @@ async fn judge(site: &Site, report: &mut Damage, what: &str) {
         report.refused += 1;
         return;
     };
-    let mut failed = false;
     let page = open.store.page(&ResultQuery::default(), None, 200).await;
-    let mut found = page.map(|page| page.rows).unwrap_or_else(|_| {
-        failed = true;
-        Vec::new()
-    });
+    let mut failed = page.is_err();
+    let mut found = page.map_or(Vec::new(), |page| page.rows);
     for number in 1..=RESULTS {
         match open.store.get(ResultId(number)).await {
             Ok(one) => found.extend(one),

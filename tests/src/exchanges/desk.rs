@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use daemon::app::ports::{
     AuditEntry, BulkStand, CardCertificate, CardDesk, CardError, CardEvent, CardService, DeskView, Inquiry,
-    InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, Opening, PendingInquiry, ReaderName,
-    ReaderState, ReaderView, Settings, SignedChallenge, Signing, StoreError,
+    InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, JobState, Keyed, Opening, PendingInquiry,
+    ReaderName, ReaderState, ReaderView, Settings, SignedChallenge, Signing, StoreError,
 };
 use daemon::domain::admission::SecuritySettings;
 use daemon::domain::certificate::CertificateFacts;
@@ -91,16 +91,22 @@ pub(super) struct OwnQueue(pub(super) Arc<Store>);
 
 #[async_trait]
 impl InquiryQueue for OwnQueue {
-    async fn take_in(&self, inquiry: &Inquiry, audit: &AuditEntry) -> Result<(JobId, Intake), StoreError> {
-        self.0.take_in(inquiry, audit).await
+    async fn take_in(
+        &self,
+        inquiry: &Inquiry,
+        audit: &AuditEntry,
+        request: Option<&Keyed>,
+    ) -> Result<(JobId, Intake), StoreError> {
+        self.0.take_in(inquiry, audit, request).await
     }
 
     async fn take_in_bulk(
         &self,
         items: &[Result<Inquiry, InquiryFailure>],
         audit: &AuditEntry,
+        request: Option<&Keyed>,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
-        self.0.take_in_bulk(items, audit).await
+        self.0.take_in_bulk(items, audit, request).await
     }
 
     async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError> {
@@ -117,6 +123,15 @@ impl InquiryQueue for OwnQueue {
 
     async fn job(&self, id: JobId) -> Result<Option<InquiryJob>, StoreError> {
         self.0.job(id).await
+    }
+
+    async fn jobs(
+        &self,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<InquiryJob>, StoreError> {
+        self.0.jobs(state, before, limit).await
     }
 
     async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError> {

@@ -167,6 +167,7 @@ mod tests {
             expires_at: Timestamp::MAX,
             version: 1,
             inquiry_number: InquiryNumber::parse(&format!("K-{of}")).ok(),
+            pending: None,
             content: NewResult {
                 source: Source::Own { check_id, method: Method::CardPin },
                 terminal: TerminalId("t".to_owned()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use daemon::app::access::Actor;
 use daemon::app::checks::{Checks, ChecksParts, NewCheck, Patience, Terminal};
 use daemon::app::collect::{Collect, CollectParts};
+use daemon::app::idempotency::Idempotency;
 use daemon::app::inquiries::{Inquiries, InquiriesParts};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{
@@ -132,11 +133,13 @@ impl Site {
         let terminals = (0..people.count())
             .map(|person| Terminal { id: name(person), reader: Some(reader(person)) })
             .collect();
+        let idempotency = Idempotency::new(store.clone());
         let checks = Checks::new(ChecksParts {
             desk: Arc::new(Desk::new(people.count())),
             central: upstream.clone(),
             store: store.clone(),
             room: store.clone(),
+            idempotency: idempotency.clone(),
             audit: store.clone(),
             settings: Arc::new(Open),
             terminal_authentication: None,
@@ -163,6 +166,7 @@ impl Site {
         let inquiries = Inquiries::open(InquiriesParts {
             queue: Arc::new(OwnQueue(store.clone())),
             results: store,
+            idempotency,
             link: upstream,
             clock: clock.clone(),
             random,
@@ -211,7 +215,7 @@ impl Site {
             entered_by: None,
             visual_after_lock_of: None,
         };
-        let mut view = self.checks.create(&self.actor, &new).await.ok()?;
+        let mut view = self.checks.create(&self.actor, &new, None).await.ok()?;
         let id = view.id.clone();
         if visit.method == Method::CardPin {
             let pin = Pin::parse("1234").expect("four digits");
@@ -237,7 +241,7 @@ impl Site {
     async fn number(&self, numbers: Vec<Inquiry>) {
         for inquiry in numbers {
             // Refused where the number stands on somebody else's results.
-            drop(self.inquiries.take_in(&self.actor, inquiry).await);
+            drop(self.inquiries.take_in(&self.actor, inquiry, None).await);
             self.inquiries.work_off().await;
         }
     }

@@ -116,6 +116,7 @@ impl Sandbox {
             upstream_page_size: 100,
             patience: Patience::default(),
             limits: api::limits::Limits::default(),
+            lan_hosts: Vec::new(),
             accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use daemon::app::access::Actor;
 use daemon::app::checks::{Checks, ChecksParts, NewCheck, Patience, Terminal};
+use daemon::app::idempotency::Idempotency;
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{AuditSource, Origin, ReaderName, Role, TerminalId};
 use daemon::app::tasks::Tasks;
@@ -69,6 +70,7 @@ impl Facility {
             central: central.clone(),
             store: store.clone(),
             room: store.clone(),
+            idempotency: Idempotency::new(store.clone()),
             audit: store.clone(),
             settings: store,
             terminal_authentication: None,
@@ -153,7 +155,7 @@ impl Facility {
             visual_after_lock_of: None,
         };
         // Refused while the other desk's trouble lasts; tried again at the next move.
-        if let Ok(view) = self.checks.create(&self.actor, &new).await {
+        if let Ok(view) = self.checks.create(&self.actor, &new, None).await {
             counter.check = Some(view.id);
             tokio::task::yield_now().await;
         }

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use daemon::app::ports::{
-    Answer, AuditEntry, AuditLog, CardCheck, CardUseRegistration, Challenge, NewResult, Page, PageAfter,
-    Proof, ReadyResult, RegistrationError, RequestId, ResultQuery, ResultStore, ResultsMark, Settings,
-    StoreError, StoreRoom, StoredResult, UpstreamError,
+    Answer, AuditEntry, AuditLog, CardCheck, CardUseRegistration, Challenge, Keyed, Made, NewResult, Page,
+    PageAfter, Proof, ReadyResult, RegistrationError, Remembered, RequestId, RequestMemory, ResultQuery,
+    ResultStore, ResultsMark, Settings, StoreError, StoreRoom, StoredResult, UpstreamError,
 };
 use daemon::domain::admission::SecuritySettings;
 use daemon::domain::check::ResultId;
@@ -126,6 +126,10 @@ impl ResultStore for Store {
         Ok(Vec::new())
     }
 
+    async fn newest(&self) -> Result<ResultId, StoreError> {
+        Ok(ResultId(self.0.load(Ordering::Relaxed)))
+    }
+
     fn news(&self) -> watch::Receiver<ResultsMark> {
         let month = JstMonth::of(Timestamp::UNIX_EPOCH);
         watch::Sender::new(ResultsMark { change: 0, month }).subscribe()
@@ -146,6 +150,22 @@ impl Settings for Store {
     }
 
     async fn set_security(&self, _: SecuritySettings, _: &AuditEntry) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// No request of a schedule has a key.
+#[async_trait]
+impl RequestMemory for Store {
+    async fn remembered(&self, _: &str, _: &str) -> Result<Option<Remembered>, StoreError> {
+        Ok(None)
+    }
+
+    async fn remember(&self, _: &Keyed, _: &Made) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn forget(&self, _: &Keyed) -> Result<(), StoreError> {
         Ok(())
     }
 }

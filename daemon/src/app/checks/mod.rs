@@ -3,25 +3,30 @@
 //! One task drives each check (module `drive`); a reader serves one active check at a time. A check holds no personal data:
 //! only the number of the stored result.
 
+mod begin;
 mod drive;
 mod patience;
 mod reader_choice;
 mod registry;
+mod steps;
+mod terminals;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub use self::patience::Patience;
 pub(crate) use self::reader_choice::find_named;
-use self::registry::{Full, Registry};
+use self::registry::Registry;
+pub use self::steps::CheckStep;
 use super::access::{Action, Actor, Forbidden};
+use super::idempotency::{Begun, Idempotency, KeyError};
 use super::maintenance::MaintenanceCalendar;
 use super::ports::{
-    AuditEntry, AuditLog, AuditSource, CardCheck, CardDesk, Clock, Origin, Random, ReaderName, ResultStore,
-    Settings, StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
+    AuditEntry, AuditLog, AuditSource, CardCheck, CardDesk, Clock, Keyed, Made, Origin, Random, ReaderName,
+    ResultStore, Settings, StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
 };
 use super::tasks::Tasks;
 use crate::domain::admission::{
@@ -93,6 +98,12 @@ pub enum CreateError {
     /// Too many checks at once.
     #[error("too many checks")]
     TooMany,
+    /// The request's key does not let it in.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The check that this key began is no longer known.
+    #[error("the check of this key is no longer known")]
+    Gone,
 }
 
 impl From<Forbidden> for CreateError {
@@ -104,6 +115,9 @@ impl From<Forbidden> for CreateError {
 /// Why an input to a check was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
+    /// The role does not allow it.
+    #[error("not allowed")]
+    Forbidden,
     /// No such check of this account.
     #[error("no such check")]
     NotFound,
@@ -113,6 +127,12 @@ pub enum InputError {
     /// It could not be recorded, which must come first; it can be given again.
     #[error(transparent)]
     Store(StoreError),
+}
+
+impl From<Forbidden> for InputError {
+    fn from(_: Forbidden) -> Self {
+        Self::Forbidden
+    }
 }
 
 /// A check as it stands.
@@ -226,6 +246,8 @@ pub struct ChecksParts {
     pub store: Arc<dyn ResultStore>,
     /// Whether there is space for a result: asked before a card is.
     pub room: Arc<dyn StoreRoom>,
+    /// Requests with a key.
+    pub idempotency: Idempotency,
     /// Where failures are recorded.
     pub audit: Arc<dyn AuditLog>,
     /// The security settings.
@@ -261,12 +283,18 @@ pub struct Offer {
 pub struct Checks {
     parts: ChecksParts,
     registry: Arc<Registry>,
+    steps: broadcast::Sender<CheckStep>,
 }
 
 impl Checks {
     /// No checks yet.
     pub fn new(parts: ChecksParts) -> Self {
-        Self { parts, registry: Arc::new(Registry::default()) }
+        Self { parts, registry: Arc::new(Registry::default()), steps: broadcast::Sender::new(steps::WAITING) }
+    }
+
+    /// The steps of every check, as they come.
+    pub fn steps(&self) -> broadcast::Sender<CheckStep> {
+        self.steps.clone()
     }
 
     /// The methods to offer, the default first, and whether a locked card may go on by sight.
@@ -281,9 +309,19 @@ impl Checks {
         self.parts.terminal_authentication.is_some() || self.parts.central.accepts_unsigned_visual()
     }
 
-    /// Starts a check and reserves its reader.
-    pub async fn create(&self, actor: &Actor, new: &NewCheck) -> Result<CheckView, CreateError> {
+    /// Starts a check and reserves its reader; with a key, once.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        new: &NewCheck,
+        request: Option<Keyed>,
+    ) -> Result<CheckView, CreateError> {
         actor.may(Action::RunChecks)?;
+        let work = match self.parts.idempotency.begin(request).await? {
+            Begun::First(work) => work,
+            Begun::Again(Made::Check(id)) => return self.view(actor, &id).map_err(|_| CreateError::Gone),
+            Begun::Again(Made::Job(_) | Made::Bulk(_)) => return Err(KeyError::Reused.into()),
+        };
         self.parts.room.has_room()?;
         let terminal = self.terminal(new.terminal.as_ref())?;
         self.admit(new, &terminal.id, self.parts.settings.security().await?)?;
@@ -291,7 +329,7 @@ impl Checks {
         let others = self.readers_of_others(terminal);
         let reader = reader_choice::choose(&self.parts.desk.watch().borrow(), wanted, &others)?;
         self.record_exceptions(actor, new, &terminal.id).await?;
-        let facts = Arc::new(Facts {
+        let facts = Facts {
             id: data_encoding::BASE32_NOPAD.encode(&random_bytes::<16>(&*self.parts.random)).to_lowercase(),
             owner: actor.account.clone(),
             source: actor.source,
@@ -302,19 +340,16 @@ impl Checks {
             card_kind: new.card_kind,
             entered_by: new.entered_by,
             visual_after_lock_of: new.visual_after_lock_of.clone(),
+        };
+        let (parts, registry, told) = (self.parts.clone(), Arc::clone(&self.registry), self.steps.clone());
+        let Some(work) = work else { return begin::begin(parts, &registry, told, facts) };
+        // Whoever asked may go away: a check that is remembered must begin all the same.
+        let (done, begun) = oneshot::channel();
+        self.parts.tasks.start(async move {
+            // Nobody may be waiting any more.
+            let _ = done.send(begin::begin_once(parts, &registry, told, facts, &work).await);
         });
-        let course = new.method.course(self.parts.terminal_authentication.is_some());
-        let begin = Stand { revision: 1, phase: Phase::first(course), certificate: None, ended_at: None };
-        let (stand, watched) = watch::channel(begin);
-        let (sender, inputs) = mpsc::channel(4);
-        let entry = Arc::new(Entry { facts: facts.clone(), stand: watched, inputs: sender });
-        let reservation = self.registry.admit(entry.clone()).map_err(|full| match full {
-            Full::Reader => CreateError::ReaderBusy,
-            Full::Checks => CreateError::TooMany,
-        })?;
-        let view = entry.view();
-        self.parts.tasks.start(drive::run(self.parts.clone(), facts, course, stand, inputs, reservation));
-        Ok(view)
+        begun.await.map_err(|_| StoreError::Failed("the task that began the check ended early".to_owned()))?
     }
 
     fn admit(
@@ -455,6 +490,7 @@ impl Checks {
     }
 
     fn find(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, InputError> {
+        actor.may(Action::RunChecks)?;
         self.registry.find(id).filter(|entry| entry.facts.owner == actor.account).ok_or(InputError::NotFound)
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{BulkTaken, Inner, Inquiries, InquiryError, LANES, Ticket, Told, entry};
 use crate::app::access::{Action, Actor};
+use crate::app::idempotency::Work;
 use crate::app::ports::{AuditEntry, Inquiry, InquiryFailure, Intake, StoreError};
 use crate::domain::identifiers::InsuranceIdentifiers;
 use crate::domain::queue::{BulkId, JobId, Kind, Waiting, number_is_taken};
@@ -38,7 +39,12 @@ fn lane_of(person: &InsuranceIdentifiers) -> usize {
 
 impl Inquiries {
     /// Takes a number in; once this returns it is on disk and will be sent, whatever happens.
-    pub async fn take_in(&self, actor: &Actor, inquiry: Inquiry) -> Result<Ticket, InquiryError> {
+    pub async fn take_in(
+        &self,
+        actor: &Actor,
+        inquiry: Inquiry,
+        work: Option<Arc<Work>>,
+    ) -> Result<Ticket, InquiryError> {
         actor.may(Action::SetInquiryNumbers)?;
         let inquiry = self.unless_taken(inquiry).await?.map_err(InquiryError::Failed)?;
         let entry = entry(actor, "inquiry_number.queued", inquiry.result.into_iter().collect());
@@ -47,7 +53,7 @@ impl Inquiries {
         let (done, stored) = oneshot::channel();
         self.0.parts.tasks.start(async move {
             // Nobody may be waiting any more.
-            let _ = done.send(inner.store(inquiry, &entry).await);
+            let _ = done.send(inner.store(inquiry, &entry, work.as_deref()).await);
         });
         Ok(stored.await.map_err(gone)??)
     }
@@ -67,6 +73,7 @@ impl Inquiries {
         &self,
         actor: &Actor,
         items: Vec<Result<Inquiry, InquiryFailure>>,
+        work: Option<Arc<Work>>,
     ) -> Result<BulkTaken, InquiryError> {
         let count = items.iter().flatten().count();
         self.0.memory().queue.take_room(Kind::Bulk, count).map_err(|_| InquiryError::QueueFull)?;
@@ -76,21 +83,26 @@ impl Inquiries {
         let (done, stored) = oneshot::channel();
         self.0.parts.tasks.start(async move {
             // Nobody may be waiting any more.
-            let _ = done.send(inner.store_bulk(items, count, &entry).await);
+            let _ = done.send(inner.store_bulk(items, count, &entry, work.as_deref()).await);
         });
         Ok(stored.await.map_err(gone)??)
     }
 }
 
 impl Inner {
-    async fn store(&self, inquiry: Inquiry, entry: &AuditEntry) -> Result<Ticket, StoreError> {
+    async fn store(
+        &self,
+        inquiry: Inquiry,
+        entry: &AuditEntry,
+        work: Option<&Work>,
+    ) -> Result<Ticket, StoreError> {
         let _shared = self.gate.read().await;
         let lane = self.lanes.get(lane_of(&inquiry.person));
         let _alone = match lane {
             Some(lane) => Some(lane.lock().await),
             None => None,
         };
-        let stored = self.parts.queue.take_in(&inquiry, entry).await;
+        let stored = self.parts.queue.take_in(&inquiry, entry, work.map(Work::request)).await;
         let now = self.parts.clock.now();
         let mut memory = self.memory();
         let (id, intake) = match stored {
@@ -116,9 +128,10 @@ impl Inner {
         items: Vec<Result<Inquiry, InquiryFailure>>,
         count: usize,
         entry: &AuditEntry,
+        work: Option<&Work>,
     ) -> Result<BulkTaken, StoreError> {
         let _alone = self.gate.write().await;
-        let stored = self.parts.queue.take_in_bulk(&items, entry).await;
+        let stored = self.parts.queue.take_in_bulk(&items, entry, work.map(Work::request)).await;
         let mut memory = self.memory();
         let (bulk, ids, intake) = match stored {
             Ok(stored) => stored,

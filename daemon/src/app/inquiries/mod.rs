@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, RwLock, oneshot};
 
 use super::access::{Action, Actor, Forbidden};
+use super::idempotency::{Begun, Idempotency, KeyError, Work};
 use super::ports::{
-    AuditEntry, BulkStand, Clock, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Random,
-    ReceiptLink, ResultStore, StoreError, StoredResult,
+    AuditEntry, BulkStand, Clock, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, JobState,
+    Keyed, Made, Random, ReceiptLink, ResultStore, StoreError, StoredResult,
 };
 use super::tasks::Tasks;
 use crate::domain::check::ResultId;
@@ -42,6 +43,9 @@ pub enum InquiryError {
     /// It cannot be this person's number, or the central system refused it: nothing was changed.
     #[error("refused: {}", .0.code())]
     Failed(InquiryFailure),
+    /// The request's key does not let it in.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,6 +116,8 @@ pub struct InquiriesParts {
     pub queue: Arc<dyn InquiryQueue>,
     /// Stored results.
     pub results: Arc<dyn ResultStore>,
+    /// Requests with a key.
+    pub idempotency: Idempotency,
     /// The receipt computer link.
     pub link: Arc<dyn ReceiptLink>,
     /// The wall clock.
@@ -195,10 +201,15 @@ impl Inquiries {
         actor: &Actor,
         id: ResultId,
         number: &InquiryNumber,
+        request: Option<Keyed>,
     ) -> Result<Registration, InquiryError> {
         actor.may(Action::SetInquiryNumbers)?;
+        let work = match self.0.parts.idempotency.begin(request).await? {
+            Begun::First(work) => work,
+            Begun::Again(made) => return self.registered_by(made).await,
+        };
         let inquiry = self.of_result(id, number).await?.map_err(InquiryError::Failed)?;
-        self.set(actor, inquiry).await
+        self.set(actor, inquiry, work).await
     }
 
     /// Sets the inquiry number of the person with these identifiers, whether or not a result of theirs is stored.
@@ -207,12 +218,36 @@ impl Inquiries {
         actor: &Actor,
         person: InsuranceIdentifiers,
         number: &InquiryNumber,
+        request: Option<Keyed>,
     ) -> Result<Registration, InquiryError> {
-        self.set(actor, Inquiry { person, number: number.clone(), result: None }).await
+        actor.may(Action::SetInquiryNumbers)?;
+        let work = match self.0.parts.idempotency.begin(request).await? {
+            Begun::First(work) => work,
+            Begun::Again(made) => return self.registered_by(made).await,
+        };
+        self.set(actor, Inquiry { person, number: number.clone(), result: None }, work).await
     }
 
-    async fn set(&self, actor: &Actor, inquiry: Inquiry) -> Result<Registration, InquiryError> {
-        let ticket = self.take_in(actor, inquiry).await?;
+    /// What became of the number that an earlier call with the same key set.
+    async fn registered_by(&self, made: Made) -> Result<Registration, InquiryError> {
+        // The operation is part of what is compared, so a key never leads from one to another's work.
+        let Made::Job(id) = made else { return Err(KeyError::Reused.into()) };
+        let job = self.0.parts.queue.job(id).await?.ok_or(InquiryError::NotFound)?;
+        match job.end {
+            Some(InquiryEnd::Registered) => Ok(Registration::Registered { job: id, results: job.results }),
+            Some(InquiryEnd::Failed(failure)) => Err(InquiryError::Failed(failure)),
+            None => Ok(Registration::Queued(self.seen(job))),
+        }
+    }
+
+    /// Takes a number in and waits for it. Other calls with the same key wait outside as long as this one lasts.
+    async fn set(
+        &self,
+        actor: &Actor,
+        inquiry: Inquiry,
+        work: Option<Arc<Work>>,
+    ) -> Result<Registration, InquiryError> {
+        let ticket = self.take_in(actor, inquiry, work.clone()).await?;
         let stopping = self.0.parts.tasks.stopping();
         let told = tokio::time::timeout(LONGEST_ANSWER, ticket.told);
         match stopping.run_until_cancelled(told).await {
@@ -223,6 +258,7 @@ impl Inquiries {
             Some(Ok(Err(_)) | Err(_)) | None => {
                 let job = InquiryJob {
                     id: ticket.id,
+                    bulk: None,
                     position: None,
                     taken_at: ticket.taken_at,
                     end: None,
@@ -238,8 +274,13 @@ impl Inquiries {
         &self,
         actor: &Actor,
         items: Vec<(Subject, InquiryNumber)>,
+        request: Option<Keyed>,
     ) -> Result<BulkTaken, InquiryError> {
         actor.may(Action::SetInquiryNumbers)?;
+        let work = match self.0.parts.idempotency.begin(request).await? {
+            Begun::First(work) => work,
+            Begun::Again(made) => return self.taken_by(made).await,
+        };
         let mut inquiries = Vec::with_capacity(items.len());
         for (subject, number) in items {
             let inquiry = match subject {
@@ -251,7 +292,14 @@ impl Inquiries {
                 Err(failure) => Err(failure),
             });
         }
-        self.take_in_bulk(actor, inquiries).await
+        self.take_in_bulk(actor, inquiries, work).await
+    }
+
+    /// The bulk that an earlier call with the same key handed in.
+    async fn taken_by(&self, made: Made) -> Result<BulkTaken, InquiryError> {
+        let Made::Bulk(id) = made else { return Err(KeyError::Reused.into()) };
+        let stand = self.0.parts.queue.bulk(id, 0, 0).await?.ok_or(InquiryError::NotFound)?;
+        Ok(BulkTaken { id, taken_at: stand.taken_at })
     }
 
     /// One job, as it is now.
@@ -259,6 +307,23 @@ impl Inquiries {
         actor.may(Action::SetInquiryNumbers)?;
         let job = self.0.parts.queue.job(id).await?.ok_or(InquiryError::NotFound)?;
         Ok(self.seen(job))
+    }
+
+    /// Jobs, the newest first, at most `limit` from before a job; besides, from where the next page goes on.
+    pub async fn jobs(
+        &self,
+        actor: &Actor,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<(Vec<JobView>, Option<JobId>), InquiryError> {
+        actor.may(Action::SetInquiryNumbers)?;
+        let mut jobs = self.0.parts.queue.jobs(state, before, limit.saturating_add(1)).await?;
+        let size = usize::try_from(limit).unwrap_or(usize::MAX);
+        let goes_on = jobs.len() > size;
+        jobs.truncate(size);
+        let next = jobs.last().map(|job| job.id).filter(|_| goes_on);
+        Ok((jobs.into_iter().map(|job| self.seen(job)).collect(), next))
     }
 
     /// One bulk, as it is now, with at most `limit` of its items from position `from` on.

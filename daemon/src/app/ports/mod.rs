@@ -9,6 +9,7 @@ mod backup;
 mod card;
 mod central;
 mod collect;
+mod idempotency;
 mod machines;
 mod queue;
 mod retention;
@@ -36,17 +37,19 @@ pub use central::{
     UpstreamStatus, UpstreamView,
 };
 pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
+pub use idempotency::{Keyed, Made, Remembered, RequestMemory};
 pub use machines::{
     CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Machine, MachineOffer,
     MachineStore,
 };
 pub use queue::{
-    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, PendingInquiry,
+    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, JobState,
+    PendingInquiry,
 };
 pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreRoom};
 pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};
 pub use settings::Settings;
 pub use store::{
-    AuditEntry, AuditLog, NewResult, Origin, Page, PageAfter, ReadyResult, ResultForm, ResultQuery,
-    ResultStore, ResultsMark, Source, StoreError, StoredResult, TerminalId,
+    AuditEntry, AuditLog, NewResult, Origin, Page, PageAfter, PendingNumber, ReadyResult, ResultForm,
+    ResultQuery, ResultStore, ResultsMark, Source, StoreError, StoredResult, TerminalId,
 };

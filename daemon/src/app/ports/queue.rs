@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::idempotency::Keyed;
 use super::store::{AuditEntry, StoreError};
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
@@ -91,6 +92,8 @@ pub struct PendingInquiry {
 pub struct InquiryJob {
     /// Its number.
     pub id: JobId,
+    /// The bulk it came with.
+    pub bulk: Option<BulkId>,
     /// Its place in the bulk, from 0.
     pub position: Option<u32>,
     /// When it was taken in.
@@ -99,6 +102,17 @@ pub struct InquiryJob {
     pub end: Option<InquiryEnd>,
     /// The stored results that got the number.
     pub results: Vec<ResultId>,
+}
+
+/// Which jobs are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// On their way.
+    Queued,
+    /// Taken by the central system.
+    Registered,
+    /// Refused.
+    Failed,
 }
 
 /// What became of a bulk.
@@ -120,15 +134,21 @@ pub struct BulkStand {
 /// its retention.
 #[async_trait]
 pub trait InquiryQueue: Send + Sync + 'static {
-    /// Takes a job in, with its audit row in the same transaction.
-    async fn take_in(&self, inquiry: &Inquiry, audit: &AuditEntry) -> Result<(JobId, Intake), StoreError>;
+    /// Takes a job in, with its audit row and the memory of the request in the same transaction.
+    async fn take_in(
+        &self,
+        inquiry: &Inquiry,
+        audit: &AuditEntry,
+        request: Option<&Keyed>,
+    ) -> Result<(JobId, Intake), StoreError>;
 
-    /// Takes a bulk in, all or nothing, with its audit row in the same transaction; items that cannot be sent have ended
-    /// already. Returns the jobs' numbers in the order of the items.
+    /// Takes a bulk in, all or nothing, with its audit row and the memory of the request in the same transaction; items
+    /// that cannot be sent have ended already. Returns the jobs' numbers in the order of the items.
     async fn take_in_bulk(
         &self,
         items: &[Result<Inquiry, InquiryFailure>],
         audit: &AuditEntry,
+        request: Option<&Keyed>,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError>;
 
     /// All jobs that have not ended, in the order in which they were taken in; one that cannot be read is left out.
@@ -144,6 +164,14 @@ pub trait InquiryQueue: Send + Sync + 'static {
 
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<InquiryJob>, StoreError>;
+
+    /// Jobs, the newest first: at most `limit` from before a job.
+    async fn jobs(
+        &self,
+        state: Option<JobState>,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<InquiryJob>, StoreError>;
 
     /// One bulk, with at most `limit` of its items from position `from` on.
     async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError>;

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::audit::AuditSource;
+use super::queue::InquiryFailure;
 use crate::domain::check::{Method, ResultId};
 use crate::domain::eligibility::{Confirmation, Validity};
 use crate::domain::identifiers::InquiryNumber;
 use crate::domain::person_search::PersonFilter;
+use crate::domain::queue::JobId;
 use crate::domain::retention::JstMonth;
 
 /// Where a result comes from; sandbox data is marked in every answer and never mixes with real data.
@@ -62,6 +64,15 @@ pub struct NewResult {
     pub confirmation: Confirmation,
 }
 
+/// An inquiry number that was taken in for a result's person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingNumber {
+    /// Its job.
+    pub job: JobId,
+    /// Why it failed for good; `None` while it is on its way.
+    pub failure: Option<InquiryFailure>,
+}
+
 /// A stored result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredResult {
@@ -73,6 +84,8 @@ pub struct StoredResult {
     pub version: i64,
     /// The person's inquiry number, if known.
     pub inquiry_number: Option<InquiryNumber>,
+    /// The last number that was taken in for the person, until it is theirs.
+    pub pending: Option<PendingNumber>,
     /// What was stored.
     pub content: NewResult,
 }
@@ -239,6 +252,9 @@ pub trait ResultStore: Send + Sync + 'static {
     /// Searchable results that were stored or changed after this place in the sequence, oldest change first, at most
     /// `limit`. A result that changed twice comes once, with its last change.
     async fn changes(&self, after: i64, limit: u32) -> Result<Vec<ReadyResult>, StoreError>;
+
+    /// The highest number of a stored result, 0 if there is none; every later one is higher. The cut-off of an export.
+    async fn newest(&self) -> Result<ResultId, StoreError>;
 
     /// Where the stored results stand, from memory; changes after every commit that touched them, and when the month goes
     /// on. Whoever reads takes the mark first: then what he read is at least as new as his mark says.

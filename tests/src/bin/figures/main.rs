@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a figure that cannot be measured ends with the reason")]
 
+mod api_hostile;
 mod card;
 mod core;
 mod retention;
@@ -37,6 +38,8 @@ enum Topic {
     Card,
     /// The store under kill -9, failing I/O calls and power loss; retention, purge, secrets, forged audit logs
     Store,
+    /// The REST API under hostile clients: malformed requests, the matrix of refusals, slow connections
+    Api,
     /// The connection to the central system: random schedules of questions and answers, bad certificates, overhead of a
     /// check, everyone from tap to download, outages
     Upstream,
@@ -51,6 +54,7 @@ fn main() {
             store::measure(arguments.long);
             retention::measure(arguments.long);
         }
+        Topic::Api => api_hostile::measure(arguments.long),
         Topic::Upstream => upstream::measure(arguments.long),
     }
 }

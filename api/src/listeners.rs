@@ -1,0 +1,179 @@
+//! Listeners: which operation answers where. One table, published as `x-listeners` on every operation.
+//!
+//! What a listener does not serve is not there for it: 404, whatever the caller proves. An operation that the table does not
+//! name answers nowhere; a gate of the contract asks for the decision.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::path::{Operation, PathItem};
+
+use crate::codes::Code;
+use crate::problem::Problem;
+
+/// Where requests come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// The API on this machine alone.
+    Loopback,
+    /// The API for receipt computers on the clinic's network, each with its client certificate.
+    Lan,
+    /// The front-desk page, with cookies in place of bearer tokens.
+    Page,
+}
+
+impl Listener {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Loopback, Self::Lan, Self::Page];
+
+    /// As it stands in `x-listeners`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Lan => "lan",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// The name of the extension in the document.
+const EXTENSION: &str = "x-listeners";
+
+/// Administration, and enrolling devices, is done beside the machine that holds the data.
+const BESIDE_THE_MACHINE: &[&str] = &[
+    "confirm_totp",
+    "create_account",
+    "enrol_machine",
+    "enrol_terminal",
+    "get_retention",
+    "list_accounts",
+    "list_audit",
+    "list_terminals",
+    "offer_terminal",
+    "offer_totp",
+    "remove_account",
+    "remove_terminal",
+    "renew_recovery_codes",
+    "reset_account",
+    "set_account_status",
+    "set_security_settings",
+    "unlock_account",
+];
+
+/// What a receipt computer needs, wherever it stands.
+const FOR_RECEIPT_COMPUTERS: &[&str] = &[
+    "begin_sign_in",
+    "cancel_check",
+    "change_password",
+    "collect_results",
+    "confirm_last_try",
+    "count_results",
+    "create_check",
+    "end_other_sessions",
+    "end_session",
+    "enter_pin",
+    "export_results",
+    "get_check",
+    "get_health",
+    "get_inquiry_bulk",
+    "get_inquiry_job",
+    "get_liveness",
+    "get_openapi",
+    "get_result",
+    "get_security_settings",
+    "get_session",
+    "list_announcements",
+    "list_inquiry_jobs",
+    "list_readers",
+    "list_result_changes",
+    "list_results",
+    "list_sessions",
+    "register_card_use",
+    "renew_machine",
+    "search_results",
+    "set_inquiry_number",
+    "set_inquiry_number_of_insurance",
+    "set_inquiry_numbers_in_bulk",
+    "sign_in",
+    "sign_out",
+    "stream_events",
+];
+
+/// The listeners on which an operation answers; nothing for one that nobody decided about.
+pub fn listeners_of(operation_id: &str) -> &'static [Listener] {
+    if BESIDE_THE_MACHINE.contains(&operation_id) {
+        &[Listener::Loopback]
+    } else if FOR_RECEIPT_COMPUTERS.contains(&operation_id) {
+        &[Listener::Loopback, Listener::Lan]
+    } else {
+        &[]
+    }
+}
+
+fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
+    let every = [
+        (Method::GET, &item.get),
+        (Method::PUT, &item.put),
+        (Method::POST, &item.post),
+        (Method::DELETE, &item.delete),
+        (Method::PATCH, &item.patch),
+    ];
+    every.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+fn is_served(operation: &Operation, listener: Listener) -> bool {
+    operation.operation_id.as_deref().is_some_and(|id| listeners_of(id).contains(&listener))
+}
+
+/// Writes the table into the document.
+pub(crate) fn document(item: &mut PathItem) {
+    for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
+        .into_iter()
+        .flatten()
+    {
+        let id = operation.operation_id.as_deref().unwrap_or_default();
+        let words: Vec<&str> = listeners_of(id).iter().map(|listener| listener.word()).collect();
+        operation.extensions.get_or_insert_default().merge(Extensions::from_iter([(EXTENSION, words)]));
+    }
+}
+
+/// The operations that answer on other listeners only.
+pub(crate) struct Elsewhere(HashSet<(Method, String)>);
+
+impl Elsewhere {
+    pub(crate) fn of(listener: Listener, document: &utoipa::openapi::OpenApi) -> Arc<Self> {
+        let mut elsewhere = HashSet::new();
+        for (path, item) in &document.paths.paths {
+            for (method, operation) in operations(item) {
+                if !is_served(operation, listener) {
+                    elsewhere.insert((method, path.clone()));
+                }
+            }
+        }
+        Arc::new(Self(elsewhere))
+    }
+
+    fn has(&self, request: &Request) -> bool {
+        let Some(path) = request.extensions().get::<MatchedPath>() else { return false };
+        // What answers GET answers HEAD.
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        self.0.contains(&(method.clone(), path.as_str().to_owned()))
+    }
+}
+
+/// The middleware: an operation of another listener is not there.
+pub(crate) async fn only_what_is_here(
+    State(elsewhere): State<Arc<Elsewhere>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if elsewhere.has(&request) {
+        return Problem::new(Code::NotFound).into_response();
+    }
+    next.run(request).await
+}

@@ -1,0 +1,104 @@
+//! Export of a period, streamed.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue, TRAILER};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use http_body::Frame;
+use http_body_util::StreamBody;
+
+use super::{Reply, TAG_RESULTS};
+use crate::codes::Code;
+use crate::compress::Compressible;
+use crate::extract::{Query, Session};
+use crate::forms;
+use crate::places::{AllPlaces, Place};
+use crate::responses::ExportErrors;
+use crate::service::{Bytes, Characters, Export, ExportPart, Service};
+use crate::wire;
+
+const RESULTS: &str = "shikaku-results";
+const REDUCED: &str = "shikaku-reduced-characters";
+const LOST: &str = "shikaku-lost-characters";
+
+/// 資格確認結果の書き出し
+///
+/// 期間の結果を新しい順に、まとめて書き出します。形式は format か Accept で選びます。書き出しの始めに範囲を決め、その後に保存された
+/// 結果は含みません。本文は少しずつ送り、送るたびに監査ログに記録します。Accept-Encoding: gzip、zstd に対応します。
+///
+/// 途中で切れたときは、最後に受け取れた結果の番号を after_id に渡すと、その続きから書き出します。limit を付けると、その件数ずつに分けられます。
+/// 最後まで届いたことは、形式の終わり（json では summary）と、TE: trailers を送ったときのトレーラー
+/// （Shikaku-Results、Shikaku-Reduced-Characters、Shikaku-Lost-Characters）で分かります。
+#[utoipa::path(
+    get, path = "/v1/results/export", operation_id = "export_results", tag = TAG_RESULTS,
+    security(("bearer" = [])),
+    params(
+        wire::ExportQuery,
+        ("Accept" = Option<String>, Header, description = "受け取れる形式。format を指定したときは見ません。"),
+        ("Accept-Encoding" = Option<String>, Header, description = "gzip、zstd に対応します。")
+    ),
+    responses(
+        (status = 200, description = "資格確認結果。",
+            content((wire::ExportedResults = "application/json"), (String = "application/x-ndjson")),
+            headers(
+                ("Shikaku-Total" = i64, description = "条件に合う結果の数（続きから書き出すときも全体の数）。"),
+                ("Shikaku-Cut-Off" = String, description = "書き出しの範囲を決めた日時（日本時間、RFC 3339）。"),
+                ("Shikaku-Next-Cursor" = String, description = "limit を付けたとき、続きがあればその印。")
+            )),
+        ExportErrors
+    )
+)]
+pub(super) async fn export_results(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Query(query): Query<wire::ExportQuery>,
+    headers: HeaderMap,
+    Extension(places): Extension<AllPlaces>,
+) -> Reply<Response> {
+    let form = forms::choose(query.format, &headers).ok_or(Code::NotAcceptable)?;
+    let place = places.exports.take(&caller.account)?;
+    Ok(answer(service.export(&caller, query, form).await?, place))
+}
+
+fn answer(export: Export, place: Place) -> Response {
+    let frames = export.parts.map(move |part| {
+        let _held = &place;
+        part.map(frame)
+    });
+    let mut response = Body::new(StreamBody::new(frames)).into_response();
+    response.extensions_mut().insert(Compressible);
+    let name = format!("attachment; filename=\"results.{}\"", export.extension);
+    let total = export.total.to_string();
+    for (header, text) in [
+        (CONTENT_TYPE, Some(export.media_type)),
+        (CONTENT_DISPOSITION, Some(name.as_str())),
+        (TRAILER, Some("shikaku-results, shikaku-reduced-characters, shikaku-lost-characters")),
+        (HeaderName::from_static("shikaku-total"), Some(total.as_str())),
+        (HeaderName::from_static("shikaku-cut-off"), Some(export.cut_off.as_str())),
+        (HeaderName::from_static("shikaku-next-cursor"), export.next_cursor.as_deref()),
+    ] {
+        // Media types, numbers, times and cursors are visible ASCII.
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(text).ok()) {
+            response.headers_mut().insert(header, value);
+        }
+    }
+    response
+}
+
+fn frame(part: ExportPart) -> Frame<Bytes> {
+    match part {
+        ExportPart::Bytes(bytes) => Frame::data(bytes),
+        ExportPart::End(results, Characters { reduced, lost }) => {
+            let mut trailers = HeaderMap::new();
+            for (name, count) in [(RESULTS, results), (REDUCED, reduced), (LOST, lost)] {
+                trailers.insert(HeaderName::from_static(name), HeaderValue::from(count));
+            }
+            Frame::trailers(trailers)
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Export of a period: chunk after chunk, each in the audit log before it is handed out.
+//!
+//! The next chunk is read while the audit row of this one is committed; two are in memory at most.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Results, ResultsError, entry};
+use crate::app::access::{Action, Actor};
+use crate::app::ports::{Page, PageAfter, ReadyResult, ResultQuery, ResultStore, StoreError, StoredResult};
+use crate::domain::check::ResultId;
+
+/// Results of the first chunk: few, so that the first bytes leave at once.
+const FIRST_CHUNK: u32 = 100;
+/// Results of every other chunk: a commit of the audit log each, about a megabyte.
+const CHUNK: u32 = 1_000;
+
+/// A result in the shape in which an export reads it.
+#[async_trait]
+pub trait Exported: Send + Sync + Sized + 'static {
+    /// Searchable results, newest first.
+    async fn page(
+        store: &dyn ResultStore,
+        query: &ResultQuery,
+        after: Option<PageAfter>,
+        limit: u32,
+    ) -> Result<Page<Self>, StoreError>;
+
+    /// Its number.
+    fn id(&self) -> ResultId;
+}
+
+#[async_trait]
+impl Exported for ReadyResult {
+    async fn page(
+        store: &dyn ResultStore,
+        query: &ResultQuery,
+        after: Option<PageAfter>,
+        limit: u32,
+    ) -> Result<Page<Self>, StoreError> {
+        store.ready_page(query, after, limit).await
+    }
+
+    fn id(&self) -> ResultId {
+        self.id
+    }
+}
+
+#[async_trait]
+impl Exported for StoredResult {
+    async fn page(
+        store: &dyn ResultStore,
+        query: &ResultQuery,
+        after: Option<PageAfter>,
+        limit: u32,
+    ) -> Result<Page<Self>, StoreError> {
+        store.page(query, after, limit).await
+    }
+
+    fn id(&self) -> ResultId {
+        self.id
+    }
+}
+
+/// Where an export begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the newest result.
+    Newest,
+    /// After a place of the same export, with its cut-off.
+    Place {
+        /// The last result of the part before.
+        after: PageAfter,
+        /// The last result that was stored when the export began.
+        cut_off: ResultId,
+    },
+    /// After a result that was received.
+    Result(ResultId),
+}
+
+/// An export that has begun.
+pub struct Exporter<T> {
+    results: Arc<Results>,
+    actor: Actor,
+    query: ResultQuery,
+    cut_off: ResultId,
+    after: Option<PageAfter>,
+    ahead: Option<Page<T>>,
+    /// Results that may still come.
+    left: u64,
+    total: u64,
+    ended: bool,
+}
+
+impl Results {
+    /// Begins an export: counts, fixes the cut-off, and reads the first chunk.
+    pub async fn export<T: Exported>(
+        self: &Arc<Self>,
+        actor: &Actor,
+        query: ResultQuery,
+        start: Start,
+        limit: Option<u32>,
+    ) -> Result<Exporter<T>, ResultsError> {
+        actor.may(Action::ReadResults)?;
+        let newest = self.store.newest().await?;
+        let (after, cut_off) = match start {
+            Start::Newest => (None, newest),
+            Start::Place { after, cut_off } => (Some(after), cut_off),
+            Start::Result(id) => {
+                let last = self.store.ready(id).await?.ok_or(ResultsError::NotFound)?;
+                (Some(last.place()), newest)
+            }
+        };
+        let total = self.store.count(&query).await?;
+        let mut exporter = Exporter {
+            results: self.clone(),
+            actor: actor.clone(),
+            query,
+            cut_off,
+            after,
+            ahead: None,
+            left: limit.map_or(u64::MAX, u64::from),
+            total,
+            ended: false,
+        };
+        exporter.ahead = Some(exporter.read(FIRST_CHUNK).await?);
+        Ok(exporter)
+    }
+}
+
+impl<T: Exported> Exporter<T> {
+    /// How many results fit the conditions, wherever this export begins.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Where the export goes on, if it is not at its end: for the next part.
+    pub fn place(&self) -> Option<(PageAfter, ResultId)> {
+        if self.ended { None } else { self.after.map(|after| (after, self.cut_off)) }
+    }
+
+    /// The next results, at most about a thousand; empty chunks are possible, `None` is the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<T>>, ResultsError> {
+        let Some(mut page) = self.ahead.take() else { return Ok(None) };
+        page.rows.retain(|row| row.id() <= self.cut_off);
+        let taken = page.rows.len() as u64;
+        self.left = self.left.saturating_sub(taken);
+        self.after = page.next.or(self.after);
+        self.ended = page.next.is_none();
+        let more = !self.ended && self.left > 0;
+        let ids = page.rows.iter().map(Exported::id).collect();
+        let entry = entry(&self.actor, "result.export", &self.query, ids);
+        let audit = self.results.audit.clone();
+        let written = audit.append(&entry);
+        if more {
+            let (written, ahead) = tokio::join!(written, self.read(CHUNK));
+            written?;
+            self.ahead = Some(ahead?);
+        } else {
+            written.await?;
+        }
+        Ok(Some(page.rows))
+    }
+
+    async fn read(&self, most: u32) -> Result<Page<T>, StoreError> {
+        let limit = u32::try_from(self.left).unwrap_or(u32::MAX).min(most);
+        T::page(&*self.results.store, &self.query, self.after, limit).await
+    }
+}

@@ -1,0 +1,65 @@
+//! The front desk put together: checks, and what happens there and elsewhere.
+
+use std::sync::Arc;
+
+use super::Parts;
+use super::people::People;
+use crate::app::checks::{Checks, ChecksParts};
+use crate::app::collect::Collect;
+use crate::app::events::{Events, EventsParts};
+use crate::app::idempotency::Idempotency;
+use crate::app::ports::CardDesk as _;
+use crate::card::desk::Desk;
+use crate::config::Config;
+use crate::service::SseForm;
+use crate::store::Store;
+use crate::upstream::Upstream;
+
+pub(super) fn checks(
+    config: &Config,
+    parts: &Parts,
+    store: &Arc<Store>,
+    desk: &Arc<Desk>,
+    central: &Arc<Upstream>,
+    idempotency: Idempotency,
+) -> Checks {
+    Checks::new(ChecksParts {
+        desk: desk.clone(),
+        central: central.clone(),
+        store: store.clone(),
+        room: store.clone(),
+        idempotency,
+        audit: store.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        tasks: parts.tasks.clone(),
+        settings: store.clone(),
+        terminal_authentication: parts.terminal_authentication.clone(),
+        maintenance: parts.maintenance.clone(),
+        terminals: config.terminals(),
+        patience: parts.patience,
+        origin: config.mode.origin(),
+    })
+}
+
+/// Events of everything that tells of itself, from here on.
+pub(super) fn events(
+    parts: &Parts,
+    people: &People,
+    store: &Arc<Store>,
+    desk: &Arc<Desk>,
+    checks: &Checks,
+    collect: &Collect,
+) -> Events {
+    let events = Events::new(EventsParts {
+        store: store.clone(),
+        sessions: people.sessions.clone(),
+        desk: desk.watch(),
+        checks: checks.steps(),
+        announced: collect.announced(),
+        form: Arc::new(SseForm),
+        tasks: parts.tasks.clone(),
+    });
+    events.start();
+    events
+}

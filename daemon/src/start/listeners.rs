@@ -1,0 +1,123 @@
+//! The API's listeners: one on loopback, and one on the clinic's network where the configuration asks for it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use api::guard::Guard;
+use api::limits::Limits;
+use api::listeners::Listener;
+use api::serve;
+use api::service::Service;
+use rustls::ServerConfig;
+use tokio::sync::oneshot;
+
+use super::{People, StartError};
+use crate::app::ports::Random;
+use crate::app::tasks::Tasks;
+use crate::config::{Config, ConfigError, LanSection};
+use crate::local_network::LocalHost;
+use crate::pki::{self, Clients};
+
+/// The ports, taken before anything else is done: another program may have them.
+pub(super) struct Ports {
+    pub(super) api: SocketAddr,
+    pub(super) lan: Option<SocketAddr>,
+    on_loopback: TcpListener,
+    on_lan: Option<TcpListener>,
+}
+
+impl Ports {
+    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+        let on_loopback = serve::bind(config.api.listen)?;
+        let on_lan = config.lan.as_ref().map(|lan| serve::bind(lan.listen)).transpose()?;
+        let lan = on_lan.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok(Self { api: on_loopback.local_addr()?, lan, on_loopback, on_lan })
+    }
+
+    /// Everything that answers on them, ready to be started.
+    pub(super) async fn equip(
+        self,
+        config: &Config,
+        people: &People,
+        random: &Arc<dyn Random>,
+        limits: &(Limits, Limits),
+    ) -> Result<Listeners, StartError> {
+        let guard = Guard::loopback(self.api.port()).and_hosts(config.api.allowed_hosts.iter().cloned());
+        let own_names = LocalHost::loopback().to_vec();
+        let tls = if config.api.tls {
+            Some(server_tls(people, random, own_names, Clients::MayShow).await?)
+        } else {
+            None
+        };
+        let door = |at, socket, guard, limits, tls| Door { at, socket, guard, limits, tls };
+        let mut doors = vec![door(Listener::Loopback, self.on_loopback, guard, limits.0, tls)];
+        if let (Some(lan), Some(socket), Some(address)) = (&config.lan, self.on_lan, self.lan) {
+            let hosts = hosts(lan)?;
+            let machines = people.machines.clone();
+            let guard = Guard::new(headers(&hosts, address.port()))
+                .only_machines(Arc::new(move |certificate| machines.find(&certificate.0).is_some()));
+            let tls = server_tls(people, random, hosts, Clients::MustShow).await?;
+            doors.push(door(Listener::Lan, socket, guard, limits.1, Some(tls)));
+        }
+        Ok(Listeners(doors))
+    }
+}
+
+fn hosts(lan: &LanSection) -> Result<Vec<LocalHost>, ConfigError> {
+    lan.local_hosts()
+        .ok_or(ConfigError::Value {
+            key: "lan.hosts", rule: "施設の中の名前かアドレスだけを書いてください"
+        })
+}
+
+/// What clients may send as Host; the port goes without saying where it is that of HTTPS.
+fn headers(hosts: &[LocalHost], port: u16) -> Vec<String> {
+    let with_port = hosts.iter().map(|host| format!("{host}:{port}"));
+    let alone = hosts.iter().filter(|_| port == 443).map(ToString::to_string);
+    with_port.chain(alone).collect()
+}
+
+async fn server_tls(
+    people: &People,
+    random: &Arc<dyn Random>,
+    hosts: Vec<LocalHost>,
+    clients: Clients,
+) -> Result<Arc<ServerConfig>, StartError> {
+    let authority = people.machines.authority().await?;
+    Ok(pki::server_config(authority, hosts, clients, people.clock.clone(), random.clone())?)
+}
+
+struct Door {
+    at: Listener,
+    socket: TcpListener,
+    guard: Guard,
+    limits: Limits,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+/// The listeners with all they need.
+pub(super) struct Listeners(Vec<Door>);
+
+impl Listeners {
+    /// Starts them; the receiver resolves when all have ended. One that ends by itself takes the others with it.
+    pub(super) fn start(self, service: &Arc<dyn Service>, tasks: &Tasks) -> oneshot::Receiver<()> {
+        // The receiver resolves when the last listener drops its hold of the sender.
+        let (end, ended) = oneshot::channel();
+        let end = Arc::new(end);
+        let closing = tasks.stopping().child_token();
+        for door in self.0 {
+            let router = api::router(service.clone(), door.at, door.guard, door.limits);
+            let (closing, end) = (closing.clone(), end.clone());
+            tasks.start(async move {
+                let (at, limits) = (door.at.word(), door.limits);
+                if let Err(error) = serve::serve(door.socket, router, limits, door.tls, closing.clone()).await
+                {
+                    tracing::error!(%error, at, "a listener of the API ended");
+                }
+                closing.cancel();
+                drop(end);
+            });
+        }
+        ended
+    }
+}
