@@ -50,11 +50,16 @@ def main():
     result = call("get_result", check.result_id, client=client)
     assert result.eligibilities[0].name == "資格 太郎", result
 
+    changes = call("list_result_changes", client=client, from_start=True)
+    assert result.id in [change.id for change in changes.results] and changes.cursor, changes
+    exported = call("export_results", client=client)
+    assert result.id in [each.id for each in exported.results], exported
+
     answer = call("set_inquiry_number", result.id, client=client, body=InquiryNumber("PG-000123"))
     assert answer.state != InquiryState.FAILED, answer
     missing = importlib.import_module(OPERATIONS["get_result"]).sync(999_999, client=client)
     assert isinstance(missing, Problem) and missing.code.value == "result_not_found", missing
-    print("openapi-python-client: sign in, check, count, list, one, inquiry number: ok")
+    print("openapi-python-client: sign in, check, count, list, one, changes, export, inquiry number: ok")
 
 
 main()

@@ -1,4 +1,4 @@
-"""Schemathesis: real sessions of the sandbox, for each operation that of a role which may call it (x-roles).
+"""Schemathesis: real sessions of the sandbox, for each operation that of a role which may call it.
 
 A fuzzer ends sessions, changes passwords and removes accounts: a session that is refused is replaced by one of a new
 account, which the sandbox's control listener creates.
@@ -31,7 +31,7 @@ def token(role):
 
 
 def role_for(operation):
-    roles = operation.definition.raw.get("x-roles", [])
+    roles = [role for scheme in operation.definition.raw.get("security", []) for role in scheme["bearer"]]
     return next((role for role in ("receipt_computer", "operator", "administrator") if role in roles), None)
 
 
@@ -44,6 +44,15 @@ class SandboxSession:
     def set(self, case, data, context):
         if data:
             case.headers["Authorization"] = f"Bearer {data}"
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Asks without waiting: a long poll would use the whole lane up. A wait that is not allowed stays as it is."""
+    query = case.query or {}
+    for name in ("wait", "wait_seconds"):
+        if str(query.get(name, "")).isdigit() and 0 < int(query[name]) <= 60:
+            query[name] = 0
 
 
 @schemathesis.hook
