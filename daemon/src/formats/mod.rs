@@ -2,7 +2,7 @@
 //!
 //! Pure and synchronous: knows the domain and nothing else, no clock, no IO, no wire types of the API. A document is
 //! written piece by piece ([`Writer::begin`], [`Writer::row`], [`Writer::end`]), so that an export needs the memory of one
-//! result. Every value goes through [`text::Values`] first: there are no control characters in any format, and every
+//! result. Every value goes through `text::Values` first: there are no control characters in any format, and every
 //! character is in the repertoire of the document before markup, quotes or guards are put around it.
 
 pub mod charset;
