@@ -225,7 +225,7 @@ async fn a_form_is_chosen_by_what_the_client_accepts() {
     let (open, ids) = collected().await;
     let one = format!("/v1/results/{}", ids[2]);
     let get = async |accept: &'static str| open.visitor.get_with(&one, &[("Accept", accept)]).await;
-    let [.., csv, _, fhir] = &FORMS else { panic!("seven forms") };
+    let [.., csv, _, fhir] = &FORMS;
     let reply = get("text/csv; charset=Shift_JIS, */*;q=0.1").await;
     assert_eq!(csv.names(&csv.text("cp932", &reply)), ["髙﨑 美咲"]);
     assert_eq!(fhir.names(&fhir.text("utf-8", &get("application/fhir+json").await)), ["髙﨑 美咲"]);
