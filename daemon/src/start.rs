@@ -392,6 +392,7 @@ async fn use_cases(
         settings: ChangeSettings { store: store.clone() },
         review: review_audit(store, clock),
         retention: retention.clone(),
+        institution: config.institution()?,
         origin,
         stopping: tasks.stopping(),
     })
