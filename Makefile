@@ -4,6 +4,7 @@ SHELL := /bin/bash
 ARGS ?=
 ONLY ?= core
 LONG ?=
+PEERS ?=
 
 SECONDS_EACH = $(or $(SECONDS),15)
 
@@ -22,10 +23,10 @@ test: deps-test ## Everything: unit, contract, scenarios, real pcscd with virtua
 vendors: deps-build ## What a vendor does: samples, generated clients and schemathesis against the sandbox (LONG=1: longer)
 	tests/vendors/run $(if $(LONG),--long,)
 
-figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream or api; LONG=1: more rounds)
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream or api; LONG=1: more rounds; PEERS=1: api against other programs, too)
 	cargo build --quiet --locked --release -p daemon --bin shikakud
-	cargo build --quiet --locked --release -p harness --bin sim-card --bin sim-upstream --bin store-worker --bin figures
-	target/release/figures --only $(ONLY) $(if $(LONG),--long,)
+	cargo build --quiet --locked --release -p harness --bin figures $(if $(filter store,$(ONLY)),--bin store-worker) $(if $(filter api,$(ONLY)),--bin api-limit)
+	target/release/figures --only $(ONLY) $(if $(LONG),--long,) $(if $(PEERS),--peers,)
 
 fuzz: deps-build ## Run every libFuzzer target (SECONDS=15 each); installs cargo-fuzz if it is missing
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz --version 0.13.2
