@@ -14,12 +14,21 @@ export const browser = (more = []) => chromium.launch({ executablePath: "/usr/bi
 /** How long anything may take to appear; generous, since nothing waits for it in vain. */
 const PATIENCE = 15_000;
 
+/** Everybody who sits at a desk now. */
+const seated = new Set();
+
+/** Everybody leaves, whatever came of their work: a check that goes on would hold the reader. */
+export async function clear() {
+  for (const desk of seated) await desk.close();
+}
+
 export class Desk {
   /** Sits down at a new browser window of its own. */
   static async open(chrome, options = {}) {
     const context = await chrome.newContext({ viewport: SIZES["1366x768"], locale: "ja-JP", timezoneId: "Asia/Tokyo", reducedMotion: "reduce", ...options });
     context.setDefaultTimeout(PATIENCE);
     const desk = new Desk(context, await context.newPage());
+    seated.add(desk);
     await desk.page.goto(PAGE);
     return desk;
   }
@@ -82,6 +91,7 @@ export class Desk {
   }
 
   close() {
+    seated.delete(this);
     return this.context.close();
   }
 }

@@ -1,12 +1,13 @@
 /** The sandbox's control listener: plays patient, central system and time. `docs/en/sandbox.md` is its manual. */
 
 const CONTROL = process.env.SHIKAKU_SANDBOX;
+const API = process.env.SHIKAKU_API;
 /** Where the front-desk page is. */
 export const PAGE = process.env.SHIKAKU_PAGE;
 /** Noon of a day in July: what the screens show is the same every day. */
 export const NOON = "2026-07-08T12:00:00+09:00";
 
-if (!CONTROL || !PAGE) throw new Error("run by tests/page/run, which starts the sandbox");
+if (!CONTROL || !PAGE || !API) throw new Error("run by tests/page/run, which starts the sandbox");
 
 async function ask(method, path, body) {
   const response = await fetch(CONTROL + path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
@@ -21,6 +22,31 @@ export async function fresh({ now = NOON, running = false } = {}) {
   await ask("PUT", "/v1/clock", { running });
   await remove();
   return receipt;
+}
+
+/** Lets the daemon fetch results and announcements now, as its receipt computer would ask. */
+export async function collect({ institution_code, account, password }) {
+  const post = async (path, token, body) => {
+    const headers = { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    const response = await fetch(API + path, { method: "POST", headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  };
+  const { token } = await post("/v1/sessions", undefined, { institution_code, account, password, code: await code(account) });
+  await post("/v1/results/collect", token, {});
+}
+
+/** Somebody who has been here before, and for whom there is something new since. */
+export async function withNews(desk, role, receipt, ...news) {
+  const who = await desk.signIn(role);
+  await desk.press("ログアウト");
+  await desk.heading("ログイン");
+  for (const [id, announcement] of news) await announce(id, announcement);
+  await collect(receipt);
+  // A code is good once.
+  await advance(60);
+  await desk.signIn(who);
+  await desk.heading("運営からのお知らせ");
 }
 
 export const tap = (persona, again = false) => ask("PUT", "/v1/card", { persona, again });

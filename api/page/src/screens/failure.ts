@@ -17,6 +17,9 @@ type Why = Pick<Schemas["CheckFailure"], "code" | "title" | "guidance"> & Partia
 
 const TIMED_OUT = { code: "timed_out", title: "時間内に操作がなかったため、終わりました。", guidance: "入力された暗証番号は破棄しました。もう一度資格確認を始めてください。" } as const;
 
+/** Where the daemon's guidance begins to tell the other ways, which the page shows as a list instead. */
+const OTHER_WAYS = "オンライン資格確認ができないときは、次のいずれかで";
+
 /** Codes after which the same method makes sense at once. */
 const AGAIN = new Set([
   "timed_out",
@@ -49,6 +52,7 @@ export function failure(told: Why | undefined, request: Schemas["NewCheck"], of?
   const why: Why = told ?? (TIMED_OUT as unknown as Why);
   const ways = otherMethods(why, request, of);
   const again = AGAIN.has(why.code);
+  const [guidance, otherWays] = why.guidance.split(OTHER_WAYS);
   const readers = why.code === "reader_required" ? (desk.readers?.readers ?? []) : [];
   return {
     title: "資格確認",
@@ -57,7 +61,7 @@ export function failure(told: Why | undefined, request: Schemas["NewCheck"], of?
       { class: "panel failure" },
       h("div", { class: "failure-head" }, h("span", { class: "failure-mark" }, drawn("alert", 40)), heading(why.title)),
       why.tries_left !== undefined && h("p", { class: "tries" }, "残りの入力回数：", h("strong", {}, `${why.tries_left}回`)),
-      h("p", { class: "failure-guidance" }, readers.length > 0 ? "使うカードリーダーを選んでください。" : why.guidance),
+      h("p", { class: "failure-guidance" }, readers.length > 0 ? "使うカードリーダーを選んでください。" : guidance),
       why.who === "administrator" && banner("info", "管理者に知らせてください。"),
       why.who === "vendor" && of !== undefined && banner("info", "管理者に、下のコードと日時を知らせてください。"),
       h(
@@ -69,7 +73,7 @@ export function failure(told: Why | undefined, request: Schemas["NewCheck"], of?
         button("最初に戻る", () => show(home()), again || ways.length > 0 ? {} : { "data-focus": "" }),
         button([drawn("printer", 20), "代わりの確認方法"], () => show(fallback())),
       ),
-      fold("患者に案内できる、代わりの確認方法", alternatives()),
+      otherWays === undefined ? fold("患者に案内できる、代わりの確認方法", alternatives()) : h("section", { class: "block" }, h("h2", {}, "患者に案内できる、代わりの確認方法"), alternatives()),
       h("p", { class: "small" }, `コード：${why.code}`, why.upstream_code && `（${why.upstream_code}）`),
     ),
   };

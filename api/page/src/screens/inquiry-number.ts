@@ -11,6 +11,7 @@ type Result = Schemas["EligibilityResult"];
 
 export function inquiryNumber(shown: Result): { readonly element: HTMLElement; readonly end: () => void } {
   const place = h("div", { role: "status" });
+  let sent: string | undefined;
   const number = field("照会番号", { maxlength: "50", value: shown.inquiry_number ?? "" }, "患者の診察券番号やカルテ番号など（50文字まで、任意）");
 
   async function save(): Promise<void> {
@@ -20,8 +21,9 @@ export function inquiryNumber(shown: Result): { readonly element: HTMLElement; r
       number.fail("照会番号を入力してください。");
       return;
     }
+    sent = value;
     const done = await attempt(place, () => call<Schemas["InquiryNumberSet"] | Schemas["InquiryJob"]>("PUT", `/v1/results/${shown.id}/inquiry-number`, { inquiry_number: value }));
-    if (done) fill(place, done.state === "registered" ? banner("success", "登録しました。") : waitingForIt());
+    if (done) fill(place, done.state === "registered" ? registered() : waitingForIt());
   }
 
   /** Another desk, the receipt computer or the queue may have changed it meanwhile. */
@@ -29,7 +31,8 @@ export function inquiryNumber(shown: Result): { readonly element: HTMLElement; r
     const now = await attempt(place, () => call<Result>("GET", `/v1/results/${shown.id}`));
     if (!now) return;
     if (document.activeElement !== number.input && now.inquiry_number !== undefined) number.input.value = now.inquiry_number;
-    fill(place, pending(now));
+    if (now.inquiry_number_pending) fill(place, pending(now));
+    else if (now.inquiry_number === sent) fill(place, registered());
   }
 
   fill(place, pending(shown));
@@ -39,6 +42,7 @@ export function inquiryNumber(shown: Result): { readonly element: HTMLElement; r
   };
 }
 
+const registered = () => banner("success", "登録しました。");
 const waitingForIt = () => banner("info", "受け付けました。オンライン資格確認等システムにつながり次第、登録します。");
 
 function pending({ inquiry_number_pending: last }: Result): Child {

@@ -5,7 +5,7 @@ import { type Child, h } from "../kit/dom";
 import { drawn } from "../kit/pictures";
 
 const WORDS: Record<Schemas["ReaderState"], string> = {
-  empty: "カードを待っています",
+  empty: "待っています",
   card: "カードがあります",
   mute: "カードが応答しません",
   unavailable: "応答しません",

@@ -68,9 +68,9 @@ export function holding(method: Method, reader: HTMLElement, cancel: Press): Chi
       h("figure", { class: "hold-figure" }, drawing(isPhone(method) ? "phone" : "card"), h("figcaption", {}, where)),
       h("div", {}, h("ol", { class: "hold-steps" }, todo.map((step) => h("li", {}, step))), reader),
     ),
-    method === "visual" && banner("info", VISUAL_NOTE, h("p", {}, IDENTITY_DOUBT)),
-    h("p", { class: "hold-note" }, CARD_HANDLING),
     quiet(["中止する", h("kbd", {}, "Esc")], cancel),
+    h("p", { class: "hold-note" }, CARD_HANDLING),
+    method === "visual" && h("p", { class: "hold-note" }, VISUAL_NOTE, IDENTITY_DOUBT),
   );
 }
 
