@@ -11,7 +11,8 @@ use axum::http::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-/// An entity tag without its quotes. Two answers with the same tag are the same, byte for byte.
+/// An entity tag without its quotes. Two answers with the same tag say the same; only when they were made may differ (a FHIR
+/// bundle says it).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(String);
 

@@ -397,6 +397,7 @@ async fn use_cases(
         settings: ChangeSettings { store: store.clone() },
         review: review_audit(store, clock),
         retention: retention.clone(),
+        institution: config.institution()?,
         origin,
         stopping: tasks.stopping(),
     })

@@ -9,6 +9,7 @@ mod download;
 mod enrolment;
 mod events;
 mod export;
+mod forms;
 mod idempotency;
 mod inquiry_numbers;
 mod inquiry_numbers_bulk;

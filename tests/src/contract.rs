@@ -193,13 +193,16 @@ impl Contract {
                 Err("a body, but none is documented".to_owned())
             };
         };
-        let kind = reply.header("content-type").unwrap_or_default();
+        let whole = reply.header("content-type").unwrap_or_default();
+        let kind = whole.split(';').next().unwrap_or_default();
         let Some(media) = content.get(kind) else {
-            return Err(format!("undocumented content type {kind:?}"));
+            return Err(format!("undocumented content type {whole:?}"));
         };
         match kind {
             "application/problem+json" => self.problem_fits(reply, documented["description"].as_str()),
-            "application/json" => self.fits(&media["schema"], &parse(reply)?),
+            json if json == "application/json" || json.ends_with("+json") => {
+                self.fits(&media["schema"], &parse(reply)?)
+            }
             _ => {
                 self.fits(&media["schema"], &Value::String(String::from_utf8_lossy(&reply.body).into_owned()))
             }

@@ -94,9 +94,11 @@ struct Examples {
 
 /// Adds roles and examples to every operation.
 pub(super) fn annotate(document: &mut Document) {
-    // The file is part of the program: what cannot be read is missing in the document, which the contract's tests see.
+    // The files are part of the program: what cannot be read is missing in the document, which the contract's tests see.
     let mut examples: BTreeMap<String, Examples> =
         serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
+    let mut of_forms: BTreeMap<String, BTreeMap<String, Value>> =
+        serde_json::from_str(include_str!("form_examples.json")).unwrap_or_default();
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         let id = operation.operation_id.clone().unwrap_or_default();
         if let Some(roles) = roles_of(&id) {
@@ -105,16 +107,19 @@ pub(super) fn annotate(document: &mut Document) {
             operation.security = Some(vec![SecurityRequirement::new("bearer", words)]);
         }
         let Examples { request, response, accepted } = examples.remove(&id).unwrap_or_default();
+        let of_forms = of_forms.remove(&id).unwrap_or_default();
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             exemplify(body.content.values_mut(), request.as_ref());
         }
         let successes =
             operation.responses.responses.iter_mut().filter(|(status, _)| status.starts_with('2'));
         for (status, answer) in successes {
-            let example = accepted.as_ref().filter(|_| status == "202").or(response.as_ref());
+            let json = accepted.as_ref().filter(|_| status == "202").or(response.as_ref());
             if let RefOr::T(answer) = answer {
-                let json = answer.content.iter_mut().filter(|(kind, _)| *kind == "application/json");
-                exemplify(json.map(|(_, content)| content), example);
+                for (kind, content) in &mut answer.content {
+                    let example = if kind == "application/json" { json } else { of_forms.get(kind) };
+                    exemplify([content], example);
+                }
             }
         }
     }
@@ -128,7 +133,7 @@ fn roles_of(operation: &str) -> Option<&'static [Role]> {
     ROLES.iter().find(|(_, operations)| operations.contains(&operation)).map(|(roles, _)| *roles)
 }
 
-fn exemplify<'a>(contents: impl Iterator<Item = &'a mut RefOr<Content>>, example: Option<&Value>) {
+fn exemplify<'a>(contents: impl IntoIterator<Item = &'a mut RefOr<Content>>, example: Option<&Value>) {
     for content in contents {
         if let RefOr::T(content) = content {
             content.example = content.example.take().or_else(|| example.cloned());

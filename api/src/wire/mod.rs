@@ -48,7 +48,10 @@ pub use inquiry::{
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
 pub use result::{EligibilityResult, Note, ResultSource, Validity, ValidityCode, ValidityFilter, Withheld};
-pub use result_form::{ExportQuery, ExportSummary, ExportedResults, OneQuery, ResultForm, ResultFormat};
+pub use result_form::{
+    Charset, ExportQuery, ExportSummary, ExportedResults, FhirBundle, OneQuery, ResultForm, ResultFormat,
+    XmlMsgDocument,
+};
 pub use result_query::{
     ChangesQuery, CountQuery, ResultChanges, ResultCount, ResultPage, ResultQuery, ResultSearch,
     SelectedChanges, SelectedPage,

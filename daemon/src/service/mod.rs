@@ -11,6 +11,7 @@ mod form;
 mod health;
 mod idempotency;
 mod inquiry;
+mod layout;
 mod query;
 mod results;
 mod upkeep;
@@ -51,6 +52,7 @@ use crate::app::sign_in::SignIn;
 use crate::app::terminals::Terminals;
 use crate::domain::admission::SecuritySettings;
 use crate::domain::check::ResultId;
+use crate::domain::identifiers::InstitutionCode;
 use crate::domain::personal::Pin;
 use crate::domain::queue::{BulkId, JobId};
 
@@ -88,6 +90,8 @@ pub struct UseCases {
     pub review: ReviewAudit,
     /// What is kept.
     pub retention: Arc<Retention>,
+    /// Whose results these are.
+    pub institution: InstitutionCode,
     /// Real or sandbox.
     pub origin: Origin,
     /// Who waits answers at once when the program is to stop.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{Results, ResultsError, entry};
 use crate::app::access::{Action, Actor};
@@ -16,9 +17,12 @@ const FIRST_CHUNK: u32 = 100;
 /// Results of every other chunk: a commit of the audit log each, about a megabyte.
 const CHUNK: u32 = 1_000;
 
-/// A result in the shape in which an export reads it.
+/// A result in one of the shapes in which the store gives it: rendered already, or opened.
 #[async_trait]
-pub trait Exported: Send + Sync + Sized + 'static {
+pub trait Readable: Send + Sync + Sized + 'static {
+    /// One result, searchable or not.
+    async fn get(store: &dyn ResultStore, id: ResultId) -> Result<Option<Self>, StoreError>;
+
     /// Searchable results, newest first.
     async fn page(
         store: &dyn ResultStore,
@@ -29,10 +33,20 @@ pub trait Exported: Send + Sync + Sized + 'static {
 
     /// Its number.
     fn id(&self) -> ResultId;
+
+    /// Its version.
+    fn version(&self) -> i64;
+
+    /// Time of its check, microseconds since 1970.
+    fn checked_at_us(&self) -> i64;
 }
 
 #[async_trait]
-impl Exported for ReadyResult {
+impl Readable for ReadyResult {
+    async fn get(store: &dyn ResultStore, id: ResultId) -> Result<Option<Self>, StoreError> {
+        store.ready(id).await
+    }
+
     async fn page(
         store: &dyn ResultStore,
         query: &ResultQuery,
@@ -45,10 +59,22 @@ impl Exported for ReadyResult {
     fn id(&self) -> ResultId {
         self.id
     }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn checked_at_us(&self) -> i64 {
+        self.checked_at_us
+    }
 }
 
 #[async_trait]
-impl Exported for StoredResult {
+impl Readable for StoredResult {
+    async fn get(store: &dyn ResultStore, id: ResultId) -> Result<Option<Self>, StoreError> {
+        store.get(id).await
+    }
+
     async fn page(
         store: &dyn ResultStore,
         query: &ResultQuery,
@@ -61,6 +87,23 @@ impl Exported for StoredResult {
     fn id(&self) -> ResultId {
         self.id
     }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn checked_at_us(&self) -> i64 {
+        self.content.confirmation.processed_at.as_microsecond()
+    }
+}
+
+/// What an export is about: results stored up to when it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutOff {
+    /// The last result that was stored then.
+    pub newest: ResultId,
+    /// When it began.
+    pub at: Timestamp,
 }
 
 /// Where an export begins.
@@ -72,8 +115,8 @@ pub enum Start {
     Place {
         /// The last result of the part before.
         after: PageAfter,
-        /// The last result that was stored when the export began.
-        cut_off: ResultId,
+        /// The cut-off of the part before.
+        cut_off: CutOff,
     },
     /// After a result that was received.
     Result(ResultId),
@@ -84,7 +127,7 @@ pub struct Exporter<T> {
     results: Arc<Results>,
     actor: Actor,
     query: ResultQuery,
-    cut_off: ResultId,
+    cut_off: CutOff,
     after: Option<PageAfter>,
     ahead: Option<Page<T>>,
     /// Results that may still come.
@@ -94,16 +137,18 @@ pub struct Exporter<T> {
 }
 
 impl Results {
-    /// Begins an export: counts, fixes the cut-off, and reads the first chunk.
-    pub async fn export<T: Exported>(
+    /// Begins an export: counts, fixes the cut-off (`now`, unless it goes on with that of a part before), and reads the first
+    /// chunk.
+    pub async fn export<T: Readable>(
         self: &Arc<Self>,
         actor: &Actor,
         query: ResultQuery,
         start: Start,
         limit: Option<u32>,
+        now: Timestamp,
     ) -> Result<Exporter<T>, ResultsError> {
         actor.may(Action::ReadResults)?;
-        let newest = self.store.newest().await?;
+        let newest = CutOff { newest: self.store.newest().await?, at: now };
         let (after, cut_off) = match start {
             Start::Newest => (None, newest),
             Start::Place { after, cut_off } => (Some(after), cut_off),
@@ -129,27 +174,35 @@ impl Results {
     }
 }
 
-impl<T: Exported> Exporter<T> {
+impl<T: Readable> Exporter<T> {
     /// How many results fit the conditions, wherever this export begins.
     pub fn total(&self) -> u64 {
         self.total
     }
 
+    /// What the export is about.
+    pub fn cut_off(&self) -> CutOff {
+        self.cut_off
+    }
+
     /// Where the export goes on, if it is not at its end: for the next part.
-    pub fn place(&self) -> Option<(PageAfter, ResultId)> {
-        if self.ended { None } else { self.after.map(|after| (after, self.cut_off)) }
+    pub fn place(&self) -> Option<PageAfter> {
+        if self.ended { None } else { self.after }
     }
 
     /// The next results, at most about a thousand; empty chunks are possible, `None` is the end.
     pub async fn next(&mut self) -> Result<Option<Vec<T>>, ResultsError> {
         let Some(mut page) = self.ahead.take() else { return Ok(None) };
-        page.rows.retain(|row| row.id() <= self.cut_off);
+        // What was read ahead may have waited for a slow client: what has expired meanwhile does not leave.
+        let kept_from = self.results.store.news().borrow().month.first_kept().start();
+        let is_kept = |row: &T| kept_from.is_none_or(|start| row.checked_at_us() >= start.as_microsecond());
+        page.rows.retain(|row| row.id() <= self.cut_off.newest && is_kept(row));
         let taken = page.rows.len() as u64;
         self.left = self.left.saturating_sub(taken);
         self.after = page.next.or(self.after);
         self.ended = page.next.is_none();
         let more = !self.ended && self.left > 0;
-        let ids = page.rows.iter().map(Exported::id).collect();
+        let ids = page.rows.iter().map(Readable::id).collect();
         let entry = entry(&self.actor, "result.export", &self.query, ids);
         let audit = self.results.audit.clone();
         let written = audit.append(&entry);

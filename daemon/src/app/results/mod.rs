@@ -16,7 +16,7 @@ use super::ports::{
 use crate::domain::check::ResultId;
 
 pub use changes::{Changes, Followed};
-pub use export::{Exported, Exporter, Start};
+pub use export::{CutOff, Exporter, Readable, Start};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -101,16 +101,16 @@ impl Results {
     }
 
     /// One result, unless the caller has it in the version that it has now.
-    pub async fn one(
+    pub async fn one<T: Readable>(
         &self,
         actor: &Actor,
         id: ResultId,
-        has: impl FnOnce(&ReadyResult) -> bool,
-    ) -> Result<Read, ResultsError> {
+        has: impl FnOnce(i64) -> bool + Send,
+    ) -> Result<Read<T>, ResultsError> {
         actor.may(Action::ReadResults)?;
-        let found = self.store.ready(id).await?;
-        if let Some(result) = found.as_ref().filter(|result| has(result)) {
-            return Ok(Read::Known { version: result.version });
+        let found = T::get(&*self.store, id).await?;
+        if let Some(version) = found.as_ref().map(T::version).filter(|version| has(*version)) {
+            return Ok(Read::Known { version });
         }
         let mut entry = entry(actor, "result.read", &ResultQuery::default(), vec![id]);
         if found.is_none() {
@@ -123,14 +123,14 @@ impl Results {
 
 /// What became of reading one result.
 #[derive(Debug)]
-pub enum Read {
+pub enum Read<T> {
     /// The caller has it already; nothing was read out and nothing written down.
     Known {
         /// The version that it has.
         version: i64,
     },
     /// The result.
-    Fresh(ReadyResult),
+    Fresh(T),
 }
 
 fn ids(rows: &[ReadyResult]) -> Vec<ResultId> {
