@@ -372,6 +372,9 @@ codes! {
     /// The request comes from a foreign web page.
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN, Vendor, "ほかのWebサイトからの要求は受け付けません。",
         "ブラウザのページからではなく、レセコンなどのソフトウェアから呼び出してください。Origin を送る場合は管理者が許可する必要があります。";
+    /// On the page's listener, a request that changes something does not carry the token of its session.
+    CsrfTokenInvalid = "csrf_token_invalid", FORBIDDEN, Staff, "この画面からの操作と確かめられません。",
+        "画面を開き直して、もう一度ログインしてください。ソフトウェアからは、ループバックかLANのAPIを使ってください。";
     /// No such path.
     NotFound = "not_found", NOT_FOUND, Vendor, "このURLはありません。", "パスを openapi.yaml で確認してください。LANの待ち受けでは、x-listeners に lan のある操作だけが使えます。";
     /// The path exists, the method does not.

@@ -15,7 +15,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{
     ConnectInfo, FromRequest, FromRequestParts, Path as AxumPath, Query as AxumQuery, Request,
 };
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
@@ -24,12 +24,13 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::carriage::Carriage;
 use crate::codes::Code;
 use crate::limits::{BODY_BYTES_PER_SECOND, Limits};
 use crate::problem::{Problem, Refusal};
 use crate::rates::Rates;
 use crate::serve::Peer;
-use crate::service::{Along, Caller, IdempotencyKey, PeerCertificate, Service, ServiceError};
+use crate::service::{Along, Caller, IdempotencyKey, PeerCertificate, Presented, Service, ServiceError};
 use crate::wire::SecretText;
 
 /// A part of a request that has rules beyond its types (lengths, ranges, date syntax).
@@ -39,9 +40,6 @@ pub(crate) trait Rules {
 }
 
 //------------ Session ------------------------------------------------------------------------------------------------
-
-/// The header in which an enrolled terminal says which one it is.
-const TERMINAL: &str = "shikaku-terminal";
 
 /// The caller of an operation that needs a session. Beside [`AnySession`] there is no other way to a [`Caller`].
 pub(crate) struct Session(pub Caller);
@@ -65,9 +63,11 @@ impl FromRequestParts<Arc<dyn Service>> for AnySession {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, Refusal> {
-        let token = bearer_token(&parts.headers).ok_or(Code::SessionRequired)?;
-        let (terminal, certificate) = (terminal_token(&parts.headers), peer_certificate(parts));
-        let mut caller = service.authenticate(token, terminal, certificate).await?;
+        let carriage = Carriage::of_request(parts);
+        let token = carriage.session(&parts.headers).ok_or(Code::SessionRequired)?;
+        let terminal = carriage.terminal(&parts.headers);
+        let (certificate, on_page) = (peer_certificate(parts), carriage == Carriage::Cookies);
+        let mut caller = service.authenticate(Presented { token, terminal, certificate, on_page }).await?;
         if let Some(rates) = parts.extensions.get::<Arc<Rates>>() {
             let wait = |seconds| ServiceError::new(Code::RateLimited).retry_after(seconds);
             rates.take(&caller.account, Instant::now()).map_err(wait)?;
@@ -90,11 +90,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let hidden = |text: &str| SecretText::new(text.to_owned());
+        let carriage = Carriage::of_request(parts);
         Ok(Self(Along {
             peer: peer(parts),
-            terminal: terminal_token(&parts.headers).map(hidden),
+            terminal: carriage.terminal(&parts.headers).map(hidden),
             certificate: peer_certificate(parts),
-            session: bearer_token(&parts.headers).map(hidden),
+            session: carriage.session(&parts.headers).map(hidden),
+            on_page: carriage == Carriage::Cookies,
         }))
     }
 }
@@ -125,20 +127,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
 
 fn peer_certificate(parts: &Parts) -> Option<PeerCertificate> {
     parts.extensions.get::<Peer>().and_then(|peer| peer.0)
-}
-
-fn terminal_token(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(TERMINAL).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    value.to_str().ok().filter(|token| (1..=512).contains(&token.len()))
-}
-
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let plausible = (1..=512).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
-    (scheme.eq_ignore_ascii_case("Bearer") && plausible).then_some(token)
 }
 
 //------------ Body ---------------------------------------------------------------------------------------------------

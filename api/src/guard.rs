@@ -147,9 +147,16 @@ pub(crate) async fn guard(
         // more. The last request of its connection has nothing after it that could be taken for another.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response.headers_mut().extend(security_headers());
+    match response.extensions_mut().remove::<OwnHeaders>() {
+        Some(OwnHeaders(own)) => response.headers_mut().extend(own),
+        None => response.headers_mut().extend(security_headers()),
+    }
     response
 }
+
+/// On an answer that is none of the contract: the headers it carries in place of [`security_headers`].
+#[derive(Clone)]
+pub(crate) struct OwnHeaders(pub Vec<(HeaderName, HeaderValue)>);
 
 pub(crate) fn security_headers() -> [(HeaderName, HeaderValue); 6] {
     [

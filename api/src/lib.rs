@@ -6,6 +6,7 @@
 //! A composition root makes a [`guard::Guard`], gets a [`router`], and hands both a listener ([`serve::bind`]) and the
 //! router to [`serve::serve`].
 
+mod carriage;
 pub mod codes;
 mod compress;
 pub mod etag;
@@ -15,6 +16,7 @@ mod forms;
 pub mod guard;
 pub mod limits;
 pub mod listeners;
+pub mod page;
 mod places;
 pub mod problem;
 mod rates;
@@ -27,4 +29,4 @@ pub mod service;
 pub mod wire;
 mod words;
 
-pub use routes::{openapi, openapi_yaml, router};
+pub use routes::{openapi, openapi_yaml, page_router, router};

@@ -15,6 +15,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 
 use crate::codes::Code;
 use crate::problem::Problem;
+use crate::responses;
 
 /// Where requests come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Listener {
 /// The name of the extension in the document.
 const EXTENSION: &str = "x-listeners";
 
-/// Administration, and enrolling devices, is done beside the machine that holds the data.
+/// Administration, and enrolling devices, is done beside the machine that holds the data, or by a person at the page.
 const BESIDE_THE_MACHINE: &[&str] = &[
     "confirm_totp",
     "create_account",
@@ -104,14 +105,61 @@ const FOR_RECEIPT_COMPUTERS: &[&str] = &[
     "stream_events",
 ];
 
+/// What the front-desk page asks, and no more. What takes a person's name in its URL is not here: the page searches by
+/// `search_results`, so that nothing personal gets into a browser's history.
+const ON_THE_PAGE: &[&str] = &[
+    "cancel_check",
+    "change_password",
+    "collect_results",
+    "confirm_last_try",
+    "confirm_totp",
+    "create_account",
+    "create_check",
+    "end_other_sessions",
+    "end_session",
+    "enrol_terminal",
+    "enter_pin",
+    "get_check",
+    "get_health",
+    "get_inquiry_job",
+    "get_liveness",
+    "get_result",
+    "get_retention",
+    "get_security_settings",
+    "get_session",
+    "list_accounts",
+    "list_announcements",
+    "list_audit",
+    "list_readers",
+    "list_sessions",
+    "list_terminals",
+    "offer_terminal",
+    "offer_totp",
+    "register_card_use",
+    "remove_account",
+    "remove_terminal",
+    "renew_recovery_codes",
+    "reset_account",
+    "search_results",
+    "set_account_status",
+    "set_inquiry_number",
+    "set_security_settings",
+    "sign_in",
+    "sign_out",
+    "stream_events",
+    "unlock_account",
+];
+
 /// The listeners on which an operation answers; nothing for one that nobody decided about.
 pub fn listeners_of(operation_id: &str) -> &'static [Listener] {
-    if BESIDE_THE_MACHINE.contains(&operation_id) {
-        &[Listener::Loopback]
-    } else if FOR_RECEIPT_COMPUTERS.contains(&operation_id) {
-        &[Listener::Loopback, Listener::Lan]
-    } else {
-        &[]
+    let decided = |table: &[&str]| table.contains(&operation_id);
+    match (decided(BESIDE_THE_MACHINE), decided(FOR_RECEIPT_COMPUTERS), decided(ON_THE_PAGE)) {
+        (true, _, false) => &[Listener::Loopback],
+        (true, _, true) => &[Listener::Loopback, Listener::Page],
+        (false, true, false) => &[Listener::Loopback, Listener::Lan],
+        (false, true, true) => &[Listener::Loopback, Listener::Lan, Listener::Page],
+        (false, false, true) => &[Listener::Page],
+        (false, false, false) => &[],
     }
 }
 
@@ -130,14 +178,17 @@ fn is_served(operation: &Operation, listener: Listener) -> bool {
     operation.operation_id.as_deref().is_some_and(|id| listeners_of(id).contains(&listener))
 }
 
-/// Writes the table into the document.
+/// Writes the table into the document, and beside it what only the page's listener refuses.
 pub(crate) fn document(item: &mut PathItem) {
-    for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
-        .into_iter()
-        .flatten()
-    {
+    let changing = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch].map(|one| (true, one));
+    for (changes, operation) in changing.into_iter().chain([(false, &mut item.get)]) {
+        let Some(operation) = operation else { continue };
         let id = operation.operation_id.as_deref().unwrap_or_default();
-        let words: Vec<&str> = listeners_of(id).iter().map(|listener| listener.word()).collect();
+        let listeners = listeners_of(id);
+        if changes && listeners.contains(&Listener::Page) {
+            responses::add(operation, Code::CsrfTokenInvalid);
+        }
+        let words: Vec<&str> = listeners.iter().map(|listener| listener.word()).collect();
         operation.extensions.get_or_insert_default().merge(Extensions::from_iter([(EXTENSION, words)]));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use utoipa::IntoResponses;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::codes::Code;
@@ -56,9 +57,20 @@ fn document(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
     by_status.into_iter().map(|(status, codes)| (status.to_string(), RefOr::T(response(&codes)))).collect()
 }
 
+fn line(code: Code) -> String {
+    format!("`{}`: {}", code.as_str(), code.title())
+}
+
+/// Adds a code to an operation that has answers of its status already.
+pub(crate) fn add(operation: &mut Operation, code: Code) {
+    let status = code.status().as_u16().to_string();
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(&status) {
+        response.description = format!("{}\n\n{}", response.description, line(code));
+    }
+}
+
 fn response(codes: &[Code]) -> Response {
-    let lines: Vec<String> =
-        codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.title())).collect();
+    let lines: Vec<String> = codes.iter().map(|code| line(*code)).collect();
     ResponseBuilder::new()
         .description(lines.join("\n\n"))
         .content(PROBLEM_JSON, Content::new(Some(Ref::from_schema_name("Problem"))))

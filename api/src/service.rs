@@ -124,6 +124,21 @@ pub struct Along {
     pub certificate: Option<PeerCertificate>,
     /// The token of an older session, which ends when the sign-in succeeds.
     pub session: Option<wire::SecretText>,
+    /// Whether it came to the page's listener; the session works there and nowhere else.
+    pub on_page: bool,
+}
+
+/// What a request shows of its session.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// The session's token.
+    pub token: &'a str,
+    /// The token of an enrolled terminal.
+    pub terminal: Option<&'a str>,
+    /// The client certificate of the connection.
+    pub certificate: Option<PeerCertificate>,
+    /// Whether it came to the page's listener.
+    pub on_page: bool,
 }
 
 /// The key with which a client names a request (`Idempotency-Key`); it may name somebody, so it is never shown.
@@ -170,15 +185,10 @@ pub trait Service: AccountService + ResultService + UpkeepService {
     /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
     async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;
 
-    /// Finds the session of a bearer token; [`Code::SessionRequired`] if there is none, or if it is bound to another
-    /// terminal than the one whose token is presented, or to another certificate than that of the connection. Called before
-    /// every other call.
-    async fn authenticate(
-        &self,
-        token: &str,
-        terminal: Option<&str>,
-        certificate: Option<PeerCertificate>,
-    ) -> Answer<Caller>;
+    /// Finds the session of a token; [`Code::SessionRequired`] if there is none, or if it began on the page and is presented
+    /// elsewhere or the other way round, or if it is bound to another terminal than the one whose token is presented, or to another
+    /// certificate than that of the connection. Called before every other call.
+    async fn authenticate(&self, presented: Presented<'_>) -> Answer<Caller>;
 
     /// The caller's session.
     async fn session(&self, caller: &Caller) -> Answer<wire::SessionInfo>;

@@ -60,6 +60,9 @@ enum Command {
     /// 無人で動くレセコンの証明書を管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Machine(machine::MachineCommand),
+    /// 受付ページ（ブラウザの画面）の準備（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Page(PageCommand),
     /// 保存期間の過ぎたデータの消去（デーモンが動いていてもよい）
     #[command(subcommand)]
     Retention(RetentionCommand),
@@ -78,6 +81,12 @@ enum Command {
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum PageCommand {
+    /// ブラウザが信頼する認証局の指紋（SHA-256）と証明書（PEM）を表示する。受付ページの /trust の値と照らし合わせる
+    Ca(ConfigFile),
 }
 
 #[derive(Debug, Subcommand)]
@@ -246,6 +255,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Restore(asked) => backup::restore(&asked),
         Command::Terminal(asked) => terminal(asked),
         Command::Machine(asked) => machine::run(asked),
+        Command::Page(PageCommand::Ca(file)) => control(&file, ControlCommand::MachineAuthority),
         Command::Retention(RetentionCommand::Status { file, json }) => {
             control_as(&file, ControlCommand::RetentionStatus, form(json))
         }

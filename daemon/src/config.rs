@@ -3,6 +3,7 @@
 //! Unknown keys are refused. Secrets never stand here: only the paths of the files that hold them.
 
 mod lan;
+mod page;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 pub use lan::LanSection;
+pub use page::{PageSection, PageTls, idle_limit as page_idle_limit};
 
 use crate::app::checks::Terminal;
 use crate::app::ports::{Origin, ReaderName, TerminalId};
@@ -30,6 +32,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The REST API's listener on the clinic's network, if there is to be one.
     pub lan: Option<LanSection>,
+    /// The front-desk page's listener, if there is to be one.
+    pub page: Option<PageSection>,
     /// Where results and keys are kept.
     pub store: StoreSection,
     /// The audit log.
@@ -264,6 +268,7 @@ impl Config {
             });
         }
         self.lan.as_ref().map_or(Ok(()), LanSection::validate)?;
+        self.page.as_ref().map_or(Ok(()), PageSection::validate)?;
         let elsewhere = &self.upstream.institution_code;
         if !elsewhere.is_empty() && *elsewhere != self.institution_code {
             return Err(ConfigError::Value {
@@ -321,6 +326,9 @@ impl Config {
             self.store.master_key_file = base.join(&self.store.master_key_file);
         }
         self.audit.anchor_file = self.audit.anchor_file.as_ref().map(|path| base.join(path));
+        if let Some(page) = &mut self.page {
+            page.resolve_paths(base);
+        }
         self.upstream.resolve_paths(base, credentials);
     }
 

@@ -4,6 +4,7 @@ mod audit;
 mod desk;
 mod listeners;
 mod mode;
+mod page;
 mod people;
 mod recovery;
 
@@ -136,6 +137,8 @@ pub struct Daemon {
     pub api: SocketAddr,
     /// Where it listens on the clinic's network, if it does.
     pub lan: Option<SocketAddr>,
+    /// Where the front-desk page listens, if it does.
+    pub page: Option<SocketAddr>,
     /// The collection of results: on its own schedule, or driven by whoever holds the daemon.
     pub collect: Collect,
     /// Destroys what has expired; runs by itself, and whenever it is told to.
@@ -160,7 +163,7 @@ impl Daemon {
             around.random.clone(),
         )?);
         let taken = Ports::bind(config)?;
-        let (api, lan) = (taken.api, taken.lan);
+        let (api, lan, page) = (taken.api, taken.lan, taken.page);
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
         // What has expired is destroyed before anything is answered, if the clock is plausible; otherwise as soon as it is. Until
@@ -201,8 +204,10 @@ impl Daemon {
             collect.start();
         }
         let sandbox = config.mode.is_sandbox();
-        tracing::info!(%api, tls = config.api.tls, lan = lan.map(tracing::field::display), sandbox, "ready");
-        Ok(Self { api, lan, collect, retention, tasks, work, store, desk, ended, control_ended })
+        let (tls, lan_shown) = (config.api.tls, lan.map(tracing::field::display));
+        let page_shown = config.page.as_ref().zip(page).map(|(section, at)| section.address(at.port()));
+        tracing::info!(%api, tls, lan = lan_shown, page = page_shown, sandbox, "ready");
+        Ok(Self { api, lan, page, collect, retention, tasks, work, store, desk, ended, control_ended })
     }
 
     /// Resolves when the API's listeners have ended by themselves: the daemon is of no more use.

@@ -27,11 +27,13 @@ use utoipa::{IntoParams, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::carriage::{Carriage, carry};
 use crate::codes::{Code, Who};
 use crate::compress;
 use crate::guard::{Guard, guard};
 use crate::limits::Limits;
 use crate::listeners::{self, Elsewhere, Listener, only_what_is_here};
+use crate::page::{self, Page};
 use crate::places::AllPlaces;
 use crate::problem::{Problem, Refusal};
 use crate::rates::Rates;
@@ -87,7 +89,10 @@ struct IdempotencyHeader {
             その操作の応答に Deprecation（RFC 9745）と Sunset（RFC 8594）のヘッダーを付け、少なくとも12か月は使えるままにします。\n\n\
             設定に [lan] があるとき、別のパソコンのレセコンのために、LANのアドレスでもHTTPSで待ち受けます。\
             登録されたクライアント証明書が要ります。操作の x-listeners は、その操作を使える待ち受けです\
-            （loopback：資格ブリッジのパソコンの中、lan：LAN）。ほかの待ち受けでは404（not_found）になります。\n\n\
+            （loopback：資格ブリッジのパソコンの中、lan：LAN、page：受付ページ）。ほかの待ち受けでは404（not_found）になります。\n\n\
+            受付ページの待ち受け（設定 [page]）は、ブラウザで開く受付ページだけのためのものです。そこではトークンを Authorization ではなく \
+            Cookie（__Host-shikaku-session、__Host-shikaku-terminal）で渡し、GET 以外の要求には X-Shikaku-CSRF ヘッダーが要ります。\
+            ページで開始したセッションは、ほかの待ち受けでは使えません。\n\n\
             要求はアカウントごとに数え、多すぎると429（rate_limited）になります。\
             応答を5秒以上受け取らない接続、本文を5秒以内に（長い本文は1秒に64 KiB以上で）送り終えない要求は打ち切ります。",
     ),
@@ -184,15 +189,32 @@ pub fn openapi_yaml() -> String {
 
 /// What a listener serves, behind its guard. The service's futures may be dropped at any await: the client left or time ran out.
 pub fn router(service: Arc<dyn Service>, listener: Listener, guarded: Guard, limits: Limits) -> Router {
+    guard_all(operations(service, listener, Router::new(), limits), guarded, limits)
+}
+
+/// What the page's listener serves: its operations, and the page itself.
+pub fn page_router(service: Arc<dyn Service>, page: &Page, guarded: Guard, limits: Limits) -> Router {
+    let router = operations(service, Listener::Page, page::files(page), limits);
+    guard_all(page::by_name_only(router, page), guarded, limits)
+}
+
+/// The operations of a listener, and what stands beside them.
+fn operations(service: Arc<dyn Service>, listener: Listener, beside: Router, limits: Limits) -> Router {
     let (router, document) = routes().split_for_parts();
     router
         .with_state(service)
+        .merge(beside)
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
         .layer(Extension(AllPlaces::new(&limits)))
         .layer(compress::layer())
         .layer(Extension(Arc::new(Rates::new(&limits))))
+        .layer(from_fn_with_state(Carriage::of(listener), carry))
         .layer(from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here))
+}
+
+fn guard_all(router: Router, guarded: Guard, limits: Limits) -> Router {
+    router
         .layer(CatchPanicLayer::custom(panic_to_problem))
         .layer(from_fn_with_state((Arc::new(guarded), limits), guard))
 }

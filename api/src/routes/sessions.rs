@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::{Reply, TAG_SESSIONS};
+use crate::carriage::Carriage;
 use crate::extract::{Accompanying, AnySession, Id, Json, Query, Session};
 use crate::responses::{BeginErrors, PlainErrors, QueryErrors, SessionErrors, SignInErrors};
 use crate::service::Service;
@@ -23,11 +25,11 @@ use crate::wire;
 )]
 pub(super) async fn sign_in(
     State(service): State<Arc<dyn Service>>,
+    carriage: Carriage,
     Accompanying(along): Accompanying,
     Json(request): Json<wire::SignIn>,
-) -> Reply<(StatusCode, Json<wire::Session>)> {
-    let session = service.sign_in(request, along).await?;
-    Ok((StatusCode::CREATED, Json(session)))
+) -> Reply<Response> {
+    Ok(carriage.hand_session(service.sign_in(request, along).await?))
 }
 
 /// 現在のセッション
@@ -51,10 +53,11 @@ pub(super) async fn get_session(
 )]
 pub(super) async fn sign_out(
     State(service): State<Arc<dyn Service>>,
+    carriage: Carriage,
     AnySession(caller): AnySession,
-) -> Reply<StatusCode> {
+) -> Reply<Response> {
     service.sign_out(&caller).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(carriage.take_session())
 }
 
 /// ログインの1段階目

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::{Reply, TAG_ACCOUNTS};
+use crate::carriage::Carriage;
 use crate::extract::{Accompanying, Id, Json, Session};
 use crate::responses::{BodyErrors, EnrolErrors, PlainErrors, TerminalErrors};
 use crate::service::Service;
@@ -35,10 +37,11 @@ pub(super) async fn offer_terminal(
 )]
 pub(super) async fn enrol_terminal(
     State(service): State<Arc<dyn Service>>,
+    carriage: Carriage,
     Accompanying(along): Accompanying,
     Json(request): Json<wire::TerminalEnrolment>,
-) -> Reply<(StatusCode, Json<wire::TerminalToken>)> {
-    Ok((StatusCode::CREATED, Json(service.enrol_terminal(request, along).await?)))
+) -> Reply<Response> {
+    Ok(carriage.hand_terminal(service.enrol_terminal(request, along).await?))
 }
 
 /// 端末の一覧

@@ -73,9 +73,10 @@ words! {
 /// 開始したセッション。token は一度だけ返します。
 #[derive(Clone, Serialize, ToSchema)]
 pub struct Session {
-    /// 以後の要求の Authorization: Bearer に付けるトークン。ログやURLに残さないでください。
-    #[schema(example = "q0V1b2dR9s7mYtq3kZ5c8w1xN4pLhT6uA2eJ0fGiBvE")]
-    pub token: String,
+    /// 以後の要求の Authorization: Bearer に付けるトークン。ログやURLに残さないでください。受付ページの待ち受けでは Cookie で渡すため、ありません。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "q0V1b2dR9s7mYtq3kZ5c8w1xN4pLhT6uA2eJ0fGiBvE")]
+    pub token: Option<String>,
     /// アカウント名。
     #[schema(example = "receipt")]
     pub account: String,

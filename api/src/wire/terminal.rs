@@ -37,8 +37,10 @@ pub struct TerminalEnrolment {
 /// 登録された端末のトークン。この応答でしか見られません。
 #[derive(Clone, Serialize, ToSchema)]
 pub struct TerminalToken {
-    /// 以後の要求の Shikaku-Terminal ヘッダーに付けるトークン。
-    pub token: String,
+    /// 以後の要求の Shikaku-Terminal ヘッダーに付けるトークン。受付ページの待ち受けでは Cookie で渡すため、ありません。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub token: Option<String>,
     /// 端末の名前。
     pub name: String,
 }

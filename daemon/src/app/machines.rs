@@ -18,6 +18,7 @@ use super::ports::{
 use super::retention::Retention;
 use crate::domain::clock::Doubt;
 use crate::domain::personal::Secret;
+use crate::local_network::LocalHost;
 
 /// A certificate can be renewed so long before its end.
 pub const RENEWABLE: SignedDuration = SignedDuration::from_hours(60 * 24);
@@ -125,6 +126,20 @@ impl Machines {
         let new = self.parts.issuer.new_authority(self.parts.clock.now())?;
         let entry = audit("shikakud", AuditSource::Daemon, "machine.new_authority", "ok".to_owned());
         Ok(self.parts.store.keep_authority(new, &entry).await?)
+    }
+
+    /// The authority, able to sign for these hosts. One that an earlier version made for fewer is certified anew: what it has issued
+    /// stays good, and whoever trusts its older certificate goes on reaching what that one reached.
+    pub async fn authority_for(&self, hosts: &[LocalHost]) -> Result<CertificateAuthority, MachinesError> {
+        let (authority, now) = (self.authority().await?, self.parts.clock.now());
+        if self.parts.issuer.reaches(&authority, hosts, now)? {
+            return Ok(authority);
+        }
+        let anew = self.parts.issuer.certify_anew(&authority, now)?;
+        let entry = audit("shikakud", AuditSource::Daemon, "machine.renew_authority", "ok".to_owned());
+        self.parts.store.replace_authority(anew.clone(), &entry).await?;
+        tracing::warn!("the authority's certificate was renewed for more names: clients must trust the new one to use them");
+        Ok(anew)
     }
 
     /// A code with which whoever has it enrols a machine of this account, once, within the hour.

@@ -1,7 +1,8 @@
 //! Sessions: begin, recognise, list, end.
 //!
 //! They live in memory and are written through, so that a request costs no query and a restart signs nobody out. Only the
-//! SHA-256 of a token is ever kept. A session that began at an enrolled terminal or with a client certificate works only there.
+//! SHA-256 of a token is ever kept. A session that began at an enrolled terminal, with a client certificate or on the front-desk page
+//! works only there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,7 @@ use super::ports::{
 use super::terminals::Terminals;
 use crate::domain::personal::Secret;
 
-/// A session ends when it was not used for this long.
+/// A session of a program ends when it was not used for this long.
 pub const IDLE_LIMIT: SignedDuration = SignedDuration::from_mins(30);
 /// A session ends this long after it began, however busy it is.
 pub const ABSOLUTE_LIMIT: SignedDuration = SignedDuration::from_hours(12);
@@ -45,6 +46,8 @@ pub struct Session {
     pub last_used_at: Timestamp,
     /// When it ends at the latest.
     pub ends_at: Timestamp,
+    /// It ends when it was not used for this long.
+    pub idle_limit: SignedDuration,
     /// The enrolled terminal it is bound to.
     pub terminal: Option<i64>,
     /// The client certificate it is bound to.
@@ -56,7 +59,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn of(record: &SessionRecord) -> Self {
+    fn of(record: &SessionRecord, page_idle: SignedDuration) -> Self {
         Self {
             id: record.id.clone(),
             actor: Actor {
@@ -67,6 +70,7 @@ impl Session {
             began_at: record.created_at,
             last_used_at: record.last_used_at,
             ends_at: ends_at(record),
+            idle_limit: idle_limit(record, page_idle),
             terminal: record.terminal,
             certificate: record.certificate,
             restricted: record.restricted,
@@ -76,7 +80,7 @@ impl Session {
 
     /// Whose failure counter its attempts count on.
     pub fn device(&self) -> Device {
-        Bound { terminal: self.terminal, certificate: self.certificate }.device()
+        Bound { terminal: self.terminal, certificate: self.certificate, ..Bound::default() }.device()
     }
 }
 
@@ -87,6 +91,8 @@ pub struct Place<'a> {
     pub terminal: Option<&'a str>,
     /// SHA-256 of the client certificate of its connection.
     pub certificate: Option<[u8; 32]>,
+    /// Whether it came to the front-desk page.
+    pub on_page: bool,
 }
 
 /// What a session is bound to.
@@ -96,6 +102,8 @@ pub(super) struct Bound {
     pub(super) terminal: Option<i64>,
     /// A client certificate, by its row.
     pub(super) certificate: Option<i64>,
+    /// The front-desk page, or everything else.
+    pub(super) on_page: bool,
 }
 
 impl Bound {
@@ -119,6 +127,8 @@ pub struct SessionsParts {
     pub terminals: Arc<Terminals>,
     /// Which machine a certificate belongs to.
     pub machines: Arc<Machines>,
+    /// A session of the front-desk page ends when it was not used for this long.
+    pub page_idle: SignedDuration,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness for tokens.
@@ -158,11 +168,12 @@ impl Sessions {
             terminal: bound.terminal,
             certificate: bound.certificate,
             restricted,
+            on_page: bound.on_page,
             created_at: now,
             last_used_at: now,
         };
         self.parts.store.save(&record).await?;
-        let session = Session::of(&record);
+        let session = self.seen(&record);
         self.live().insert(record.token_hash, record);
         Ok(SignedIn { token, session })
     }
@@ -175,11 +186,13 @@ impl Sessions {
         let here = Bound {
             terminal: place.terminal.and_then(|token| self.parts.terminals.find(token)),
             certificate: machine.map(|machine| machine.id),
+            on_page: place.on_page,
         };
         let Some((record, written_before)) = self.touch(&hash, here, now) else {
             return Ok(None);
         };
-        let idle_out = written_before.checked_add(IDLE_LIMIT).unwrap_or(Timestamp::MAX);
+        let idle_limit = idle_limit(&record, self.parts.page_idle);
+        let idle_out = written_before.checked_add(idle_limit).unwrap_or(Timestamp::MAX);
         if now >= ends_at(&record) || now >= idle_out {
             self.drop_one(&hash).await?;
             return Ok(None);
@@ -187,18 +200,27 @@ impl Sessions {
         if record.last_used_at != written_before {
             self.parts.store.save(&record).await?;
         }
-        Ok(Some(Session::of(&record)))
+        Ok(Some(self.seen(&record)))
+    }
+
+    fn seen(&self, record: &SessionRecord) -> Session {
+        Session::of(record, self.parts.page_idle)
     }
 
     /// A session by its token's hash, without counting as a use.
     pub fn session(&self, token_hash: &[u8; 32]) -> Option<Session> {
-        self.live().get(token_hash).map(Session::of)
+        self.live().get(token_hash).map(|record| self.seen(record))
     }
 
     /// Whether a session is still alive now, without counting as a use: for answers that go on for long.
     pub fn is_alive(&self, token_hash: &[u8; 32]) -> bool {
         let now = self.parts.clock.now();
-        self.live().get(token_hash).is_some_and(|record| is_alive(record, now))
+        self.live().get(token_hash).is_some_and(|record| self.is_alive_at(record, now))
+    }
+
+    fn is_alive_at(&self, record: &SessionRecord, now: Timestamp) -> bool {
+        let idle = now.duration_since(record.last_used_at);
+        now < ends_at(record) && idle < idle_limit(record, self.parts.page_idle)
     }
 
     /// Notes a use of the session at its place; returns it and when it was last used before, to the minute.
@@ -206,7 +228,10 @@ impl Sessions {
         let mut live = self.live();
         let record = live.get_mut(hash)?;
         let elsewhere = |bound: Option<i64>, here: Option<i64>| bound.is_some() && bound != here;
-        if elsewhere(record.terminal, here.terminal) || elsewhere(record.certificate, here.certificate) {
+        if record.on_page != here.on_page
+            || elsewhere(record.terminal, here.terminal)
+            || elsewhere(record.certificate, here.certificate)
+        {
             return None;
         }
         let before = record.last_used_at;
@@ -223,9 +248,9 @@ impl Sessions {
             Listed::Account(name) => record.account == name,
             Listed::Everybody(_) => true,
         };
-        let alive = |record: &&SessionRecord| is_alive(record, now);
+        let alive = |record: &&SessionRecord| self.is_alive_at(record, now);
         let mut sessions: Vec<Session> =
-            self.live().values().filter(is_listed).filter(alive).map(Session::of).collect();
+            self.live().values().filter(is_listed).filter(alive).map(|record| self.seen(record)).collect();
         sessions.sort_by(|one, other| (other.began_at, &other.id).cmp(&(one.began_at, &one.id)));
         sessions
     }
@@ -335,8 +360,8 @@ pub enum Listed<'a> {
     Everybody(&'a Authority),
 }
 
-fn is_alive(record: &SessionRecord, now: Timestamp) -> bool {
-    now < ends_at(record) && now.duration_since(record.last_used_at) < IDLE_LIMIT
+fn idle_limit(record: &SessionRecord, page_idle: SignedDuration) -> SignedDuration {
+    if record.on_page { page_idle } else { IDLE_LIMIT }
 }
 
 fn ends_at(record: &SessionRecord) -> Timestamp {

@@ -63,6 +63,8 @@ pub struct Along {
     pub certificate: Option<[u8; 32]>,
     /// The token of an older session, which ends with this sign-in.
     pub session: Option<Secret>,
+    /// Whether it came to the front-desk page.
+    pub on_page: bool,
 }
 
 /// Why nobody was signed in.
@@ -199,6 +201,7 @@ impl SignIn {
         let bound = Bound {
             terminal: along.terminal.as_ref().and_then(|token| self.parts.terminals.find(token.expose())),
             certificate: machine.as_ref().map(|machine| machine.id),
+            on_page: along.on_page,
         };
         let device = bound.device();
         let account = self.attempt(&claim, device, now).await?;

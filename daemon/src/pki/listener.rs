@@ -1,6 +1,7 @@
 //! TLS of the API's listeners: TLS 1.3 and 1.2, a server certificate that renews itself, client certificates of the own authority.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{
+    ClientCertVerifierBuilder, ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, version};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
 use super::{VALIDITY, failed, issuer, leaf_params, limit};
 use crate::app::ports::{CertificateAuthority, Clock, IssueError, Random};
@@ -32,6 +35,14 @@ pub enum TlsError {
     /// rustls refused the parts.
     #[error("TLSの設定を作れません: {0}")]
     Tls(#[from] rustls::Error),
+    /// A certificate that was given is not usable.
+    #[error("証明書 {} か、その鍵が使えません: {reason}", file.display())]
+    Given {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// No server certificate could be made.
     #[error("サーバー証明書を作れません: {0}")]
     Issue(#[from] IssueError),
@@ -44,6 +55,8 @@ pub enum Clients {
     MayShow,
     /// It does not.
     MustShow,
+    /// Nobody asks for one: browsers would ask their people.
+    NeverAsked,
 }
 
 /// What a listener of these names speaks.
@@ -55,38 +68,68 @@ pub fn server_config(
     random: Arc<dyn Random>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
-    let unusable = |reason: String| TlsError::Authority(reason);
-    let root = CertificateDer::from_pem_slice(authority.certificate.as_bytes())
-        .map_err(|error| unusable(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    roots.add(root)?;
-    let roots = Arc::new(roots);
+    let roots = roots(&authority)?;
+    let builder = ServerConfig::builder_with_details(provider.clone(), Arc::new(TlsTime(clock.clone())))
+        .with_protocol_versions(VERSIONS)?;
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
     let verifier = match clients {
-        Clients::MayShow => verifier.allow_unauthenticated(),
-        Clients::MustShow => verifier,
+        Clients::MayShow => Some(verifier.allow_unauthenticated()),
+        Clients::MustShow => Some(verifier),
+        Clients::NeverAsked => None,
     };
-    let clients = verifier.build().map_err(|error| unusable(error.to_string()))?;
+    let builder = match verifier.map(ClientCertVerifierBuilder::build).transpose() {
+        Ok(Some(verifier)) => builder.with_client_cert_verifier(verifier),
+        Ok(None) => builder.with_no_client_auth(),
+        Err(error) => return Err(TlsError::Authority(error.to_string())),
+    };
     let now = clock.now();
     let shown = Shown::make(&authority, &hosts, &provider, &*random, now)?;
     shown.convinces(&hosts, roots, provider.clone(), now)?;
     let server = Server {
         authority,
         hosts,
-        provider: provider.clone(),
-        clock: clock.clone(),
+        provider,
+        clock,
         random,
         shown: RwLock::new(shown),
     };
-    let mut config = ServerConfig::builder_with_details(provider, Arc::new(TlsTime(clock)))
-        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
-        .with_client_cert_verifier(clients)
-        .with_cert_resolver(Arc::new(server));
+    Ok(finished(builder.with_cert_resolver(Arc::new(server))))
+}
+
+pub(super) const VERSIONS: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+
+/// What every listener's TLS has in common.
+pub(super) fn finished(mut config: ServerConfig) -> Arc<ServerConfig> {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A resumed session would not look at the client's certificate again.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(Arc::new(config))
+    Arc::new(config)
+}
+
+/// Whether a client that trusts the authority believes a certificate of it for all these hosts.
+pub(super) fn reaches(
+    authority: &CertificateAuthority,
+    hosts: &[LocalHost],
+    random: &dyn Random,
+    now: Timestamp,
+) -> Result<bool, IssueError> {
+    let provider = Arc::new(ring::default_provider());
+    let judged = Shown::make(authority, hosts, &provider, random, now)
+        .and_then(|shown| shown.convinces(hosts, roots(authority)?, provider, now));
+    match judged {
+        Ok(()) => Ok(true),
+        Err(TlsError::Issue(error)) => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+fn roots(authority: &CertificateAuthority) -> Result<Arc<RootCertStore>, TlsError> {
+    let root = CertificateDer::from_pem_slice(authority.certificate.as_bytes())
+        .map_err(|error| TlsError::Authority(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    roots.add(root)?;
+    Ok(Arc::new(roots))
 }
 
 /// A server certificate with its key, which is never written down.

@@ -4,6 +4,7 @@
 //! drawn by ring itself, which takes no other source of randomness; serial numbers come from the port. Knows nothing of
 //! accounts, storage or HTTP.
 
+mod given;
 mod listener;
 mod request;
 
@@ -21,13 +22,14 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+pub use given::given_server_config;
 pub use listener::{Clients, TlsError, server_config};
 pub use request::new_key;
 
 use crate::app::ports::{
     CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Random, random_bytes,
 };
-use crate::local_network::{DOMAINS, NETWORKS_V4, NETWORKS_V6};
+use crate::local_network::{DOMAINS, LocalHost, NETWORKS_V4, NETWORKS_V6};
 
 /// Certificates begin a little before they are made: clocks of two machines never agree.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
@@ -48,17 +50,45 @@ impl Certificates {
     }
 }
 
-impl CertificateIssuer for Certificates {
-    fn new_authority(&self, now: Timestamp) -> Result<CertificateAuthority, IssueError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| failed(&e))?;
-        let mut params = authority_params(&key);
+impl Certificates {
+    fn certify(
+        &self,
+        key: &KeyPair,
+        mut params: CertificateParams,
+        now: Timestamp,
+    ) -> Result<CertificateAuthority, IssueError> {
         limit(&mut params, now, AUTHORITY_VALIDITY, &*self.random);
-        let certificate = params.self_signed(&key).map_err(|e| failed(&e))?;
+        let certificate = params.self_signed(key).map_err(|e| failed(&e))?;
         Ok(CertificateAuthority {
             fingerprint: Sha256::digest(certificate.der()).into(),
             certificate: certificate.pem(),
             key: Zeroizing::new(key.serialize_der()),
         })
+    }
+}
+
+impl CertificateIssuer for Certificates {
+    fn new_authority(&self, now: Timestamp) -> Result<CertificateAuthority, IssueError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| failed(&e))?;
+        self.certify(&key, authority_params(&key), now)
+    }
+
+    fn reaches(
+        &self,
+        authority: &CertificateAuthority,
+        hosts: &[LocalHost],
+        now: Timestamp,
+    ) -> Result<bool, IssueError> {
+        listener::reaches(authority, hosts, &*self.random, now)
+    }
+
+    fn certify_anew(
+        &self,
+        authority: &CertificateAuthority,
+        now: Timestamp,
+    ) -> Result<CertificateAuthority, IssueError> {
+        let key = key_of(authority)?;
+        self.certify(&key, authority_params(&key), now)
     }
 
     fn issue(
@@ -83,9 +113,13 @@ fn failed(error: &rcgen::Error) -> IssueError {
 
 /// The authority as a signer. Its parameters are the same whenever they are made from the same key.
 fn issuer(authority: &CertificateAuthority) -> Result<Issuer<'static, KeyPair>, IssueError> {
-    let der = PrivatePkcs8KeyDer::from(authority.key.as_slice());
-    let key = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256).map_err(|e| failed(&e))?;
+    let key = key_of(authority)?;
     Ok(Issuer::new(authority_params(&key), key))
+}
+
+fn key_of(authority: &CertificateAuthority) -> Result<KeyPair, IssueError> {
+    let der = PrivatePkcs8KeyDer::from(authority.key.as_slice());
+    KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256).map_err(|e| failed(&e))
 }
 
 fn authority_params(key: &KeyPair) -> CertificateParams {

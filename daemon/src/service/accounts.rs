@@ -45,6 +45,7 @@ pub(super) fn along(along: &WireAlong) -> Along {
         terminal: along.terminal.as_ref().map(secret),
         certificate: along.certificate.map(|certificate| certificate.0),
         session: along.session.as_ref().map(secret),
+        on_page: along.on_page,
     }
 }
 
@@ -240,7 +241,7 @@ impl AccountService for UseCases {
         let enrolled = self.terminals.enrol(&secret(&enrolment.code), source).await;
         let (terminal, token) = enrolled.map_err(errors::terminals)?;
         self.sessions.end_of_lost_devices().await.map_err(errors::store)?;
-        Ok(w::TerminalToken { token: token.expose().to_owned(), name: terminal.name })
+        Ok(w::TerminalToken { token: Some(token.expose().to_owned()), name: terminal.name })
     }
 
     async fn enrol_machine(

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use api::codes::Code;
 use api::service::{
-    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, Presented, Service, ServiceError, SessionKey,
 };
 use api::wire as w;
 use async_trait::async_trait;
@@ -46,7 +46,7 @@ use crate::app::own_account::OwnAccount;
 use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
 use crate::app::retention::Retention;
-use crate::app::sessions::{IDLE_LIMIT, Place, Session, Sessions, short};
+use crate::app::sessions::{Place, Session, Sessions, short};
 use crate::app::settings::ChangeSettings;
 use crate::app::sign_in::SignIn;
 use crate::app::terminals::Terminals;
@@ -106,24 +106,20 @@ impl Service for UseCases {
             self.sign_in.sign_in(claimed, second, accounts::along(&along)).await.map_err(errors::sign_in)?;
         let session = welcome.signed_in.session;
         Ok(w::Session {
-            token: welcome.signed_in.token.expose().to_owned(),
+            token: Some(welcome.signed_in.token.expose().to_owned()),
             account: session.actor.account,
             role: wire::role(session.actor.role),
             expires_at: wire::jst(session.ends_at),
-            idle_timeout_s: IDLE_LIMIT.as_secs(),
+            idle_timeout_s: session.idle_limit.as_secs(),
             announcements: collect::announcements(&welcome.announcements),
             password_change_required: session.restricted,
         })
     }
 
-    async fn authenticate(
-        &self,
-        token: &str,
-        terminal: Option<&str>,
-        certificate: Option<PeerCertificate>,
-    ) -> Answer<Caller> {
-        let place = Place { terminal, certificate: certificate.map(|certificate| certificate.0) };
-        let session = self.sessions.recognise(token, place).await.map_err(errors::store)?;
+    async fn authenticate(&self, presented: Presented<'_>) -> Answer<Caller> {
+        let certificate = presented.certificate.map(|certificate| certificate.0);
+        let place = Place { terminal: presented.terminal, certificate, on_page: presented.on_page };
+        let session = self.sessions.recognise(presented.token, place).await.map_err(errors::store)?;
         let session = session.ok_or(ServiceError::new(Code::SessionRequired))?;
         Ok(Caller {
             account: session.actor.account,
@@ -140,7 +136,7 @@ impl Service for UseCases {
             account: session.actor.account,
             role: wire::role(session.actor.role),
             expires_at: wire::jst(session.ends_at),
-            idle_timeout_s: IDLE_LIMIT.as_secs(),
+            idle_timeout_s: session.idle_limit.as_secs(),
             password_change_required: session.restricted,
         })
     }

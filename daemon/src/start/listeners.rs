@@ -1,4 +1,4 @@
-//! The API's listeners: one on loopback, and one on the clinic's network where the configuration asks for it.
+//! The listeners: the API's on loopback, and where the configuration asks for them the API's on the clinic's network and the page's.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -6,11 +6,13 @@ use std::sync::Arc;
 use api::guard::Guard;
 use api::limits::Limits;
 use api::listeners::Listener;
+use api::page::Page;
 use api::serve;
 use api::service::Service;
 use rustls::ServerConfig;
 use tokio::sync::oneshot;
 
+use super::page::{self, PageDoor};
 use super::{People, StartError};
 use crate::app::ports::Random;
 use crate::app::tasks::Tasks;
@@ -22,16 +24,20 @@ use crate::pki::{self, Clients};
 pub(super) struct Ports {
     pub(super) api: SocketAddr,
     pub(super) lan: Option<SocketAddr>,
+    pub(super) page: Option<SocketAddr>,
     on_loopback: TcpListener,
     on_lan: Option<TcpListener>,
+    of_page: Option<TcpListener>,
 }
 
 impl Ports {
     pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
         let on_loopback = serve::bind(config.api.listen)?;
         let on_lan = config.lan.as_ref().map(|lan| serve::bind(lan.listen)).transpose()?;
+        let of_page = config.page.as_ref().map(|page| serve::bind(page.listen)).transpose()?;
         let lan = on_lan.as_ref().map(TcpListener::local_addr).transpose()?;
-        Ok(Self { api: on_loopback.local_addr()?, lan, on_loopback, on_lan })
+        let page = of_page.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok(Self { api: on_loopback.local_addr()?, lan, page, on_loopback, on_lan, of_page })
     }
 
     /// Everything that answers on them, ready to be started.
@@ -50,14 +56,20 @@ impl Ports {
             None
         };
         let door = |at, socket, guard, limits, tls| Door { at, socket, guard, limits, tls };
-        let mut doors = vec![door(Listener::Loopback, self.on_loopback, guard, limits.0, tls)];
+        let mut doors = vec![door(At::Api(Listener::Loopback), self.on_loopback, guard, limits.0, tls)];
         if let (Some(lan), Some(socket), Some(address)) = (&config.lan, self.on_lan, self.lan) {
             let hosts = hosts(lan)?;
             let machines = people.machines.clone();
             let guard = Guard::new(headers(&hosts, address.port()))
                 .only_machines(Arc::new(move |certificate| machines.find(&certificate.0).is_some()));
             let tls = server_tls(people, random, hosts, Clients::MustShow).await?;
-            doors.push(door(Listener::Lan, socket, guard, limits.1, Some(tls)));
+            doors.push(door(At::Api(Listener::Lan), socket, guard, limits.1, Some(tls)));
+        }
+        if let (Some(section), Some(socket), Some(address)) = (&config.page, self.of_page, self.page) {
+            let PageDoor { page, guard, tls } = page::equip(section, address.port(), people, random).await?;
+            // Whoever uses the page on this machine alone shares one address.
+            let limits = if tls.is_some() { limits.1 } else { limits.0 };
+            doors.push(door(At::Page(page), socket, guard, limits, tls));
         }
         Ok(Listeners(doors))
     }
@@ -77,18 +89,33 @@ fn headers(hosts: &[LocalHost], port: u16) -> Vec<String> {
     with_port.chain(alone).collect()
 }
 
-async fn server_tls(
+pub(super) async fn server_tls(
     people: &People,
     random: &Arc<dyn Random>,
     hosts: Vec<LocalHost>,
     clients: Clients,
 ) -> Result<Arc<ServerConfig>, StartError> {
-    let authority = people.machines.authority().await?;
+    let authority = people.machines.authority_for(&hosts).await?;
     Ok(pki::server_config(authority, hosts, clients, people.clock.clone(), random.clone())?)
 }
 
+/// What a door leads to.
+enum At {
+    Api(Listener),
+    Page(Page),
+}
+
+impl At {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Api(listener) => listener.word(),
+            Self::Page(_) => Listener::Page.word(),
+        }
+    }
+}
+
 struct Door {
-    at: Listener,
+    at: At,
     socket: TcpListener,
     guard: Guard,
     limits: Limits,
@@ -105,14 +132,16 @@ impl Listeners {
         let (end, ended) = oneshot::channel();
         let end = Arc::new(end);
         let closing = tasks.stopping().child_token();
-        for door in self.0 {
-            let router = api::router(service.clone(), door.at, door.guard, door.limits);
+        for Door { at, socket, guard, limits, tls } in self.0 {
+            let word = at.word();
+            let router = match at {
+                At::Api(listener) => api::router(service.clone(), listener, guard, limits),
+                At::Page(page) => api::page_router(service.clone(), &page, guard, limits),
+            };
             let (closing, end) = (closing.clone(), end.clone());
             tasks.start(async move {
-                let (at, limits) = (door.at.word(), door.limits);
-                if let Err(error) = serve::serve(door.socket, router, limits, door.tls, closing.clone()).await
-                {
-                    tracing::error!(%error, at, "a listener of the API ended");
+                if let Err(error) = serve::serve(socket, router, limits, tls, closing.clone()).await {
+                    tracing::error!(%error, at = word, "a listener ended");
                 }
                 closing.cancel();
                 drop(end);

@@ -12,7 +12,7 @@ use crate::app::ports::{Clock, Random};
 use crate::app::retention::Retention;
 use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::terminals::Terminals;
-use crate::config::Config;
+use crate::config::{Config, page_idle_limit};
 use crate::control::Office;
 use crate::pki::Certificates;
 use crate::store::Store;
@@ -53,6 +53,7 @@ impl People {
             audit: store.clone(),
             terminals: terminals.clone(),
             machines: machines.clone(),
+            page_idle: page_idle_limit(config.page.as_ref()),
             clock: clock.clone(),
             random: random.clone(),
         };

@@ -69,6 +69,16 @@ async fn keep(
     row.read(&tx.keyring)
 }
 
+async fn replace(tx: &mut Tx, anew: CertificateAuthority, entry: AuditEntry) -> Result<(), StoreError> {
+    sqlx::query("UPDATE certificate_authority SET certificate = ?1, fingerprint = ?2")
+        .bind(&anew.certificate)
+        .bind(anew.fingerprint.as_slice())
+        .execute(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    audit::append(tx, &entry, &[]).await
+}
+
 async fn offer(
     tx: &mut Tx,
     account: &str,
@@ -259,6 +269,15 @@ impl MachineStore for Store {
     ) -> Result<CertificateAuthority, StoreError> {
         let entry = audit.clone();
         write(&self.writer, move |tx| Box::pin(keep(tx, new, entry))).await
+    }
+
+    async fn replace_authority(
+        &self,
+        anew: CertificateAuthority,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let entry = audit.clone();
+        write(&self.writer, move |tx| Box::pin(replace(tx, anew, entry))).await
     }
 
     async fn offer_machine(

@@ -19,6 +19,7 @@ struct SessionRow {
     terminal: Option<i64>,
     certificate: Option<i64>,
     restricted: i64,
+    on_page: i64,
     created_at_us: i64,
     last_used_at_us: i64,
 }
@@ -34,6 +35,7 @@ impl SessionRow {
             terminal: self.terminal,
             certificate: self.certificate,
             restricted: self.restricted == 1,
+            on_page: self.on_page == 1,
             created_at: Timestamp::from_microsecond(self.created_at_us).ok()?,
             last_used_at: Timestamp::from_microsecond(self.last_used_at_us).ok()?,
         })
@@ -47,8 +49,8 @@ async fn load(tx: &mut Tx, since: Timestamp) -> Result<Vec<SessionRecord>, Store
         .await
         .map_err(|e| failed(&e))?;
     let rows: Vec<SessionRow> = sqlx::query_as(
-        "SELECT token_hash, id, account, role, terminal, certificate, restricted, created_at_us, \
-             last_used_at_us FROM sessions",
+        "SELECT token_hash, id, account, role, terminal, certificate, restricted, on_page, \
+             created_at_us, last_used_at_us FROM sessions",
     )
     .fetch_all(&mut tx.db)
     .await
@@ -69,7 +71,8 @@ impl SessionStore for Store {
             Box::pin(async move {
                 sqlx::query(
                     "INSERT INTO sessions (token_hash, id, account, role, terminal, restricted, created_at_us, \
-                     last_used_at_us, certificate) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (token_hash) DO UPDATE SET \
+                     last_used_at_us, certificate, on_page) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+                     ON CONFLICT (token_hash) DO UPDATE SET \
                      restricted = excluded.restricted, last_used_at_us = excluded.last_used_at_us",
                 )
                 .bind(session.token_hash.as_slice())
@@ -81,6 +84,7 @@ impl SessionStore for Store {
                 .bind(session.created_at.as_microsecond())
                 .bind(session.last_used_at.as_microsecond())
                 .bind(session.certificate)
+                .bind(i64::from(session.on_page))
                 .execute(&mut tx.db)
                 .await
                 .map(drop)

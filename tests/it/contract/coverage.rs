@@ -27,6 +27,8 @@ struct Servers {
     network: Server,
     /// Where an account may make no request at all.
     strict: Server,
+    /// The front-desk page's.
+    page: Server,
 }
 
 #[tokio::test]
@@ -42,6 +44,7 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
         full: Server::start(Limits { connections: 0, ..Limits::default() }),
         network: Server::at(Listener::Lan, |guard| guard.only_machines(Arc::new(|_| true)), Limits::lan()),
         strict: Server::start(Limits { request_burst: 0, ..Limits::default() }),
+        page: Server::at(Listener::Page, |guard| guard, Limits::default()),
     };
     let mut documented = BTreeSet::new();
     for operation in contract.operations() {
@@ -270,6 +273,11 @@ impl Servers {
                 let reply = server.send(request).await;
                 assert_eq!(reply.header("retry-after"), Some("1"));
                 reply
+            }
+            "csrf_token_invalid" => {
+                let server = &self.page;
+                let request = server.request_there(&operation.method, &target(operation), body(operation));
+                server.send(request.replacen("x-shikaku-csrf: ", "x-shikaku-csrf: 0", 1)).await
             }
             "too_many_connections" => Raw::connect(self.full.address).await.unwrap().reply().await.unwrap(),
             "request_timeout" => {

@@ -10,11 +10,12 @@ use api::guard::Guard;
 use api::limits::Limits;
 use api::listeners::Listener;
 use api::service::{
-    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, PeerCertificate, Service, ServiceError, SessionKey,
+    Along, Answer, Caller, IdempotencyKey, InquiryOutcome, Presented, Service, ServiceError, SessionKey,
 };
 use api::wire;
 use async_trait::async_trait;
 use harness::raw_http::{Reply, exchange};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -96,12 +97,8 @@ impl Service for Scripted {
         self.play(sample::session()).await
     }
 
-    async fn authenticate(
-        &self,
-        token: &str,
-        _: Option<&str>,
-        certificate: Option<PeerCertificate>,
-    ) -> Answer<Caller> {
+    async fn authenticate(&self, presented: Presented<'_>) -> Answer<Caller> {
+        let Presented { token, certificate, .. } = presented;
         assert_eq!(certificate, None, "nothing in a request makes one");
         if token != TOKEN && token != NEW_TOKEN {
             return Err(Code::SessionRequired.into());
@@ -229,11 +226,19 @@ impl Service for Scripted {
     }
 }
 
+/// What the page's script and its browser send for a session.
+pub fn page_headers(token: &str) -> String {
+    let csrf = Sha256::new().chain_update(b"shikaku-bridge csrf\0").chain_update(token).finalize();
+    let csrf = data_encoding::HEXLOWER.encode(&csrf);
+    format!("cookie: __Host-shikaku-session={token}\r\nx-shikaku-csrf: {csrf}\r\n")
+}
+
 /// The contract's server on a port of its own, around a scripted service.
 pub struct Server {
     pub address: SocketAddr,
     pub service: Arc<Scripted>,
     pub stop: CancellationToken,
+    place: Listener,
     serving: JoinSet<std::io::Result<()>>,
 }
 
@@ -251,7 +256,7 @@ impl Server {
         let stop = CancellationToken::new();
         let mut serving = JoinSet::new();
         serving.spawn(api::serve::serve(listener, router, limits, None, stop.clone()));
-        Self { address, service, stop, serving }
+        Self { address, service, stop, place, serving }
     }
 
     /// A request in the ordinary form, on a connection of its own.
@@ -261,6 +266,15 @@ impl Server {
             body.map(|body| format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
         let (kind, body) = (kind.unwrap_or_default(), body.unwrap_or_default());
         format!("{method} {target} HTTP/1.1\r\nhost: {}\r\n{token}{kind}\r\n{body}", self.address)
+    }
+
+    /// The same with the good token, as it travels on this listener.
+    pub fn request_there(&self, method: &str, target: &str, body: Option<&str>) -> String {
+        if self.place != Listener::Page {
+            return self.request(method, target, Some(TOKEN), body);
+        }
+        let request = self.request(method, target, None, body);
+        request.replacen("\r\n", &format!("\r\n{}", page_headers(TOKEN)), 1)
     }
 
     /// Sends bytes and reads one answer.

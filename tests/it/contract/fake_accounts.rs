@@ -123,7 +123,7 @@ impl AccountService for Scripted {
 
     async fn enrol_terminal(&self, _: wire::TerminalEnrolment, _: Along) -> Answer<wire::TerminalToken> {
         let (token, name) = ("terminal-token".to_owned(), "uketsuke-1".to_owned());
-        self.play(wire::TerminalToken { token, name }).await
+        self.play(wire::TerminalToken { token: Some(token), name }).await
     }
 
     async fn enrol_machine(&self, _: wire::MachineEnrolment, _: Along) -> Answer<wire::MachineCertificate> {

@@ -8,7 +8,7 @@ use super::fake::TOKEN;
 
 pub fn session() -> wire::Session {
     wire::Session {
-        token: TOKEN.to_owned(),
+        token: Some(TOKEN.to_owned()),
         account: "receipt".to_owned(),
         role: wire::Role::ReceiptComputer,
         expires_at: "2026-07-09T00:00:00+09:00".to_owned(),

@@ -189,6 +189,7 @@ async fn sessions_outlive_a_restart_until_they_end_or_grow_old() {
         terminal: Some(i64::from(token)),
         certificate: Some(3),
         restricted: token == 2,
+        on_page: token == 3,
         created_at: later(begun),
         last_used_at: later(begun),
     };

@@ -59,6 +59,7 @@ async fn backed_up(machine: &Machine, key: &str) -> PathBuf {
         role: Role::ReceiptComputer,
         terminal: None,
         restricted: false,
+        on_page: false,
         created_at: at(NOW),
         last_used_at: at(NOW),
     };

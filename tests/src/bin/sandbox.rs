@@ -18,7 +18,7 @@ use daemon::system::quiet_panics;
 use harness::clinic::{Clinic, Credentials, READER};
 use harness::personas::Personas;
 use harness::sandbox::control::{self, Order, Shared};
-use harness::sandbox::{Opening, Sandbox};
+use harness::sandbox::{Opening, PEOPLE, Sandbox};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
@@ -42,6 +42,9 @@ struct Arguments {
     /// Where the API listens; loopback only. With --once any free port
     #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Where the front-desk page is served, as http://localhost; loopback only. With --once not at all
+    #[arg(long, default_value = "127.0.0.1:8789", value_name = "ADDRESS")]
+    page: SocketAddr,
     /// Where a program controls card, central system and clock; loopback only
     #[arg(long, default_value = "127.0.0.1:8788", value_name = "ADDRESS")]
     control: SocketAddr,
@@ -76,14 +79,18 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     if Personas::builtin().by_name(&arguments.persona).is_none() {
         return Err(format!("{} という人物はいません（--persona）", arguments.persona).into());
     }
-    if [arguments.listen, arguments.control].iter().any(|address| !address.ip().is_loopback()) {
-        return Err("--listen と --control はこのパソコンの中（127.0.0.1）だけです".into());
+    if [arguments.listen, arguments.page, arguments.control].iter().any(|address| !address.ip().is_loopback()) {
+        return Err("--listen と --page と --control はこのパソコンの中（127.0.0.1）だけです".into());
     }
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let listen = if arguments.once { any } else { arguments.listen };
     // Found out before anything is set up, so that the message stands alone.
     std::net::TcpListener::bind(listen)
         .map_err(|error| format!("{listen} で待ち受けできません（--listen で変えられます）: {error}"))?;
+    let page = (!arguments.once).then_some(arguments.page);
+    page.map(std::net::TcpListener::bind).transpose().map_err(|error| {
+        format!("{} で待ち受けできません（--page で変えられます）: {error}", arguments.page)
+    })?;
     let control = if arguments.once {
         None
     } else {
@@ -93,6 +100,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let opening = Opening {
         listen,
+        page,
         control: control.as_ref().map(TcpListener::local_addr).transpose()?,
         persona: arguments.persona.clone(),
         env: arguments.env.clone(),
@@ -124,6 +132,8 @@ fn introduce(sandbox: &Sandbox, control: SocketAddr, arguments: &Arguments) -> i
     let api = sandbox.clinic().api;
     let pin = &Personas::builtin().by_name(&arguments.persona).expect("checked at the start").card.pin;
     let persona = &arguments.persona;
+    let page = sandbox.clinic().page_address().unwrap_or_default();
+    let [operator, administrator] = PEOPLE.map(|(name, _)| sandbox.clinic().credentials(name));
     writeln!(
         io::stdout(),
         "資格ブリッジ サンドボックス（架空の人物だけの模擬環境です。実際の資格確認には使えません）
@@ -135,6 +145,10 @@ fn introduce(sandbox: &Sandbox, control: SocketAddr, arguments: &Arguments) -> i
   認証アプリ     {otpauth}
   操作用API      http://{control}      説明 docs/ja/sandbox.md
   カード         {persona}（暗証番号 {pin}）が {READER} にあります
+
+  受付ページ     {page}
+    資格確認担当者 {}（パスワード {}）、管理者 {}（パスワード {}）
+    認証アプリの6桁の数字は、ここに「code {}」「code {}」と入力すると表示します
 
 ── 貼り付けて使えます（oathtool と jq はDebianのパッケージです）──
 # ログイン
@@ -150,7 +164,13 @@ curl -sS -X PUT http://{api}/v1/checks/$CHECK/pin -H \"Authorization: Bearer $TO
 curl -sS http://{api}/v1/results -H \"Authorization: Bearer $TOKEN\" | jq .
 ──
 
-ここに入力できるコマンド:  tap 名前 ／ remove ／ list ／ quit"
+ここに入力できるコマンド:  tap 名前 ／ remove ／ list ／ code アカウント ／ quit",
+        operator.account,
+        operator.password,
+        administrator.account,
+        administrator.password,
+        operator.account,
+        administrator.account,
     )
 }
 
@@ -222,6 +242,13 @@ fn obey(sandbox: &mut Sandbox, line: &str) -> io::Result<()> {
             }
             Ok(())
         }
-        _ => writeln!(out, "使えるコマンド: tap 名前 ／ remove ／ list ／ quit"),
+        (Some("code"), Some(account)) => match sandbox.clinic().find_credentials(account) {
+            Some(credentials) => {
+                let (code, seconds) = sandbox.code_of(credentials);
+                writeln!(out, "{code}（あと{seconds}秒）")
+            }
+            None => writeln!(out, "{account} というアカウントはありません"),
+        },
+        _ => writeln!(out, "使えるコマンド: tap 名前 ／ remove ／ list ／ code アカウント ／ quit"),
     }
 }

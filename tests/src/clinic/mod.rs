@@ -6,6 +6,7 @@
     reason = "a clinic that does not open ends the test or the sandbox with the reason"
 )]
 
+mod browser;
 mod machine;
 pub mod personas;
 mod visitor;
@@ -22,7 +23,7 @@ use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::app::retention::Retention;
 use daemon::config::{
-    ApiConfig, AuditSection, CollectSection, Config, LanSection, LogSection, Mode, StoreSection,
+    ApiConfig, AuditSection, CollectSection, Config, LanSection, LogSection, Mode, PageSection, StoreSection,
     TerminalSection,
 };
 use daemon::control::client::{self, ClientError};
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
+pub use browser::Browser;
 pub use machine::{MachineKey, client_tls};
 use rustls::ClientConfig;
 pub use visitor::{Credentials, Visitor};
@@ -93,6 +95,8 @@ pub struct Plan {
     pub patience: Patience,
     /// By which names the API is reached on the clinic's network, where it listens there.
     pub lan_hosts: Vec<&'static str>,
+    /// The front-desk page, where it is served.
+    pub page: Option<PageSection>,
     /// Accounts that exist from the start.
     pub accounts: Vec<(&'static str, Role)>,
 }
@@ -121,6 +125,7 @@ impl Plan {
             // Scenarios that wait in a loop ask far more often than anybody should.
             limits: Limits { requests_per_second: 1_000_000, ..Limits::default() },
             lan_hosts: Vec::new(),
+            page: None,
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
     }
@@ -132,6 +137,8 @@ pub struct Clinic {
     pub api: SocketAddr,
     /// Where it listens on the clinic's network, if it does.
     pub lan: Option<SocketAddr>,
+    /// Where the front-desk page listens, if it does.
+    pub page: Option<SocketAddr>,
     /// The simulated central system.
     pub upstream: SimUpstream,
     /// The hand that puts cards on readers.
@@ -167,6 +174,7 @@ impl Clinic {
         let mut clinic = Self {
             api: plan.listen,
             lan: None,
+            page: None,
             upstream,
             // Until the daemon is started nobody looks at this hand.
             readers: SimReaders::new(&[]).1,
@@ -216,6 +224,7 @@ impl Clinic {
         let daemon = Daemon::start(&self.config, around).await?;
         self.api = daemon.api;
         self.lan = daemon.lan;
+        self.page = daemon.page;
         self.readers = hand;
         self.daemon = Some(daemon);
         Ok(())
@@ -313,6 +322,19 @@ impl Clinic {
         visitor
     }
 
+    /// What to open in a browser.
+    pub fn page_address(&self) -> Option<String> {
+        Some(self.config.page.as_ref()?.address(self.page?.port()))
+    }
+
+    /// A browser that opens the page by its first name; every answer of the contract is held against it.
+    pub fn browser(&self) -> Browser {
+        let at = self.page.expect("the page is served");
+        let section = self.config.page.as_ref().expect("the page is configured");
+        let name = section.names().swap_remove(0);
+        Browser::new(at, &section.origin(&name, at.port()), self.clock.clone(), self.contract.clone())
+    }
+
     /// The certificate of the daemon's own authority, as `shikakud machine ca` shows it.
     pub async fn authority(&self) -> String {
         match self.control(Command::MachineAuthority).await.expect("the daemon has an authority") {
@@ -380,6 +402,7 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
             hosts: plan.lan_hosts.iter().map(|&host| host.to_owned()).collect(),
             every_address: false,
         }),
+        page: plan.page.clone(),
         store: StoreSection {
             ballast_mib: 1,
             low_water_mib: 1,

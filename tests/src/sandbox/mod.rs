@@ -16,6 +16,7 @@ use std::sync::Arc;
 use daemon::app::checks::Patience;
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock as _, Role};
+use daemon::config::PageSection;
 use daemon::system::{OsRandom, SystemClock};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -31,11 +32,16 @@ const HAND: &str = "sandbox-hand";
 /// The receipt computer's account, whose credentials are printed.
 pub const RECEIPT: &str = "receipt";
 
+/// Who signs in at the front-desk page: a receptionist and whoever administers.
+pub const PEOPLE: [(&str, Role); 2] = [("uketsuke", Role::Operator), ("kanri", Role::Administrator)];
+
 /// What a sandbox is opened with.
 #[derive(Debug, Clone)]
 pub struct Opening {
     /// Where the daemon's API listens.
     pub listen: SocketAddr,
+    /// Where the front-desk page is served.
+    pub page: Option<SocketAddr>,
     /// Where the control listener will listen.
     pub control: Option<SocketAddr>,
     /// Whose card lies on the reader at first.
@@ -82,6 +88,8 @@ impl Sandbox {
     async fn begin(&mut self) -> io::Result<()> {
         let directory = TempDir::with_prefix("shikaku-sandbox-")?;
         let clinic = Clinic::open(self.plan(&directory)).await;
+        // The addresses stay when it is opened anew.
+        self.opening.page = clinic.page;
         let visitor = clinic.visitor();
         self.stand = Some(Stand {
             clinic,
@@ -117,8 +125,14 @@ impl Sandbox {
             patience: Patience::default(),
             limits: api::limits::Limits::default(),
             lan_hosts: Vec::new(),
-            accounts: vec![(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)],
+            page: self.opening.page.map(PageSection::new),
+            accounts: self.accounts_of_the_start(),
         }
+    }
+
+    fn accounts_of_the_start(&self) -> Vec<(&'static str, Role)> {
+        let people = PEOPLE.into_iter().filter(|_| self.opening.page.is_some());
+        [(RECEIPT, Role::ReceiptComputer), (HAND, Role::Operator)].into_iter().chain(people).collect()
     }
 
     /// Begins anew, at an instant or at the machine's: no results, a new account, everything mended. The addresses stay.
@@ -238,9 +252,10 @@ impl Sandbox {
         let control = self.opening.control.map(|control| format!("SHIKAKU_SANDBOX=http://{control}\n"));
         let lines = format!(
             "SHIKAKU_API=http://{}\nSHIKAKU_INSTITUTION_CODE={institution_code}\nSHIKAKU_ACCOUNT={account}\n\
-             SHIKAKU_PASSWORD={password}\nSHIKAKU_TOTP_SECRET={totp_secret}\n{}",
+             SHIKAKU_PASSWORD={password}\nSHIKAKU_TOTP_SECRET={totp_secret}\n{}{}",
             self.clinic().api,
             control.unwrap_or_default(),
+            self.environment_of_the_page(),
         );
         // The old file may be open to others: a new one is made.
         match std::fs::remove_file(file) {
@@ -253,7 +268,23 @@ impl Sandbox {
         options.open(file)?.write_all(lines.as_bytes())
     }
 
-    fn code_of(&self, credentials: &Credentials) -> (String, u64) {
+    fn environment_of_the_page(&self) -> String {
+        let Some(address) = self.clinic().page_address() else { return String::new() };
+        let person = |(name, word): (&str, &str)| {
+            let Credentials { account, password, totp_secret, .. } = self.clinic().credentials(name);
+            format!(
+                "SHIKAKU_{word}={account}\nSHIKAKU_{word}_PASSWORD={password}\nSHIKAKU_{word}_TOTP_SECRET={totp_secret}\n"
+            )
+        };
+        let people = PEOPLE.map(|(name, role)| match role {
+            Role::Administrator => person((name, "ADMINISTRATOR")),
+            Role::Operator | Role::ReceiptComputer => person((name, "OPERATOR")),
+        });
+        format!("SHIKAKU_PAGE={address}\n{}", people.concat())
+    }
+
+    /// The six-digit code of this moment and the seconds for which it is one.
+    pub fn code_of(&self, credentials: &Credentials) -> (String, u64) {
         let now = u64::try_from(self.clock.now().as_second()).expect("after 1970");
         (credentials.code(now), 30 - now % 30)
     }

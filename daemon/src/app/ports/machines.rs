@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::store::{AuditEntry, StoreError};
+use crate::local_network::LocalHost;
 
 /// The daemon's own certificate authority.
 #[derive(Clone)]
@@ -43,6 +44,21 @@ pub enum IssueError {
 pub trait CertificateIssuer: Send + Sync + 'static {
     /// A new authority.
     fn new_authority(&self, now: Timestamp) -> Result<CertificateAuthority, IssueError>;
+
+    /// Whether a client that trusts the authority believes a server certificate for all these hosts.
+    fn reaches(
+        &self,
+        authority: &CertificateAuthority,
+        hosts: &[LocalHost],
+        now: Timestamp,
+    ) -> Result<bool, IssueError>;
+
+    /// The same authority with a certificate of today's form. Its key stays, and with it everything that it has issued.
+    fn certify_anew(
+        &self,
+        authority: &CertificateAuthority,
+        now: Timestamp,
+    ) -> Result<CertificateAuthority, IssueError>;
 
     /// A client certificate for the key of a request (PKCS#10, PEM), in the name of an account. Nothing else is taken from the
     /// request.
@@ -93,6 +109,13 @@ pub trait MachineStore: Send + Sync + 'static {
         new: CertificateAuthority,
         audit: &AuditEntry,
     ) -> Result<CertificateAuthority, StoreError>;
+
+    /// Keeps another certificate of the same authority.
+    async fn replace_authority(
+        &self,
+        anew: CertificateAuthority,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError>;
 
     /// Keeps the hash of a code with which a machine of this account is enrolled once, before an instant.
     async fn offer_machine(

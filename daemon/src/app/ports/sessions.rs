@@ -23,6 +23,8 @@ pub struct SessionRecord {
     pub certificate: Option<i64>,
     /// Whether it may do nothing but change the password.
     pub restricted: bool,
+    /// Whether it began on the front-desk page: it works there and nowhere else.
+    pub on_page: bool,
     /// When it began.
     pub created_at: Timestamp,
     /// When it was last used; written at most once a minute.
