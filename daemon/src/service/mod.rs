@@ -132,12 +132,14 @@ impl Service for UseCases {
 
     async fn session(&self, caller: &Caller) -> Answer<w::SessionInfo> {
         let session = self.live_session(caller)?;
+        let terminal = self.terminal_of(&session).await?;
         Ok(w::SessionInfo {
             account: session.actor.account,
             role: wire::role(session.actor.role),
             expires_at: wire::jst(session.ends_at),
             idle_timeout_s: session.idle_limit.as_secs(),
             password_change_required: session.restricted,
+            terminal: terminal.map(|terminal| terminal.0),
         })
     }
 
@@ -153,9 +155,13 @@ impl Service for UseCases {
         key: Option<IdempotencyKey>,
     ) -> Answer<w::Check> {
         let keyed = idempotency::keyed(caller, key, "create_check", &request)?;
+        let terminal = match request.terminal {
+            Some(terminal) => Some(TerminalId(terminal)),
+            None => self.terminal_of(&self.live_session(caller)?).await?,
+        };
         let new = NewCheck {
             method: wire::method_from(request.method),
-            terminal: request.terminal.map(TerminalId),
+            terminal,
             reader: request.reader.map(ReaderName),
             card_kind: request.card_kind.map(wire::card_kind_from),
             entered_by: request.entered_by.map(wire::entered_by_from),
@@ -312,6 +318,15 @@ impl UseCases {
         let session = self.sessions.session(&caller.session.0);
         let session = session.ok_or(ServiceError::new(Code::SessionRequired))?;
         Ok(Session { actor: actor(caller), ..session })
+    }
+
+    /// Where a check of this session takes place if nothing else is said.
+    async fn terminal_of(&self, session: &Session) -> Answer<Option<TerminalId>> {
+        let enrolled = match session.terminal {
+            Some(id) => self.terminals.name_of(id).await.map_err(errors::store)?,
+            None => None,
+        };
+        Ok(self.checks.terminal_at(enrolled.as_deref()))
     }
 }
 
