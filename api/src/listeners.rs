@@ -44,24 +44,34 @@ impl Listener {
 /// The name of the extension in the document.
 const EXTENSION: &str = "x-listeners";
 
-/// Administration, and enrolling devices, is done beside the machine that holds the data.
+/// Administration, enrolling devices, and what people keep on record, is done beside the machine that holds the data.
 const BESIDE_THE_MACHINE: &[&str] = &[
+    "add_passkey",
+    "ask_for_passkey",
+    "begin_passkey",
     "confirm_totp",
     "create_account",
     "enrol_machine",
     "enrol_terminal",
+    "get_checklist",
     "get_retention",
     "list_accounts",
     "list_audit",
+    "list_incidents",
+    "list_passkeys",
     "list_terminals",
     "offer_terminal",
     "offer_totp",
+    "record_checklist",
     "remove_account",
+    "remove_passkey",
+    "remove_passkeys_of_account",
     "remove_terminal",
     "renew_recovery_codes",
     "reset_account",
     "set_account_status",
     "set_security_settings",
+    "sign_in_with_passkey",
     "unlock_account",
 ];
 
@@ -73,6 +83,7 @@ const FOR_RECEIPT_COMPUTERS: &[&str] = &[
     "collect_results",
     "confirm_last_try",
     "count_results",
+    "count_search",
     "create_check",
     "end_other_sessions",
     "end_session",
@@ -93,6 +104,7 @@ const FOR_RECEIPT_COMPUTERS: &[&str] = &[
     "list_result_changes",
     "list_results",
     "list_sessions",
+    "record_incident",
     "register_card_use",
     "renew_machine",
     "search_results",
