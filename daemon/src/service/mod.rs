@@ -4,6 +4,7 @@
 
 mod accounts;
 mod collect;
+mod desk;
 mod errors;
 mod events;
 mod export;
@@ -12,6 +13,7 @@ mod health;
 mod idempotency;
 mod inquiry;
 mod layout;
+mod passkeys;
 mod query;
 mod results;
 mod upkeep;
@@ -38,17 +40,19 @@ use crate::app::announcements::News;
 use crate::app::audit::ReviewAudit;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
+use crate::app::desk_records::KeepDeskRecords;
 use crate::app::events::Events;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::machines::Machines;
 use crate::app::own_account::OwnAccount;
+use crate::app::passkeys::Passkeys;
 use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
 use crate::app::retention::Retention;
 use crate::app::sessions::{Place, Session, Sessions, short};
 use crate::app::settings::ChangeSettings;
-use crate::app::sign_in::SignIn;
+use crate::app::sign_in::{SignIn, Welcome};
 use crate::app::terminals::Terminals;
 use crate::domain::admission::SecuritySettings;
 use crate::domain::check::ResultId;
@@ -59,7 +63,9 @@ use crate::domain::queue::{BulkId, JobId};
 /// The use cases behind the API.
 pub struct UseCases {
     /// Sign-in.
-    pub sign_in: SignIn,
+    pub sign_in: Arc<SignIn>,
+    /// Passkeys.
+    pub passkeys: Passkeys,
     /// Sessions.
     pub sessions: Arc<Sessions>,
     /// Enrolled terminals.
@@ -69,7 +75,7 @@ pub struct UseCases {
     /// Everybody's accounts.
     pub accounts: Arc<ManageAccounts>,
     /// One's own account.
-    pub own_account: OwnAccount,
+    pub own_account: Arc<OwnAccount>,
     /// Checks.
     pub checks: Checks,
     /// Results.
@@ -84,6 +90,8 @@ pub struct UseCases {
     pub inquiries: Inquiries,
     /// Settings.
     pub settings: ChangeSettings,
+    /// What the front desk writes down.
+    pub desk_records: Arc<KeepDeskRecords>,
     /// Health.
     pub health: Health,
     /// The audit log.
@@ -104,16 +112,7 @@ impl Service for UseCases {
         let (claimed, second) = accounts::credentials(request)?;
         let welcome =
             self.sign_in.sign_in(claimed, second, accounts::along(&along)).await.map_err(errors::sign_in)?;
-        let session = welcome.signed_in.session;
-        Ok(w::Session {
-            token: Some(welcome.signed_in.token.expose().to_owned()),
-            account: session.actor.account,
-            role: wire::role(session.actor.role),
-            expires_at: wire::jst(session.ends_at),
-            idle_timeout_s: session.idle_limit.as_secs(),
-            announcements: collect::announcements(&welcome.announcements),
-            password_change_required: session.restricted,
-        })
+        Ok(begun(welcome))
     }
 
     async fn authenticate(&self, presented: Presented<'_>) -> Answer<Caller> {
@@ -327,6 +326,20 @@ impl UseCases {
             None => None,
         };
         Ok(self.checks.terminal_at(enrolled.as_deref()))
+    }
+}
+
+/// The session of whoever has signed in.
+fn begun(welcome: Welcome) -> w::Session {
+    let session = welcome.signed_in.session;
+    w::Session {
+        token: Some(welcome.signed_in.token.expose().to_owned()),
+        account: session.actor.account,
+        role: wire::role(session.actor.role),
+        expires_at: wire::jst(session.ends_at),
+        idle_timeout_s: session.idle_limit.as_secs(),
+        announcements: collect::announcements(&welcome.announcements),
+        password_change_required: session.restricted,
     }
 }
 
