@@ -132,19 +132,21 @@ function lock(): void {
 }
 
 /** Somebody signed in: what they see first. */
-export async function welcome(session: Pick<Schemas["SessionInfo"], "account" | "role" | "terminal" | "idle_timeout_s" | "password_change_required">, news?: Schemas["AnnouncementList"]): Promise<void> {
-  desk.person = { account: session.account, role: session.role, terminal: session.terminal };
+export async function welcome(session: Pick<Schemas["SessionInfo"], "account" | "role" | "idle_timeout_s" | "password_change_required">, news?: Schemas["AnnouncementList"]): Promise<void> {
+  desk.person = { account: session.account, role: session.role };
   desk.announcements = news;
   idle.watch(session.idle_timeout_s, lock);
   if (session.password_change_required) {
     show(changePassword(true));
     return;
   }
-  begin();
+  await begin();
 }
 
 /** Begins the work: the stream of events, then announcements if some are new, otherwise the choice of the method. */
-export function begin(): void {
+export async function begin(): Promise<void> {
+  const session = await call<Schemas["SessionInfo"]>("GET", "/v1/sessions/current");
+  desk.terminal = session.terminal;
   live.begin();
   show((desk.announcements?.new_count ?? 0) > 0 ? announcements() : home());
 }

@@ -5,8 +5,6 @@ import type { Schemas } from "./api";
 export interface Person {
   readonly account: string;
   readonly role: Schemas["Role"];
-  /** The terminal that this PC is enrolled as. */
-  readonly terminal: string | undefined;
 }
 
 /** Conditions of a search for past results. */
@@ -15,6 +13,8 @@ export type Conditions = Pick<Schemas["ResultSearch"], "from" | "to" | "terminal
 export interface Desk {
   /** Who is signed in. */
   person: Person | undefined;
+  /** The terminal at which checks from here take place. */
+  terminal: string | undefined;
   /** The readers as last seen, and what they and the settings allow. */
   readers: Schemas["Readers"] | undefined;
   /** Announcements of this sign-in. */
@@ -23,7 +23,7 @@ export interface Desk {
   search: Conditions;
 }
 
-const nobody = (): Desk => ({ person: undefined, readers: undefined, announcements: undefined, search: {} });
+const nobody = (): Desk => ({ person: undefined, terminal: undefined, readers: undefined, announcements: undefined, search: {} });
 
 export const desk: Desk = nobody();
 

@@ -15,6 +15,8 @@ use crate::wire::Role;
 const EVERYBODY: &[Role] = &[Role::Operator, Role::ReceiptComputer, Role::Administrator];
 /// Who sees patients; an administrator manages the installation and does not.
 const CLINIC: &[Role] = &[Role::Operator, Role::ReceiptComputer];
+/// Who can be verified as a person.
+const PEOPLE: &[Role] = &[Role::Operator, Role::Administrator];
 const ADMINISTRATOR: &[Role] = &[Role::Administrator];
 
 /// Operations by the roles that may call them. Those without a session are not here.
@@ -46,6 +48,7 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "collect_results",
             "confirm_last_try",
             "count_results",
+            "count_search",
             "create_check",
             "enter_pin",
             "export_results",
@@ -56,11 +59,23 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "list_inquiry_jobs",
             "list_result_changes",
             "list_results",
+            "record_incident",
             "register_card_use",
             "search_results",
             "set_inquiry_number",
             "set_inquiry_number_of_insurance",
             "set_inquiry_numbers_in_bulk",
+        ],
+    ),
+    (
+        PEOPLE,
+        &[
+            "add_passkey",
+            "begin_passkey",
+            "get_checklist",
+            "list_passkeys",
+            "record_checklist",
+            "remove_passkey",
         ],
     ),
     (
@@ -70,9 +85,11 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "get_retention",
             "list_accounts",
             "list_audit",
+            "list_incidents",
             "list_terminals",
             "offer_terminal",
             "remove_account",
+            "remove_passkeys_of_account",
             "remove_terminal",
             "reset_account",
             "set_account_status",

@@ -62,6 +62,23 @@ pub(super) async fn search_results(
     Ok(ready::page(page, fields.as_ref()))
 }
 
+/// 資格確認結果の検索の件数
+///
+/// POST /v1/results/search と同じ条件の結果を数えます。患者の条件があるときは、期間の結果をすべて開いて数えるため、
+/// 期間を指定すると速くなります。監査ログに記録されます。
+#[utoipa::path(
+    post, path = "/v1/results/search/count", operation_id = "count_search", tag = TAG_RESULTS,
+    security(("bearer" = [])), request_body = wire::ResultSearchCount,
+    responses((status = 200, description = "件数。", body = wire::ResultCount), SearchErrors)
+)]
+pub(super) async fn count_search(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Json(search): Json<wire::ResultSearchCount>,
+) -> Reply<Json<wire::ResultCount>> {
+    Ok(Json(service.count_search(&caller, search).await?))
+}
+
 /// 資格確認結果の件数
 #[utoipa::path(
     get, path = "/v1/results/count", operation_id = "count_results", tag = TAG_RESULTS,

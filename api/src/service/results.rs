@@ -110,6 +110,13 @@ pub trait ResultService: Send + Sync + 'static {
     /// A page of searchable results of a person, newest first.
     async fn search_results(&self, caller: &Caller, search: wire::ResultSearch) -> Answer<ReadyPage>;
 
+    /// How many results fit the conditions of a search.
+    async fn count_search(
+        &self,
+        caller: &Caller,
+        search: wire::ResultSearchCount,
+    ) -> Answer<wire::ResultCount>;
+
     /// How many searchable results there are.
     async fn count_results(
         &self,

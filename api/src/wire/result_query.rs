@@ -96,6 +96,58 @@ pub struct ResultSearch {
     pub limit: Option<u32>,
 }
 
+/// 患者の条件も使う件数の条件。すべての条件を満たす結果を数えます。
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResultSearchCount {
+    /// 資格確認を行った日（日本時間）がこの日以後。
+    #[schema(nullable = false, format = Date, example = "2026-07-01")]
+    pub from: Option<String>,
+    /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
+    #[schema(nullable = false, format = Date, example = "2026-07-31")]
+    pub to: Option<String>,
+    /// この端末で行った資格確認だけ（この端末で資格確認した結果のみ）。
+    #[schema(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
+    pub terminal: Option<String>,
+    /// この資格有効性の結果だけ。
+    #[schema(nullable = false)]
+    pub validity: Option<ValidityFilter>,
+    /// 照会番号（完全一致）。
+    #[schema(nullable = false, value_type = Option<String>, example = "K-000123", min_length = 1, max_length = 50)]
+    pub inquiry_number: Option<SecretText>,
+    /// 氏名（前方一致。空白の有無と全角・半角は区別しません）。
+    #[schema(nullable = false, value_type = Option<String>, example = "資格 太郎", min_length = 1, max_length = 100)]
+    pub name: Option<SecretText>,
+    /// フリガナ（前方一致。小さい文字と大きい文字、ひらがな、半角も区別しません）。
+    #[schema(nullable = false, value_type = Option<String>, example = "シカク", min_length = 1, max_length = 100)]
+    pub kana: Option<SecretText>,
+    /// 生年月日。
+    #[schema(nullable = false, value_type = Option<String>, format = Date, example = "1954-05-02")]
+    pub birthdate: Option<SecretText>,
+    /// 保険者番号（数字8桁以内。8桁に満たないときは左に空白を補って扱います）。
+    #[schema(nullable = false, value_type = Option<String>, example = "12345678", min_length = 1, max_length = 8)]
+    pub insurer_number: Option<SecretText>,
+}
+
+impl ResultSearchCount {
+    /// The search that has these conditions.
+    pub fn into_search(self) -> ResultSearch {
+        let Self { from, to, terminal, validity, inquiry_number, name, kana, birthdate, insurer_number } = self;
+        ResultSearch {
+            from,
+            to,
+            terminal,
+            validity,
+            inquiry_number,
+            name,
+            kana,
+            birthdate,
+            insurer_number,
+            ..ResultSearch::default()
+        }
+    }
+}
+
 of_period! {
     /// 件数の条件。
     pub struct CountQuery {

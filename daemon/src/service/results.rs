@@ -45,6 +45,12 @@ impl ResultService for UseCases {
         Ok(ready_page(page.map_err(errors::results)?, query::search_digest(&search)))
     }
 
+    async fn count_search(&self, caller: &Caller, search: w::ResultSearchCount) -> Answer<w::ResultCount> {
+        let (conditions, ..) = query::search(&search.into_search())?;
+        let count = self.results.count_search(&actor(caller), &conditions).await.map_err(errors::results)?;
+        Ok(w::ResultCount { count: i64::try_from(count).unwrap_or(i64::MAX) })
+    }
+
     async fn count_results(
         &self,
         caller: &Caller,

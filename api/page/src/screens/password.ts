@@ -25,7 +25,7 @@ export function changePassword(forced: boolean): Screen {
     });
     if (!done) return;
     toast("パスワードを変更しました。");
-    if (forced) begin();
+    if (forced) await begin();
     else show(own());
   }
 

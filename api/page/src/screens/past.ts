@@ -1,6 +1,6 @@
 /** Past results (資格確認結果検索): newest first, total, filter by period, terminal and name. Search values travel in a body, never in an address. */
 
-import { address, call, type Schemas } from "../api";
+import { call, type Schemas } from "../api";
 import { attempt, type Screen } from "../frame";
 import { fill, h } from "../kit/dom";
 import { moment } from "../kit/era";
@@ -29,7 +29,7 @@ export function past(): Screen {
   const from = field("開始", { type: "date", value: before.from ?? "" });
   const to = field("終了", { type: "date", value: before.to ?? "" });
   const name = field("氏名・フリガナ（前方一致）", { value: before.name ?? before.kana ?? "", maxlength: "50" });
-  const terminal = desk.person?.terminal;
+  const terminal = desk.terminal;
   const own = h("input", { type: "checkbox", checked: before.terminal !== undefined });
   let shown = 0;
 
@@ -46,10 +46,8 @@ export function past(): Screen {
     await Promise.all([page(asked, undefined), count(asked)]);
   }
 
-  /** The total; a condition about the person is not counted ahead, it is searched for page by page. */
   async function count(asked: Conditions): Promise<void> {
-    if (asked.name !== undefined || asked.kana !== undefined) return;
-    const found = await attempt(place, () => call<Schemas["ResultCount"]>("GET", address("/v1/results/count", asked as Record<string, string>)));
+    const found = await attempt(place, () => call<Schemas["ResultCount"]>("POST", "/v1/results/search/count", asked));
     if (found) fill(total, `総件数：${found.count}件`);
   }
 
@@ -62,7 +60,6 @@ export function past(): Screen {
     // What is opened at once has a limit: a page may be short although there is more.
     if (next !== undefined && shown < AT_ONCE) return page(asked, next);
     fill(more, next !== undefined && button("さらに表示する", () => page(asked, next)));
-    if (total.textContent === "" && (asked.name !== undefined || asked.kana !== undefined)) fill(total, next === undefined ? `総件数：${shown}件` : `${shown}件を表示しています`);
     if (shown === 0) fill(list, h("li", { class: "past-none" }, "条件に合う結果はありません。資格情報が表示された結果だけが対象です。"));
   }
 

@@ -4,13 +4,13 @@ import { call, text, type Schemas } from "../api";
 import { attempt, problem, type Screen, show, toast } from "../frame";
 import { type Child, fill, h } from "../kit/dom";
 import { inEra, lastDayBefore, moment, plainDay } from "../kit/era";
-import { ask, banner, button, fold, heading, primary, quiet } from "../kit/parts";
+import { banner, button, heading, primary } from "../kit/parts";
 import { drawn, type PictureName } from "../kit/pictures";
-import { ASSISTANCE_AS_OTHER, ASSISTANCE_NOTE, CASES, CERTIFICATE_GRACE, IDENTITY_DOCUMENTS, IDENTITY_DOUBT, METHODS, OTHER_PERSON, SCREENSHOTS } from "../text/manual";
+import { ASSISTANCE_NOTE, CASES, CERTIFICATE_GRACE, METHODS, SCREENSHOTS } from "../text/manual";
 import { ASSISTANCE, ELDERLY, ELIGIBILITY, type Item, SENSITIVE, SYSTEM } from "../text/items";
 import { copyText } from "../kit/clipboard";
+import { doubts } from "./doubts";
 import { inquiryNumber } from "./inquiry-number";
-import { certificates } from "./tables";
 
 type Result = Schemas["EligibilityResult"];
 type Person = Schemas["Eligibility"];
@@ -55,7 +55,7 @@ function result(shown: Result, certificate: Schemas["Certificate"] | undefined, 
       people.map((person, index) => eligibility(person, people.length > 1 ? index + 1 : undefined)),
       inquiry?.element,
       meta(shown),
-      doubts(shown),
+      doubts(shown.id),
       h("p", { class: "small" }, SCREENSHOTS),
     ),
     leave: () => {
@@ -184,24 +184,4 @@ function meta(shown: Result): HTMLElement {
     ["確認できる期間", `${lastDayBefore(shown.expires_at)}まで`],
   ];
   return h("dl", { class: "meta" }, rows.map(([name, value]) => value !== undefined && h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-}
-
-function doubts(shown: Result): HTMLElement {
-  const place = h("div", {});
-  async function record(kind: Schemas["IncidentKind"], question: string): Promise<void> {
-    const note = h("p", {}, "日時・担当者・結果の番号とともに記録します。患者の情報は記録に含まれません。");
-    if ((await ask(question, note, [["記録する", true, "primary"], ["やめる", false]])) !== true) return;
-    const done = await attempt(place, () => call<Schemas["Incident"]>("POST", "/v1/incidents", { kind, result: shown.id }));
-    if (done) fill(place, banner("success", "記録しました。", kind === "another_person_shown" && h("p", {}, "オンライン資格確認等コールセンター 0800-080-4583（通話無料）に連絡してください。")));
-  }
-  return h(
-    "section",
-    { class: "panel panel-quiet" },
-    h("h2", { class: "visually-hidden" }, "困ったとき"),
-    place,
-    fold("本人か疑わしいとき", h("p", {}, IDENTITY_DOUBT), h("p", {}, "【本人確認書類（例）】", IDENTITY_DOCUMENTS), quiet("疑いがあったことを記録する", () => record("identity_in_doubt", "本人か疑わしかったことを記録しますか"))),
-    fold("氏名が大きく異なる・別の方の情報が表示されたとき", h("p", {}, OTHER_PERSON), quiet("別の方の情報が表示されたことを記録する", () => record("another_person_shown", "別の方の情報が表示されたことを記録しますか"))),
-    fold("医療扶助の患者に国保や後期高齢者医療が表示されたとき", h("p", {}, ASSISTANCE_AS_OTHER)),
-    fold("ほかの資格証類も確認できるか（○・×）", certificates()),
-  );
 }

@@ -401,6 +401,14 @@ impl Checks {
         Ok(())
     }
 
+    /// The configured terminal that an enrolled one of this name is; the only one there is where it is none, or nothing is enrolled.
+    pub fn terminal_at(&self, enrolled: Option<&str>) -> Option<TerminalId> {
+        let all = self.parts.terminals.as_slice();
+        let own = all.iter().find(|terminal| Some(terminal.id.0.as_str()) == enrolled);
+        let only = || if let [only] = all { Some(only) } else { None };
+        own.or_else(only).map(|terminal| terminal.id.clone())
+    }
+
     fn terminal(&self, wanted: Option<&TerminalId>) -> Result<&Terminal, CreateError> {
         match (wanted, self.parts.terminals.as_slice()) {
             (None, [only]) => Ok(only),

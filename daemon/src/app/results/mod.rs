@@ -58,9 +58,23 @@ impl Results {
 
     /// How many searchable results fit the query.
     pub async fn count(&self, actor: &Actor, query: &ResultQuery) -> Result<u64, ResultsError> {
+        self.counted(actor, "result.count", query).await
+    }
+
+    /// As [`Results::count`], by conditions that name a person.
+    pub async fn count_search(&self, actor: &Actor, query: &ResultQuery) -> Result<u64, ResultsError> {
+        self.counted(actor, "result.count_search", query).await
+    }
+
+    async fn counted(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        query: &ResultQuery,
+    ) -> Result<u64, ResultsError> {
         actor.may(Action::ReadResults)?;
         let count = self.store.count(query).await?;
-        self.audit.append(&entry(actor, "result.count", query, Vec::new())).await?;
+        self.audit.append(&entry(actor, action, query, Vec::new())).await?;
         Ok(count)
     }
 

@@ -66,6 +66,7 @@ function actions(account: Account, once: HTMLElement, reload: () => Promise<void
     account.locked && button("ロックを解除", act(() => call("POST", `${path}/unlock`))),
     button("パスワードを再発行", reset({ password: true, totp: false }, "パスワードを再発行しますか")),
     button("認証アプリを再登録", reset({ password: false, totp: true }, "認証アプリを登録し直しますか")),
+    account.passkeys > 0 && button(`パスキーを削除（${account.passkeys}）`, act(() => call("DELETE", `${path}/passkeys`))),
     !own && button(account.disabled ? "有効にする" : "無効にする", act(() => call("PUT", `${path}/status`, { disabled: !account.disabled }))),
   );
 }
