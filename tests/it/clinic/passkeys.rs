@@ -73,7 +73,8 @@ async fn a_passkey_signs_its_person_in_alone_again_and_again() {
     let (open, boss) = with_people().await;
     let hanako = signed_in(&open, "hanako").await;
     let hello = Authenticator::windows_hello(SITE, &origin(&open));
-    let silent = Authenticator { count: None, ..telephone(&open) };
+    let mut silent = telephone(&open);
+    silent.count = None;
     for (name, visitor, mut passkey) in
         [("hanako", &hanako, telephone(&open)), ("boss", &boss, hello), ("hanako", &hanako, silent)]
     {
