@@ -374,7 +374,7 @@ async fn use_cases(
             random: random.clone(),
         },
         checks,
-        results: Arc::new(Results { store: store.clone(), audit: store.clone() }),
+        results: Arc::new(Results { store: store.clone(), audit: store.clone(), tasks: parts.tasks.clone() }),
         events,
         health: Health {
             desk: desk.clone(),
