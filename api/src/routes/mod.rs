@@ -189,12 +189,15 @@ pub fn router(service: Arc<dyn Service>, listener: Listener, guarded: Guard, lim
         .with_state(service)
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-        .layer(Extension(AllPlaces::new(&limits)))
-        .layer(compress::layer())
-        .layer(Extension(Arc::new(Rates::new(&limits))))
-        .layer(from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here))
-        .layer(CatchPanicLayer::custom(panic_to_problem))
-        .layer(from_fn_with_state((Arc::new(guarded), limits), guard))
+        // One layer, from the outside in: each of its own would box every request and answer once more.
+        .layer((
+            from_fn_with_state((Arc::new(guarded), limits), guard),
+            CatchPanicLayer::custom(panic_to_problem),
+            from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here),
+            Extension(Arc::new(Rates::new(&limits))),
+            compress::layer(),
+            Extension(AllPlaces::new(&limits)),
+        ))
 }
 
 /// The panic's message stays where it is: it can hold anything.
