@@ -376,7 +376,7 @@ async fn use_cases(
         accounts: people.accounts.clone(),
         own_account,
         checks,
-        results: Arc::new(Results { store: store.clone(), audit: store.clone() }),
+        results: Arc::new(Results { store: store.clone(), audit: store.clone(), tasks: parts.tasks.clone() }),
         events,
         health: Health {
             desk: desk.clone(),

@@ -33,44 +33,50 @@ pub fn while_signing_in(site: &Site, rounds: usize) {
         connection.timed(&request(site.target.address, "POST", "/v1/sessions", &length, &body), &[401]);
     };
     let p99 = |measured: &Measured| quantile_ms(&measured.delays, 0.99);
-    let measured = in_turns(rounds, || beside(site, 4, Duration::ZERO, sign_in), || pages(site));
+    let measured = in_turns(rounds, || beside(site, PAGES, 4, Duration::ZERO, sign_in), || pages(site, PAGES));
     ratio("page_p99_while_signing_in", measured.iter().map(|(with, alone)| p99(with) / p99(alone)).collect());
     watch::pin(site.target.process, &[SERVER]);
 }
 
 /// Prints how long a page takes while a thousand inquiry numbers a second are written ÷ alone.
-pub fn while_writing(site: &Site, rows: i64, rounds: usize) {
+pub fn while_writing(site: &Site, rows: i64) {
     const WRITERS: u32 = 8;
+    // Few, because no more than ten thousand numbers may wait for the central system.
+    let (pages, rounds) = (200, 3);
     let turn = std::sync::atomic::AtomicUsize::new(0);
     let write = |connection: &mut Connection| {
         let write = site.write(turn.fetch_add(1, Ordering::Relaxed), rows, "W");
-        connection.timed(&write, &[200, 202]);
+        connection.timed(&write, &[202]);
     };
-    // Alone first: what was written goes on to the central system for a while.
-    let p50 = |measured: Measured| quantile_ms(&measured.delays, 0.5);
-    let alone: Vec<f64> = (0..rounds).map(|_| p50(pages(site))).collect();
     let every = Duration::from_millis(1) * WRITERS;
-    let with = alone.iter().map(|alone| p50(beside(site, WRITERS, every, write)) / alone);
-    ratio("page_while_writing", with.collect());
+    let p50 = |measured: &Measured| quantile_ms(&measured.delays, 0.5);
+    let measured = in_turns(rounds, || beside(site, pages, WRITERS, every, write), || self::pages(site, pages));
+    ratio("page_while_writing", measured.iter().map(|(with, alone)| p50(with) / p50(alone)).collect());
 }
 
 /// Prints what a page costs here ÷ among few results, from a second daemon in the same run.
 pub fn among_few(site: &Site, rows: i64, rounds: usize) {
     let few = Site::open(rows);
     watch::pin(few.target.process, &[SERVER]);
-    let measured = in_turns(rounds, || pages(site), || pages(&few));
+    let measured = in_turns(rounds, || pages(site, PAGES), || pages(&few, PAGES));
     ratio("page_among_many", measured.iter().map(|(many, few)| many.cpu_us / few.cpu_us).collect());
     few.close();
 }
 
-fn pages(site: &Site) -> Measured {
-    let pages: Vec<_> = (0..PAGES).map(|turn| site.page(&site.target, turn)).collect();
+fn pages(site: &Site, count: usize) -> Measured {
+    let pages: Vec<_> = (0..count).map(|turn| site.page(&site.target, turn)).collect();
     load::run(&site.target, &pages, 4, &[200])
 }
 
 /// Pages while others do something again and again, each at most once in so long a time.
 #[expect(clippy::disallowed_methods, reason = "measures with threads of its own")]
-fn beside(site: &Site, others: u32, every: Duration, act: impl Fn(&mut Connection) + Sync) -> Measured {
+fn beside(
+    site: &Site,
+    count: usize,
+    others: u32,
+    every: Duration,
+    act: impl Fn(&mut Connection) + Sync,
+) -> Measured {
     let over = AtomicBool::new(false);
     let again_and_again = || {
         pin_myself(CLIENT);
@@ -85,7 +91,7 @@ fn beside(site: &Site, others: u32, every: Duration, act: impl Fn(&mut Connectio
         for _ in 0..others {
             scope.spawn(again_and_again);
         }
-        let measured = pages(site);
+        let measured = pages(site, count);
         over.store(true, Ordering::Relaxed);
         measured
     })

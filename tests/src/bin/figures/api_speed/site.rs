@@ -44,7 +44,7 @@ pub struct Site {
     /// Its accounts.
     pub credentials: Vec<Credentials>,
     running: Running,
-    _upstream: SimUpstream,
+    upstream: SimUpstream,
     _runtime: Runtime,
 }
 
@@ -77,7 +77,7 @@ impl Site {
         let process = running.id();
         let target = Target { address: installation.api, process, tls: None };
         let lan = Target { address: lan, process, tls: Some(tls) };
-        Self { target, lan, tokens, directory, credentials, running, _upstream: upstream, _runtime: runtime }
+        Self { target, lan, tokens, directory, credentials, running, upstream, _runtime: runtime }
     }
 
     /// A request by one of the accounts.
@@ -119,6 +119,15 @@ impl Site {
             &format!("Authorization: Bearer {token}\r\n{headers}{length}"),
             body,
         )
+    }
+
+    /// From now on the central system is away: a number is acknowledged once it is on disk, and waits there. Returns when the
+    /// daemon has noticed.
+    pub fn cut_off_upstream(&self) {
+        self.upstream.go_down();
+        let mut connection = Connection::open(&self.target);
+        let write = self.write(0, 1, "first");
+        assert_eq!(connection.exchange(&write), 202, "{}", connection.last());
     }
 
     /// What one request is answered with.
