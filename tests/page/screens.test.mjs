@@ -63,7 +63,7 @@ test("a check with PIN", async () => {
   await staff.pin("1234");
   await staff.heading("カードをかざしてください");
   await look.at(staff, "hold-card");
-  await sandbox.fault("confirm", "slow 8000", 1);
+  await sandbox.fault("confirm", "slow 9000", 1);
   await sandbox.tap("taro");
   await staff.heading("資格を確認しています");
   await look.at(staff, "asking");
@@ -116,7 +116,7 @@ test("the other methods, and a card that is not registered", async () => {
   await look.at(staff, "failure-wrong-token");
   await staff.press("最初に戻る");
 
-  await sandbox.fault("card-use-registration", "slow 8000", 1);
+  await sandbox.fault("card-use-registration", "slow 9000", 1);
   await check(staff, "visual", "unregistered");
   await staff.heading("健康保険証としての利用登録がされていません");
   await look.at(staff, "registration");

@@ -19,8 +19,11 @@ export interface Events {
 
 type Listener<K extends keyof Events> = (about: Events[K]) => void;
 
-/** How long until a stream that the browser gave up is opened again. */
+/** How long until a stream that the browser gave up is opened again, in milliseconds. */
 const AGAIN_AFTER = 3000;
+/** How often the page looks whether it has slept, and from when on it has, in milliseconds. */
+const LOOK_EVERY = 5000;
+const SLEPT = 4 * LOOK_EVERY;
 
 const listeners = new Map<keyof Events, Set<Listener<never>>>();
 let source: EventSource | undefined;
@@ -43,9 +46,8 @@ function tell<K extends keyof Events>(event: K, about: Events[K]): void {
 }
 
 function heard(now: boolean): void {
-  if (now === connected) return;
+  if (now !== connected) tell("connection", now);
   connected = now;
-  tell("connection", now);
   // Whatever happened in between is asked for anew; the readers' state comes with the beginning of every stream.
   if (now && wasConnected) {
     tell("results", undefined);
@@ -56,7 +58,7 @@ function heard(now: boolean): void {
 
 /** Opens the stream. */
 export function begin(): void {
-  end();
+  close();
   const stream = new EventSource("/v1/events");
   source = stream;
   const on = (name: string, told: (data: string) => void) => stream.addEventListener(name, (event) => told((event as MessageEvent<string>).data));
@@ -72,6 +74,16 @@ export function begin(): void {
   });
 }
 
+/** A stream that lay through the PC's sleep looks open for a long time although nothing comes any more. */
+let awake = Date.now();
+window.setInterval(() => {
+  const now = Date.now();
+  if (now - awake > SLEPT && source) begin();
+  awake = now;
+}, LOOK_EVERY);
+window.addEventListener("offline", () => source && heard(false));
+window.addEventListener("online", () => source && begin());
+
 async function reopen(given: EventSource): Promise<void> {
   if (source !== given) return;
   // A session that has ended is told to the frame by the refusal itself.
@@ -79,9 +91,14 @@ async function reopen(given: EventSource): Promise<void> {
   if (source === given) begin();
 }
 
-/** Closes the stream. */
-export function end(): void {
+function close(): void {
   source?.close();
   source = undefined;
+}
+
+/** Closes the stream. */
+export function end(): void {
+  close();
   connected = false;
+  wasConnected = false;
 }
