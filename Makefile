@@ -35,7 +35,7 @@ ifeq ($(ONLY),page)
 	tests/page/run --figures
 else
 	cargo build --quiet --locked --release -p daemon --bin shikakud
-	cargo build --quiet --locked --release -p harness --bin figures $(if $(filter store upstream,$(ONLY)),--bin store-worker) $(if $(filter api,$(ONLY)),--bin api-limit)
+	cargo build --quiet --locked --release -p harness --bin figures $(if $(filter core,$(ONLY)),--bin sim-card) $(if $(filter store upstream,$(ONLY)),--bin store-worker) $(if $(filter api,$(ONLY)),--bin api-limit)
 	target/release/figures --only $(ONLY) $(if $(LONG),--long,) $(if $(PEERS),--peers,)
 endif
 
