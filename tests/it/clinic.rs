@@ -16,6 +16,7 @@ mod inquiry_numbers_pending;
 mod lan;
 mod machines;
 mod methods;
+mod page;
 mod patience;
 mod people;
 mod readers;
