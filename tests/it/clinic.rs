@@ -18,6 +18,7 @@ mod inquiry_numbers_pending;
 mod lan;
 mod machines;
 mod methods;
+mod page;
 mod passkeys;
 mod patience;
 mod people;
