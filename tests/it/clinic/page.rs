@@ -212,6 +212,36 @@ async fn the_matrix_of_hosts_and_origins_lets_only_the_page_itself_through() {
 }
 
 #[tokio::test]
+async fn a_link_from_anywhere_leads_to_the_page_and_to_nothing_that_tells_or_changes_something() {
+    let open = open(on_loopback()).await;
+    let browser = signed_in(&open, "kanri").await;
+    for site in ["cross-site", "same-site"] {
+        let follow = |mode: &str, dest: &str| {
+            vec![line("Sec-Fetch-Site", site), line("Sec-Fetch-Mode", mode), line("Sec-Fetch-Dest", dest)]
+        };
+        for entrance in ["/", "/trust"] {
+            let reply = browser.ask("GET", entrance, &follow("navigate", "document"), None).await;
+            assert_eq!(reply.status, 200, "{entrance}");
+            for (mode, dest) in
+                [("navigate", "iframe"), ("no-cors", "script"), ("cors", "empty"), ("navigate", "object")]
+            {
+                let reply = browser.ask("GET", entrance, &follow(mode, dest), None).await;
+                assert_eq!(reply.code(), "origin_not_allowed", "{entrance} {mode} {dest}");
+            }
+            let mut posted = follow("navigate", "document");
+            posted.push(line("Origin", "http://evil.example"));
+            assert_eq!(browser.ask("POST", entrance, &posted, None).await.code(), "origin_not_allowed");
+        }
+        for inside in
+            ["/v1/sessions/current", "/v1/accounts", "/healthz", "/assets/x.js", "/trust/shikaku-ca.crt"]
+        {
+            let reply = browser.ask("GET", inside, &follow("navigate", "document"), None).await;
+            assert_eq!(reply.code(), "origin_not_allowed", "{inside}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_nobody_touches_is_signed_out_after_a_quarter_of_an_hour() {
     let open = open(on_loopback()).await;
     let mut browser = signed_in(&open, "uketsuke").await;
