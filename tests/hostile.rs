@@ -1,11 +1,14 @@
-//! Hostile clients against the whole daemon. A binary of its own: cargo runs it while no other test does, and the three take turns, so
+//! Hostile clients against the whole daemon. A binary of its own: cargo runs it while no other test does, and they take turns, so
 //! that the time of a call means something and a panic can only be theirs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::limits::Limits;
+use daemon::app::ports::Role;
+use daemon::config::PageSection;
 use harness::clinic::OpenClinic;
+use harness::hostile::matrix::Door;
 use harness::hostile::{malformed, matrix, slow};
 use harness::raw_http::exchange;
 use tokio::sync::Mutex;
@@ -68,10 +71,26 @@ async fn nothing_succeeds_with_a_wrong_host_origin_or_credential_on_any_operatio
     let _turn = TURN.lock().await;
     let mut open = OpenClinic::at_noon().await;
     let credentials = matrix::credentials(&mut open).await;
-    let outcome = matrix::run(open.clinic.api, &credentials, false).await;
+    let outcome = matrix::run(&Door::api(open.clinic.api), &credentials, false).await;
     assert_eq!(outcome.unexpected, Vec::<String>::new());
     assert!(outcome.cells > 15_000, "{}", outcome.cells);
     let alive = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", open.clinic.api);
     assert_eq!(exchange(open.clinic.api, alive).await.expect("an answer").status, 200);
+    open.clinic.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_succeeds_at_the_page_but_what_the_page_itself_asks_by_its_name() {
+    let _turn = TURN.lock().await;
+    let mut open = OpenClinic::with(|plan| {
+        plan.page = Some(PageSection::new("127.0.0.1:0".parse().expect("an address")));
+        plan.accounts.extend([("uketsuke", Role::Operator), ("kanri", Role::Administrator)]);
+    })
+    .await;
+    let credentials = matrix::page_credentials(&mut open).await;
+    let page = open.clinic.page.expect("the page");
+    let outcome = matrix::run(&Door::page(page, open.clinic.api), &credentials, false).await;
+    assert_eq!(outcome.unexpected, Vec::<String>::new());
+    assert!(outcome.cells > 20_000, "{}", outcome.cells);
     open.clinic.close().await;
 }

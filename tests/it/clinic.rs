@@ -19,6 +19,7 @@ mod lan;
 mod machines;
 mod methods;
 mod passkeys;
+mod page;
 mod patience;
 mod people;
 mod readers;

@@ -180,3 +180,38 @@ fn limit(
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     Timestamp::from_second(ends).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::OsRandom;
+
+    /// As an earlier version made it: for this machine alone.
+    fn narrow(certificates: &Certificates, now: Timestamp) -> CertificateAuthority {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = authority_params(&key);
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("localhost".to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        certificates.certify(&key, params, now).unwrap()
+    }
+
+    #[test]
+    fn an_authority_for_fewer_names_is_certified_anew_and_keeps_its_key() {
+        let certificates = Certificates::new(Arc::new(OsRandom));
+        let now: Timestamp = "2026-07-08T03:00:00Z".parse().unwrap();
+        let old = narrow(&certificates, now);
+        let loopback = [LocalHost::Name("localhost".to_owned())];
+        let page = [LocalHost::parse("uketsuke.local").unwrap(), LocalHost::parse("192.168.0.10").unwrap()];
+        let reaches = |authority, hosts| certificates.reaches(authority, hosts, now).unwrap();
+        assert!(reaches(&old, &loopback) && !reaches(&old, &page));
+        let anew = certificates.certify_anew(&old, now).unwrap();
+        assert!(reaches(&anew, &loopback) && reaches(&anew, &page));
+        assert_eq!(anew.key, old.key);
+        assert_ne!(anew.fingerprint, old.fingerprint);
+        // Whoever trusts the older certificate still believes what the key signs, as far as that one reached.
+        let mixed = CertificateAuthority { certificate: old.certificate.clone(), ..anew };
+        assert!(reaches(&mixed, &loopback) && !reaches(&mixed, &page));
+    }
+}

@@ -6,7 +6,7 @@ use daemon::app::ports::Role;
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
-use crate::clinic::{OpenClinic, Visitor};
+use crate::clinic::{Browser, OpenClinic, Visitor};
 use crate::contract::{Contract, Operation};
 use crate::raw_http::Raw;
 
@@ -15,19 +15,53 @@ use crate::raw_http::Raw;
 pub struct Credential {
     /// What it is.
     pub name: &'static str,
-    /// The header line with its end, or nothing.
+    /// The header lines with their ends, or nothing.
     pub header: String,
+    /// Whether it is good enough for what changes nothing.
+    pub reads: bool,
 }
 
 impl Credential {
     /// A bearer token.
     pub fn bearer(name: &'static str, token: &str) -> Self {
-        Self { name, header: format!("authorization: Bearer {token}\r\n") }
+        Self::line(name, &format!("authorization: Bearer {token}\r\n"))
     }
 
     /// Any header line, or none.
     pub fn line(name: &'static str, line: &str) -> Self {
-        Self { name, header: line.to_owned() }
+        Self { name, header: line.to_owned(), reads: false }
+    }
+}
+
+/// A listener that is asked.
+#[derive(Debug, Clone)]
+pub struct Door {
+    address: SocketAddr,
+    /// The Host by which it is called.
+    host: String,
+    /// The Origins of foreign pages.
+    foreign: Vec<String>,
+}
+
+impl Door {
+    /// The API: no page is its own.
+    pub fn api(address: SocketAddr) -> Self {
+        let own = format!("http://{address}");
+        Self { address, host: address.to_string(), foreign: vec![own.clone(), format!("{own}\r\norigin: http://evil.example")] }
+    }
+
+    /// The front-desk page on this machine alone, beside an API.
+    pub fn page(address: SocketAddr, api: SocketAddr) -> Self {
+        let host = format!("localhost:{}", address.port());
+        let foreign = [
+            format!("http://{address}"),
+            format!("https://{host}"),
+            format!("http://localhost:{}", api.port()),
+            format!("http://{host}\r\norigin: http://evil.example"),
+            format!("http://{host}\r\nsec-fetch-site: cross-site"),
+            format!("http://{host}\r\nsec-fetch-site: same-site"),
+        ];
+        Self { address, host, foreign: foreign.into() }
     }
 }
 
@@ -111,18 +145,18 @@ pub fn foreign_hosts(port: u16) -> Vec<String> {
     hosts
 }
 
-/// Lines about where a request comes from; only the first is of no web page.
-fn origins(address: SocketAddr) -> [String; 8] {
-    [
-        String::new(),
-        "origin: http://evil.example\r\n".to_owned(),
-        "origin: null\r\n".to_owned(),
-        "origin:\r\n".to_owned(),
-        format!("origin: http://{address}\r\n"),
-        format!("origin: http://{address}\r\norigin: http://evil.example\r\n"),
-        "sec-fetch-site: cross-site\r\n".to_owned(),
-        "sec-fetch-site: same-site\r\n".to_owned(),
-    ]
+/// Lines about where a request comes from; only the first is of no foreign page.
+fn origins(door: &Door) -> Vec<String> {
+    let everywhere = [
+        "",
+        "origin: http://evil.example\r\n",
+        "origin: null\r\n",
+        "origin:\r\n",
+        "sec-fetch-site: cross-site\r\n",
+        "sec-fetch-site: same-site\r\n",
+    ];
+    let foreign = door.foreign.iter().map(|origin| format!("origin: {origin}\r\n"));
+    everywhere.into_iter().map(str::to_owned).chain(foreign).collect()
 }
 
 /// Connections at once.
@@ -148,9 +182,39 @@ pub async fn credentials(open: &mut OpenClinic) -> Vec<Credential> {
     ]
 }
 
+/// The same at the front-desk page, for somebody who may change things; what the good one needs is what no foreign page can have.
+pub async fn page_credentials(open: &mut OpenClinic) -> Vec<Credential> {
+    let mut administrator = open.clinic.browser();
+    open.clock.advance(SignedDuration::from_secs(60));
+    assert_eq!(administrator.sign_in(&open.clinic.credentials("kanri")).await.status, 201);
+    let mut operator = open.clinic.browser();
+    assert_eq!(operator.sign_in(&open.clinic.credentials("uketsuke")).await.status, 201);
+    let (session, csrf) = ("__Host-shikaku-session", "__Host-shikaku-csrf");
+    let kept = |browser: &Browser, name: &str| browser.cookie(name).unwrap_or_default().to_owned();
+    let cookie = format!("cookie: {session}={}\r\n", kept(&administrator, session));
+    let with = |csrf: &str| format!("{cookie}x-shikaku-csrf: {csrf}\r\n");
+    let bearer = open.visitor.token().unwrap_or_default().to_owned();
+    let reading = |name, line: &str| Credential { reads: true, ..Credential::line(name, line) };
+    vec![
+        reading("good", &with(&kept(&administrator, csrf))),
+        Credential::line("none", "x-shikaku-csrf: 0\r\n"),
+        reading("no token", &cookie),
+        reading("another session's token", &with(&kept(&operator, csrf))),
+        reading("two tokens", &format!("{}x-shikaku-csrf: 0\r\n", with(&kept(&administrator, csrf)))),
+        Credential::line("two sessions", &format!("{}{cookie}", with(&kept(&administrator, csrf)))),
+        Credential::bearer("bearer", &bearer),
+        Credential::bearer("the cookie as a bearer", &kept(&administrator, session)),
+        Credential::line("a bearer as the cookie", &format!("cookie: {session}={bearer}\r\nx-shikaku-csrf: 0\r\n")),
+        Credential::line(
+            "a bearer beside the cookie",
+            &format!("{}authorization: Bearer {bearer}\r\n", with(&kept(&administrator, csrf))),
+        ),
+    ]
+}
+
 /// Asks every cell: all Hosts and Origins for every credential, or (`whole` is false) all of them for the first credential, which is the
 /// good one, and every credential where Host and Origin are right.
-pub async fn run(address: SocketAddr, credentials: &[Credential], whole: bool) -> Outcome {
+pub async fn run(door: &Door, credentials: &[Credential], whole: bool) -> Outcome {
     let contract = Contract::committed();
     let (mut outcome, mut asking) = (Outcome::default(), JoinSet::new());
     for operation in contract.operations() {
@@ -158,7 +222,7 @@ pub async fn run(address: SocketAddr, credentials: &[Credential], whole: bool) -
             add(&mut outcome, asking.join_next().await);
         }
         let body = contract.sample_body(&operation).map(|body| body.to_string()).unwrap_or_default();
-        asking.spawn(row(address, operation, body, credentials.to_vec(), whole));
+        asking.spawn(row(door.clone(), operation, body, credentials.to_vec(), whole));
     }
     while !asking.is_empty() {
         add(&mut outcome, asking.join_next().await);
@@ -177,26 +241,27 @@ fn add(outcome: &mut Outcome, row: Option<Result<Outcome, tokio::task::JoinError
 }
 
 async fn row(
-    address: SocketAddr,
+    door: Door,
     operation: Operation,
     body: String,
     credentials: Vec<Credential>,
     whole: bool,
 ) -> Outcome {
-    let ours = address.to_string();
+    let Door { address, host: ours, .. } = door.clone();
     let mut hosts = vec![ours.clone()];
     hosts.extend(foreign_hosts(address.port()));
     let mut outcome = Outcome::default();
     let mut connection = None;
     for host in &hosts {
-        for (at, origin) in origins(address).iter().enumerate() {
+        for (at, origin) in origins(&door).iter().enumerate() {
             for (which, credential) in credentials.iter().enumerate() {
                 let allowed_in = *host == ours && at == 0;
                 if !whole && which > 0 && !allowed_in {
                     continue;
                 }
                 // What is right in every way is asked elsewhere; here it would only change the clinic.
-                if allowed_in && (which == 0 || !operation.secured) {
+                let reads = credential.reads && operation.method == "GET";
+                if allowed_in && (which == 0 || reads || !operation.secured) {
                     continue;
                 }
                 let request = request(&operation, host, origin, &credential.header, &body);

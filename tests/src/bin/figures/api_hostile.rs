@@ -46,7 +46,7 @@ async fn malformed(count: usize) {
 async fn refusals() {
     let mut open = OpenClinic::at_noon().await;
     let credentials = matrix::credentials(&mut open).await;
-    let outcome = matrix::run(open.clinic.api, &credentials, true).await;
+    let outcome = matrix::run(&matrix::Door::api(open.clinic.api), &credentials, true).await;
     complain(&outcome.unexpected);
     figure("api.routes_matrix_cells", outcome.cells);
     figure("api.routes_matrix_unexpected_2xx", outcome.unexpected.len());
