@@ -18,7 +18,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::ports::{
-    PasskeyChallenge, PasskeyAssertion, PasskeyCreation, PasskeyKey, PasskeyRefusal, PasskeyVerifier,
+    PasskeyAssertion, PasskeyChallenge, PasskeyCreation, PasskeyKey, PasskeyRefusal, PasskeyVerifier,
 };
 
 /// Flags of the authenticator data.
@@ -141,8 +141,10 @@ impl Key {
         let mut after = cose;
         let value: Value = ciborium::from_reader(&mut after).map_err(|_| PasskeyRefusal::Malformed)?;
         let map = value.into_map().map_err(|_| PasskeyRefusal::Malformed)?;
-        let number = |label| get(&map, label).and_then(Value::as_integer).and_then(|it| i64::try_from(it).ok());
-        let bytes = |label| get(&map, label).and_then(Value::as_bytes).cloned().ok_or(PasskeyRefusal::Malformed);
+        let number =
+            |label| get(&map, label).and_then(Value::as_integer).and_then(|it| i64::try_from(it).ok());
+        let bytes =
+            |label| get(&map, label).and_then(Value::as_bytes).cloned().ok_or(PasskeyRefusal::Malformed);
         match (number(KTY), number(ALG)) {
             (Some(KTY_EC2), Some(ES256)) if number(CRV) == Some(CRV_P256) => {
                 let (x, y) = (bytes(X)?, bytes(Y)?);
@@ -191,7 +193,11 @@ impl PasskeyVerifier for WebAuthn {
         &[ES256, RS256]
     }
 
-    fn enrol(&self, challenge: &PasskeyChallenge, creation: &PasskeyCreation) -> Result<PasskeyKey, PasskeyRefusal> {
+    fn enrol(
+        &self,
+        challenge: &PasskeyChallenge,
+        creation: &PasskeyCreation,
+    ) -> Result<PasskeyKey, PasskeyRefusal> {
         self.look_at_client(&creation.client_data, "webauthn.create", challenge)?;
         let data = authenticator_data(&creation.attestation_object).ok_or(PasskeyRefusal::Malformed)?;
         let seen = self.look_at_authenticator(&data)?;

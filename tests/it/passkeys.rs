@@ -1,6 +1,8 @@
 //! The judge of passkeys alone: every bit of what is signed counts, nothing that is cut short passes, and every fault has its name.
 
-use daemon::app::ports::{PasskeyAssertion, PasskeyCreation, PasskeyKey, PasskeyRefusal, PasskeyVerifier as _};
+use daemon::app::ports::{
+    PasskeyAssertion, PasskeyCreation, PasskeyKey, PasskeyRefusal, PasskeyVerifier as _,
+};
 use daemon::passkeys::WebAuthn;
 use data_encoding::BASE64URL_NOPAD;
 use harness::authenticator::{Authenticator, Says};

@@ -185,7 +185,8 @@ const NAMED_ELSEWHERE: &[(&str, &str)] = &[
 
 #[test]
 fn only_the_composition_root_names_adapters() {
-    let adapters = ["crate::passkeys::", "crate::store::", "crate::card::", "crate::upstream::", "crate::pki::"];
+    let adapters =
+        ["crate::passkeys::", "crate::store::", "crate::card::", "crate::upstream::", "crate::pki::"];
     let mut broken = Vec::new();
     for file in sources(&root().join("daemon/src")) {
         let name = file.strip_prefix(root()).expect("inside").to_string_lossy().into_owned();

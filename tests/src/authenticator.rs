@@ -166,9 +166,7 @@ impl Authenticator {
         let signed = [authenticator_data, Sha256::digest(client_data).as_slice()].concat();
         match &self.key {
             Key::Es256(key) => key.sign(&signed).expect("a signature"),
-            Key::Rs256(key) => {
-                sign_padded(key, &digest_info(&signed)).expect("a signature")
-            }
+            Key::Rs256(key) => sign_padded(key, &digest_info(&signed)).expect("a signature"),
         }
     }
 }

@@ -13,11 +13,8 @@ pub trait PasskeyService: Send + Sync + 'static {
     async fn ask_for_passkey(&self) -> Answer<wire::PasskeyAsked>;
 
     /// Signs in with a passkey alone. Whatever is wrong with it gets the same [`crate::codes::Code::SignInFailed`].
-    async fn sign_in_with_passkey(
-        &self,
-        request: wire::PasskeySignIn,
-        along: Along,
-    ) -> Answer<wire::Session>;
+    async fn sign_in_with_passkey(&self, request: wire::PasskeySignIn, along: Along)
+    -> Answer<wire::Session>;
 
     /// Begins to enrol a passkey of the caller, who proves both factors once more.
     async fn begin_passkey(

@@ -132,7 +132,8 @@ pub struct ResultSearchCount {
 impl ResultSearchCount {
     /// The search that has these conditions.
     pub fn into_search(self) -> ResultSearch {
-        let Self { from, to, terminal, validity, inquiry_number, name, kana, birthdate, insurer_number } = self;
+        let Self { from, to, terminal, validity, inquiry_number, name, kana, birthdate, insurer_number } =
+            self;
         ResultSearch {
             from,
             to,

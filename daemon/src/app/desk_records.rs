@@ -123,8 +123,8 @@ impl KeepDeskRecords {
             let own = enrolled.into_iter().find(|terminal| session.terminal == Some(terminal.id));
             return Ok(own.map(|terminal| TerminalId(terminal.name)));
         };
-        let known = self.configured.contains(&named)
-            || enrolled.iter().any(|terminal| terminal.name == named.0);
+        let known =
+            self.configured.contains(&named) || enrolled.iter().any(|terminal| terminal.name == named.0);
         if known { Ok(Some(named)) } else { Err(DeskRecordsError::UnknownTerminal) }
     }
 }

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::access::{Actor, Authority};
 use super::own_account::{OwnAccount, OwnAccountError};
 use super::ports::{
-    Account, Accounts, AuditEntry, AuditLog, PasskeyChallenge, Clock, Kept, NewPasskey, Passkey,
-    PasskeyAssertion, PasskeyCreation, PasskeyStore, PasskeyVerifier, Random, Role, SignInProof, StoreError,
+    Account, Accounts, AuditEntry, AuditLog, Clock, Kept, NewPasskey, Passkey, PasskeyAssertion,
+    PasskeyChallenge, PasskeyCreation, PasskeyStore, PasskeyVerifier, Random, Role, SignInProof, StoreError,
     UserHandle, random_bytes,
 };
 use super::sessions::{Session, Sessions, SignedIn};

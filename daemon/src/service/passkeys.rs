@@ -16,9 +16,8 @@ const PUBLIC_KEY: &str = "public-key";
 const REQUIRED: &str = "required";
 
 fn decoded(field: &'static str, text: &str) -> Answer<Vec<u8>> {
-    let wrong = || {
-        ServiceError::new(Code::InvalidRequest).field(field).detail("base64url（= なし）で送ってください")
-    };
+    let wrong =
+        || ServiceError::new(Code::InvalidRequest).field(field).detail("base64url（= なし）で送ってください");
     BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| wrong())
 }
 
@@ -81,11 +80,7 @@ impl PasskeyService for UseCases {
         self.passkeys.ask().map(asked).map_err(errors::passkeys)
     }
 
-    async fn sign_in_with_passkey(
-        &self,
-        request: w::PasskeySignIn,
-        came_along: Along,
-    ) -> Answer<w::Session> {
+    async fn sign_in_with_passkey(&self, request: w::PasskeySignIn, came_along: Along) -> Answer<w::Session> {
         let assertion = PasskeyAssertion {
             credential: decoded("credential_id", &request.credential_id)?,
             client_data: decoded("client_data", &request.client_data)?,
@@ -93,8 +88,7 @@ impl PasskeyService for UseCases {
             signature: decoded("signature", &request.signature)?,
             user_handle: decoded("user_handle", &request.user_handle)?,
         };
-        let welcome =
-            self.passkeys.sign_in(&secret(&request.ceremony), &assertion, along(&came_along)).await;
+        let welcome = self.passkeys.sign_in(&secret(&request.ceremony), &assertion, along(&came_along)).await;
         welcome.map(super::begun).map_err(errors::sign_in)
     }
 

@@ -9,9 +9,7 @@ use super::error::failed;
 use super::results::live_row;
 use super::writer::{Tx, write};
 use super::{Store, audit};
-use crate::app::ports::{
-    AuditEntry, ChecklistRecord, DeskRecords, IncidentRecord, StoreError, TerminalId,
-};
+use crate::app::ports::{AuditEntry, ChecklistRecord, DeskRecords, IncidentRecord, StoreError, TerminalId};
 use crate::domain::check::ResultId;
 use crate::domain::checklist::{Done, Item};
 use crate::domain::incident::{Incident, Kind, Measure};
@@ -70,7 +68,8 @@ struct IncidentRow {
 
 impl IncidentRow {
     fn read(self) -> Result<IncidentRecord, StoreError> {
-        let kind = read_kind(&self.kind).ok_or_else(|| corrupt("incidents", self.id, "its kind is unknown"))?;
+        let kind =
+            read_kind(&self.kind).ok_or_else(|| corrupt("incidents", self.id, "its kind is unknown"))?;
         Ok(IncidentRecord {
             id: self.id,
             at: instant("incidents", self.id, self.recorded_at_us)?,
@@ -157,7 +156,8 @@ async fn forget(tx: &mut Tx, before_us: i64) -> Result<u64, StoreError> {
 impl DeskRecords for Store {
     async fn record_checklist(&self, done: &Done, audit: &AuditEntry) -> Result<ChecklistRecord, StoreError> {
         let (done, entry) = (done.clone(), audit.clone());
-        write(&self.writer, move |tx| Box::pin(async move { record_checklist(tx, &done, &entry).await })).await
+        write(&self.writer, move |tx| Box::pin(async move { record_checklist(tx, &done, &entry).await }))
+            .await
     }
 
     async fn checklists(&self, limit: u32) -> Result<Vec<ChecklistRecord>, StoreError> {

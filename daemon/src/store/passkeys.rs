@@ -36,11 +36,8 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<Passkey, StoreError> {
-        let corrupt = |reason: &str| StoreError::Corrupt {
-            table: "passkeys",
-            row: self.id,
-            reason: reason.to_owned(),
-        };
+        let corrupt =
+            |reason: &str| StoreError::Corrupt { table: "passkeys", row: self.id, reason: reason.to_owned() };
         let instant = |us| Timestamp::from_microsecond(us).map_err(|_| corrupt("its time is no time"));
         Ok(Passkey {
             id: self.id,
@@ -178,6 +175,7 @@ impl PasskeyStore for Store {
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {
         let (account, entry) = (account.to_owned(), audit.clone());
-        write(&self.writer, move |tx| Box::pin(async move { remove(tx, &account, which, &entry).await })).await
+        write(&self.writer, move |tx| Box::pin(async move { remove(tx, &account, which, &entry).await }))
+            .await
     }
 }

@@ -305,7 +305,8 @@ async fn each_operation_about_passkeys_and_records_writes_what_was_decided() {
     let proof = json!({ "password": credentials.password, "code": code });
     let begun = hanako.post("/v1/accounts/me/passkeys/begin", &proof).await.json();
     log.expect("begin_passkey").await;
-    let mut passkey = Authenticator::new("localhost", &format!("http://localhost:{}", open.clinic.api.port()));
+    let mut passkey =
+        Authenticator::new("localhost", &format!("http://localhost:{}", open.clinic.api.port()));
     let added = hanako.post("/v1/accounts/me/passkeys", &passkey.make(&begun, "tablet")).await;
     log.expect("add_passkey").await;
     assert_eq!(hanako.get("/v1/accounts/me/passkeys").await.status, 200);

@@ -73,7 +73,8 @@ async fn a_passkey_signs_its_person_in_alone_again_and_again() {
     let (open, boss) = with_people().await;
     let hanako = signed_in(&open, "hanako").await;
     let hello = Authenticator::windows_hello(SITE, &origin(&open));
-    let silent = Authenticator { count: None, ..telephone(&open) };
+    let mut silent = telephone(&open);
+    silent.count = None;
     for (name, visitor, mut passkey) in
         [("hanako", &hanako, telephone(&open)), ("boss", &boss, hello), ("hanako", &hanako, silent)]
     {
@@ -83,7 +84,10 @@ async fn a_passkey_signs_its_person_in_alone_again_and_again() {
             let welcome = come(&open, &mut passkey).await;
             assert_eq!(welcome.status, 201, "{name}: {}", welcome.code());
             let session = welcome.json();
-            assert_eq!((&session["account"], &session["password_change_required"]), (&json!(name), &json!(false)));
+            assert_eq!(
+                (&session["account"], &session["password_change_required"]),
+                (&json!(name), &json!(false))
+            );
             let mut visitor = open.clinic.visitor();
             visitor.set_token(session["token"].as_str());
             assert_eq!(visitor.get("/v1/sessions/current").await.json()["account"], name);
@@ -118,7 +122,10 @@ async fn what_a_browser_is_asked_is_what_webauthn_wants() {
     assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
     let (one, other) = (ask(&open).await, ask(&open).await);
     assert_ne!(one["options"]["challenge"], other["options"]["challenge"]);
-    assert_eq!((&one["options"]["rpId"], &one["options"]["userVerification"]), (&json!(SITE), &json!("required")));
+    assert_eq!(
+        (&one["options"]["rpId"], &one["options"]["userVerification"]),
+        (&json!(SITE), &json!("required"))
+    );
 }
 
 #[tokio::test]
@@ -324,7 +331,8 @@ async fn a_passkey_ends_with_its_removal_its_authenticator_app_and_its_account()
     assert_eq!(come(&open, &mut passkey).await.code(), "sign_in_failed");
 
     let accounts = boss.get("/v1/accounts").await.json();
-    let account = accounts["accounts"].as_array().expect("a list").iter().find(|one| one["account"] == "hanako");
+    let account =
+        accounts["accounts"].as_array().expect("a list").iter().find(|one| one["account"] == "hanako");
     let account = format!("/v1/accounts/{}", account.expect("the account")["id"]);
     let mut lost = enrolled(&open, &hanako, "hanako").await;
     assert_eq!(boss.delete(&format!("{account}/passkeys")).await.status, 204);

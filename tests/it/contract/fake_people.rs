@@ -29,7 +29,10 @@ fn enrolment() -> wire::PasskeyEnrolment {
             challenge: "AAAA".to_owned(),
             pub_key_cred_params: vec![wire::PasskeyAlgorithm { r#type: "public-key", alg: -7 }],
             timeout: 120_000,
-            exclude_credentials: vec![wire::PasskeyDescriptor { r#type: "public-key", id: "AAAA".to_owned() }],
+            exclude_credentials: vec![wire::PasskeyDescriptor {
+                r#type: "public-key",
+                id: "AAAA".to_owned(),
+            }],
             authenticator_selection: wire::PasskeySelection {
                 resident_key: required,
                 require_resident_key: true,

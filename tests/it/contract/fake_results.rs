@@ -48,11 +48,7 @@ impl ResultService for Scripted {
         self.play(page()).await
     }
 
-    async fn count_search(
-        &self,
-        _: &Caller,
-        _: wire::ResultSearchCount,
-    ) -> Answer<wire::ResultCount> {
+    async fn count_search(&self, _: &Caller, _: wire::ResultSearchCount) -> Answer<wire::ResultCount> {
         self.play(wire::ResultCount { count: 17 }).await
     }
 

@@ -46,8 +46,8 @@ pub use machines::{
     MachineStore,
 };
 pub use passkeys::{
-    Kept, NewPasskey, Passkey, PasskeyAssertion, PasskeyChallenge, PasskeyCreation, PasskeyKey, PasskeyRefusal,
-    PasskeyStore, PasskeyVerifier, UserHandle,
+    Kept, NewPasskey, Passkey, PasskeyAssertion, PasskeyChallenge, PasskeyCreation, PasskeyKey,
+    PasskeyRefusal, PasskeyStore, PasskeyVerifier, UserHandle,
 };
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, JobState,

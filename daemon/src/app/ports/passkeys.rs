@@ -111,7 +111,11 @@ pub trait PasskeyVerifier: Send + Sync + 'static {
     fn algorithms(&self) -> &'static [i64];
 
     /// What a new passkey will be known by, if its authenticator answers the challenge for this site and has verified its user.
-    fn enrol(&self, challenge: &PasskeyChallenge, creation: &PasskeyCreation) -> Result<PasskeyKey, PasskeyRefusal>;
+    fn enrol(
+        &self,
+        challenge: &PasskeyChallenge,
+        creation: &PasskeyCreation,
+    ) -> Result<PasskeyKey, PasskeyRefusal>;
 
     /// Whether an assertion of this key answers the challenge: the authenticator's counter, which the store holds against the one
     /// before.
