@@ -4,6 +4,7 @@ SHELL := /bin/bash
 ARGS ?=
 ONLY ?= core
 LONG ?=
+PEERS ?=
 
 SECONDS_EACH = $(or $(SECONDS),15)
 
@@ -29,13 +30,13 @@ page: ## Build the front-desk page anew from its sources and the contract (api/p
 page-test: ## The front-desk page in Chromium: screens, personas, keyboard, behaviour, hostile pages, speed
 	tests/page/run
 
-figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream, api or page; LONG=1: more rounds)
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream, api or page; LONG=1: more rounds; PEERS=1: api against other programs, too)
 ifeq ($(ONLY),page)
 	tests/page/run --figures
 else
 	cargo build --quiet --locked --release -p daemon --bin shikakud
-	cargo build --quiet --locked --release -p harness --bin sim-card --bin sim-upstream --bin store-worker --bin figures
-	target/release/figures --only $(ONLY) $(if $(LONG),--long,)
+	cargo build --quiet --locked --release -p harness --bin figures $(if $(filter core,$(ONLY)),--bin sim-card) $(if $(filter store upstream,$(ONLY)),--bin store-worker) $(if $(filter api,$(ONLY)),--bin api-limit)
+	target/release/figures --only $(ONLY) $(if $(LONG),--long,) $(if $(PEERS),--peers,)
 endif
 
 fuzz: deps-build ## Run every libFuzzer target (SECONDS=15 each); installs cargo-fuzz if it is missing

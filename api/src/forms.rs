@@ -48,20 +48,28 @@ fn accepted(headers: &HeaderMap) -> Option<ResultForm> {
 struct Range {
     kind: String,
     quality: u32,
-    /// `None` without the parameter, `Some(None)` where it names none that there is.
-    charset: Option<Option<Charset>>,
+    charset: Wish,
+}
+
+/// What a range says of the character set.
+#[derive(Clone, Copy)]
+enum Wish {
+    Nothing,
+    Known(Charset),
+    /// One that there is not.
+    Unknown,
 }
 
 impl Range {
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let kind = parts.next().filter(|kind| kind.contains('/'))?.to_ascii_lowercase();
-        let (mut quality, mut charset) = (1.0, None);
+        let (mut quality, mut charset) = (1.0, Wish::Nothing);
         for (name, value) in parts.filter_map(|part| part.split_once('=')) {
             if name.eq_ignore_ascii_case("q") {
                 quality = value.parse::<f32>().ok()?;
             } else if name.eq_ignore_ascii_case("charset") {
-                charset = Some(registered(value.trim_matches('"')));
+                charset = registered(value.trim_matches('"')).map_or(Wish::Unknown, Wish::Known);
             }
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
@@ -79,7 +87,8 @@ impl Range {
         };
         match self.charset {
             _ if !is_of_kind => None,
-            Some(charset) if !format.is_json() => charset,
+            Wish::Known(charset) if !format.is_json() => Some(charset),
+            Wish::Unknown if !format.is_json() => None,
             _ => Some(Charset::Utf8),
         }
     }

@@ -3,7 +3,7 @@
 //! What a listener does not serve is not there for it: 404, whatever the caller proves. An operation that the table does not
 //! name answers nowhere; a gate of the contract asks for the decision.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -219,15 +219,15 @@ pub(crate) fn document(item: &mut PathItem) {
 }
 
 /// The operations that answer on other listeners only.
-pub(crate) struct Elsewhere(HashSet<(Method, String)>);
+pub(crate) struct Elsewhere(HashMap<String, Vec<Method>>);
 
 impl Elsewhere {
     pub(crate) fn of(listener: Listener, document: &utoipa::openapi::OpenApi) -> Arc<Self> {
-        let mut elsewhere = HashSet::new();
+        let mut elsewhere: HashMap<String, Vec<Method>> = HashMap::new();
         for (path, item) in &document.paths.paths {
             for (method, operation) in operations(item) {
                 if !is_served(operation, listener) {
-                    elsewhere.insert((method, path.clone()));
+                    elsewhere.entry(path.clone()).or_default().push(method);
                 }
             }
         }
@@ -238,7 +238,7 @@ impl Elsewhere {
         let Some(path) = request.extensions().get::<MatchedPath>() else { return false };
         // What answers GET answers HEAD.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        self.0.contains(&(method.clone(), path.as_str().to_owned()))
+        self.0.get(path.as_str()).is_some_and(|methods| methods.contains(method))
     }
 }
 

@@ -190,8 +190,7 @@ impl Daemon {
         let listeners = taken.equip(config, &people, &parts.random, &limits).await?;
         let records = Arc::new(desk::records(config, &parts, &people, &store));
         let ports = Adapters { store: &store, desk: &desk, central: &central, records: &records, api, page };
-        let service: Arc<dyn Service> =
-            Arc::new(use_cases(config, &parts, &people, &ports, &collect).await?);
+        let service: Arc<dyn Service> = Arc::new(use_cases(config, &parts, &people, &ports, &collect).await?);
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
         let review = review_audit(&store, &parts.clock);
         let keep_years = config.audit.keep_years;
@@ -376,7 +375,7 @@ async fn use_cases(
         accounts: people.accounts.clone(),
         own_account,
         checks,
-        results: Arc::new(Results { store: store.clone(), audit: store.clone() }),
+        results: Arc::new(Results { store: store.clone(), audit: store.clone(), tasks: parts.tasks.clone() }),
         events,
         health: Health {
             desk: desk.clone(),

@@ -25,7 +25,15 @@ impl Sandbox {
         let directory = TempDir::new().expect("a directory");
         let environment = directory.path().join("shikaku.env");
         let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox"))
-            .args(["--control", "127.0.0.1:0", "--page", "127.0.0.1:0", "--listen", &free_address().to_string(), "--env"])
+            .args([
+                "--control",
+                "127.0.0.1:0",
+                "--page",
+                "127.0.0.1:0",
+                "--listen",
+                &free_address().to_string(),
+                "--env",
+            ])
             .arg(&environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

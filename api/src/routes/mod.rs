@@ -219,17 +219,21 @@ fn operations(service: Arc<dyn Service>, listener: Listener, beside: Router, lim
         .merge(beside)
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-        .layer(Extension(AllPlaces::new(&limits)))
-        .layer(compress::layer())
-        .layer(Extension(Arc::new(Rates::new(&limits))))
-        .layer(from_fn_with_state(Carriage::of(listener), carry))
-        .layer(from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here))
+        // One layer, from the outside in: each of its own would box every request and answer once more.
+        .layer((
+            from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here),
+            from_fn_with_state(Carriage::of(listener), carry),
+            Extension(Arc::new(Rates::new(&limits))),
+            compress::layer(),
+            Extension(AllPlaces::new(&limits)),
+        ))
 }
 
 fn guard_all(router: Router, guarded: Guard, limits: Limits) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(panic_to_problem))
-        .layer(from_fn_with_state((Arc::new(guarded), limits), guard))
+    router.layer((
+        from_fn_with_state((Arc::new(guarded), limits), guard),
+        CatchPanicLayer::custom(panic_to_problem),
+    ))
 }
 
 /// The panic's message stays where it is: it can hold anything.

@@ -138,7 +138,9 @@ impl Machines {
         let anew = self.parts.issuer.certify_anew(&authority, now)?;
         let entry = audit("shikakud", AuditSource::Daemon, "machine.renew_authority", "ok".to_owned());
         self.parts.store.replace_authority(anew.clone(), &entry).await?;
-        tracing::warn!("the authority's certificate was renewed for more names: clients must trust the new one to use them");
+        tracing::warn!(
+            "the authority's certificate was renewed for more names: clients must trust the new one to use them"
+        );
         Ok(anew)
     }
 

@@ -89,7 +89,10 @@ impl PageSection {
             );
         }
         if !(1..=60).contains(&self.idle_minutes) {
-            return refuse("page.idle_minutes", "操作がないときにログアウトするまでの時間は1分から60分までです");
+            return refuse(
+                "page.idle_minutes",
+                "操作がないときにログアウトするまでの時間は1分から60分までです",
+            );
         }
         self.validate_hosts()
     }
@@ -100,7 +103,9 @@ impl PageSection {
             return if self.listen.ip().is_loopback() && self.certificate_file.is_none() {
                 Ok(())
             } else {
-                refuse("受付ページを開くときの名前を書いてください。省略できるのは、ループバックで待ち受けるときだけです")
+                refuse(
+                    "受付ページを開くときの名前を書いてください。省略できるのは、ループバックで待ち受けるときだけです",
+                )
             };
         }
         if self.hosts.len() > MOST_HOSTS || self.named().next().is_none() {
@@ -199,7 +204,8 @@ fn is_name(host: &str) -> bool {
             && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     // A name whose last part is a number is an address that is none.
-    let ends_in_letters = host.rsplit('.').next().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()));
+    let ends_in_letters =
+        host.rsplit('.').next().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()));
     host.len() <= 253 && host.contains('.') && ends_in_letters && host.split('.').all(label)
 }
 

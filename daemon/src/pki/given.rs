@@ -28,7 +28,9 @@ pub fn given_server_config(
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .map_err(|error| of_certificate(error.to_string()))?;
-    let Some(own) = chain.first() else { return Err(of_certificate("証明書がありません".to_owned())) };
+    let Some(own) = chain.first() else {
+        return Err(of_certificate("証明書がありません".to_owned()));
+    };
     let parsed = ParsedCertificate::try_from(own).map_err(|error| of_certificate(error.to_string()))?;
     for name in names {
         let shown = ServerName::try_from(name.as_str()).map_err(|error| of_certificate(error.to_string()))?;
@@ -37,10 +39,11 @@ pub fn given_server_config(
     }
     let pem = std::fs::read(key).map(Zeroizing::new).map_err(|error| refused(key, error.to_string()))?;
     let key_der = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| refused(key, error.to_string()))?;
-    let config = ServerConfig::builder_with_details(Arc::new(ring::default_provider()), Arc::new(TlsTime(clock)))
-        .with_protocol_versions(VERSIONS)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key_der)
-        .map_err(|error| of_certificate(error.to_string()))?;
+    let config =
+        ServerConfig::builder_with_details(Arc::new(ring::default_provider()), Arc::new(TlsTime(clock)))
+            .with_protocol_versions(VERSIONS)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key_der)
+            .map_err(|error| of_certificate(error.to_string()))?;
     Ok(finished(config))
 }

@@ -85,14 +85,7 @@ pub fn server_config(
     let now = clock.now();
     let shown = Shown::make(&authority, &hosts, &provider, &*random, now)?;
     shown.convinces(&hosts, roots, provider.clone(), now)?;
-    let server = Server {
-        authority,
-        hosts,
-        provider,
-        clock,
-        random,
-        shown: RwLock::new(shown),
-    };
+    let server = Server { authority, hosts, provider, clock, random, shown: RwLock::new(shown) };
     Ok(finished(builder.with_cert_resolver(Arc::new(server))))
 }
 

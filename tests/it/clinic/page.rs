@@ -60,7 +60,8 @@ async fn the_session_of_the_page_is_a_cookie_that_scripts_cannot_read_and_works_
     let reply = browser.sign_in(&open.clinic.credentials("uketsuke")).await;
     assert_eq!((reply.status, reply.json()["token"].clone()), (201, Value::Null));
     assert_eq!(reply.json()["idle_timeout_s"], 15 * 60);
-    let (session, csrf) = (browser.cookie(SESSION).expect("a session"), browser.cookie(CSRF).expect("a token"));
+    let (session, csrf) =
+        (browser.cookie(SESSION).expect("a session"), browser.cookie(CSRF).expect("a token"));
     assert!(session.len() >= 43 && !csrf.contains(session));
     let session = session.to_owned();
     assert_eq!(browser.call("GET", "/v1/sessions/current", None).await.json()["account"], "uketsuke");
@@ -72,12 +73,17 @@ async fn the_session_of_the_page_is_a_cookie_that_scripts_cannot_read_and_works_
     let mut stranger = open.clinic.browser();
     let refused = stranger.ask("GET", "/v1/sessions/current", &[bearer.clone()], None).await;
     assert_eq!((refused.status, refused.code().as_str()), (401, "session_required"));
-    assert_eq!(browser.ask("GET", "/v1/sessions/current", &[bearer], None).await.status, 401, "refused beside a cookie");
+    assert_eq!(
+        browser.ask("GET", "/v1/sessions/current", &[bearer], None).await.status,
+        401,
+        "refused beside a cookie"
+    );
     stranger.set_cookie(SESSION, open.visitor.token());
     assert_eq!(stranger.call("GET", "/v1/sessions/current", None).await.code(), "session_required");
     // Nor does a cookie open the API.
     let api = open.clinic.api;
-    let request = format!("GET /v1/sessions/current HTTP/1.1\r\nhost: {api}\r\ncookie: {SESSION}={session}\r\n\r\n");
+    let request =
+        format!("GET /v1/sessions/current HTTP/1.1\r\nhost: {api}\r\ncookie: {SESSION}={session}\r\n\r\n");
     let mut raw = Raw::connect(api).await.expect("a connection");
     raw.send(request).await.expect("sent");
     assert_eq!(raw.reply().await.expect("an answer").code(), "session_required");
@@ -99,7 +105,11 @@ async fn a_planted_session_is_not_taken_over_at_sign_in() {
     assert_eq!(browser.sign_in(&open.clinic.credentials("uketsuke")).await.status, 201);
     assert_ne!(browser.cookie(SESSION), Some(planted.as_str()));
     let mut attacker = attacker;
-    assert_eq!(attacker.call("GET", "/v1/sessions/current", None).await.code(), "session_required", "it ended");
+    assert_eq!(
+        attacker.call("GET", "/v1/sessions/current", None).await.code(),
+        "session_required",
+        "it ended"
+    );
 }
 
 #[tokio::test]
@@ -148,8 +158,15 @@ async fn the_matrix_of_hosts_and_origins_lets_only_the_page_itself_through() {
     let good = browser.own_headers("POST");
     let token = good.iter().find(|(name, _)| name == "X-Shikaku-CSRF").cloned().expect("a token");
     let body = json!({ "name": "uketsuke-2" });
-    let foreign = ["null", "", "http://evil.example", "https://localhost", &format!("http://127.0.0.1:{port}"),
-        &format!("https://localhost:{port}"), &format!("http://localhost:{}", open.clinic.api.port())];
+    let foreign = [
+        "null",
+        "",
+        "http://evil.example",
+        "https://localhost",
+        &format!("http://127.0.0.1:{port}"),
+        &format!("https://localhost:{port}"),
+        &format!("http://localhost:{}", open.clinic.api.port()),
+    ];
     let mut cells = 0;
     for site in ["same-origin", "none", "same-site", "cross-site", "future", ""] {
         for origin in foreign.iter().copied().map(Some).chain([Some(ours.as_str()), None]) {
@@ -160,7 +177,10 @@ async fn the_matrix_of_hosts_and_origins_lets_only_the_page_itself_through() {
                     headers.push(line("Origin", "http://evil.example"));
                 }
                 for (method, target) in [
-                    ("POST", "/v1/terminals/enrolment-codes"), ("GET", "/v1/sessions/current"), ("GET", "/"), ("GET", "/trust"),
+                    ("POST", "/v1/terminals/enrolment-codes"),
+                    ("GET", "/v1/sessions/current"),
+                    ("GET", "/"),
+                    ("GET", "/trust"),
                 ] {
                     let body = Some(&body).filter(|_| method == "POST");
                     let reply = browser.ask(method, target, &headers, body).await;
@@ -170,7 +190,10 @@ async fn the_matrix_of_hosts_and_origins_lets_only_the_page_itself_through() {
                     let case = format!("{method} {target} {site} {origin:?} {double}");
                     assert_eq!(reply.status < 300, allowed, "{case}: {}", reply.status);
                     assert!(allowed || reply.code() == "origin_not_allowed", "{case}: {}", reply.code());
-                    assert!(!reply.headers.iter().any(|(name, _)| name.starts_with("access-control-")), "{case}");
+                    assert!(
+                        !reply.headers.iter().any(|(name, _)| name.starts_with("access-control-")),
+                        "{case}"
+                    );
                     cells += 1;
                 }
             }
@@ -217,7 +240,11 @@ async fn a_terminal_is_known_by_its_cookie_and_the_session_works_only_there() {
     let code = administrator.call("POST", "/v1/terminals/enrolment-codes", Some(&body)).await.json();
     let mut desk = open.clinic.browser();
     let enrolled = desk.call("POST", "/v1/terminals/enrol", Some(&json!({ "code": code["code"] }))).await;
-    assert_eq!((enrolled.status, enrolled.json()), (201, json!({ "name": "uketsuke-2" })), "no token for scripts");
+    assert_eq!(
+        (enrolled.status, enrolled.json()),
+        (201, json!({ "name": "uketsuke-2" })),
+        "no token for scripts"
+    );
     assert!(desk.cookie(TERMINAL).is_some());
     assert_eq!(desk.sign_in(&open.clinic.credentials("uketsuke")).await.status, 201);
     let mut elsewhere = open.clinic.browser();
@@ -236,7 +263,13 @@ async fn the_page_comes_from_the_program_with_a_policy_that_lets_nothing_else_in
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(page.header("cache-control"), Some("no-store"));
     let policy = page.header("content-security-policy").expect("a policy");
-    for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'"] {
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ] {
         assert!(policy.split("; ").any(|one| one == part), "{part}: {policy}");
     }
     let html = String::from_utf8(page.body).expect("text");
@@ -246,13 +279,24 @@ async fn the_page_comes_from_the_program_with_a_policy_that_lets_nothing_else_in
     for asset in assets {
         let reply = browser.call("GET", asset, None).await;
         assert_eq!(reply.status, 200, "{asset}");
-        let cache = if asset.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "public, max-age=86400" };
+        let cache = if asset.starts_with("/assets/") {
+            "public, max-age=31536000, immutable"
+        } else {
+            "public, max-age=86400"
+        };
         assert_eq!(reply.header("cache-control"), Some(cache), "{asset}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
         let packed = browser.ask("GET", asset, &[line("Accept-Encoding", "gzip")], None).await;
         assert!(packed.header("content-encoding") == Some("gzip") || reply.body.len() < 256, "{asset}");
     }
-    for absent in ["/assets/", "/assets/../index.html", "/assets/%2e%2e/index.html", "/index.html", "/src/main.ts", "/assets/x.map"] {
+    for absent in [
+        "/assets/",
+        "/assets/../index.html",
+        "/assets/%2e%2e/index.html",
+        "/index.html",
+        "/src/main.ts",
+        "/assets/x.map",
+    ] {
         assert_eq!(browser.call("GET", absent, None).await.code(), "not_found", "{absent}");
     }
     let mut visitor = open.clinic.visitor();
@@ -286,7 +330,8 @@ async fn who_comes_by_an_address_gets_an_explanation_and_nothing_else() {
 #[tokio::test]
 async fn the_page_shows_the_fingerprint_that_the_machine_shows_and_hands_the_certificate_out() {
     let open = open(named(&["uketsuke.local"])).await;
-    let Ok(Reply::Authority { fingerprint, .. }) = open.clinic.control(Command::MachineAuthority).await else {
+    let Ok(Reply::Authority { fingerprint, .. }) = open.clinic.control(Command::MachineAuthority).await
+    else {
         panic!("an authority");
     };
     let mut browser = open.clinic.browser().trusting(tls(&open).await);

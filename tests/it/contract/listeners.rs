@@ -48,7 +48,8 @@ fn nothing_on_the_page_takes_what_names_a_person_in_its_url() {
             let item = &contract.document()["paths"][&operation.path][operation.method.to_lowercase()];
             let parameters = item["parameters"].as_array().cloned().unwrap_or_default();
             let personal = ["name", "kana", "birthdate", "inquiry_number", "insurer_number"];
-            let names = |parameter: &serde_json::Value| parameter["name"].as_str().unwrap_or_default().to_owned();
+            let names =
+                |parameter: &serde_json::Value| parameter["name"].as_str().unwrap_or_default().to_owned();
             for parameter in parameters.iter().map(names) {
                 assert!(!personal.contains(&parameter.as_str()), "{} {parameter}", operation.id);
             }

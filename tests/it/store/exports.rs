@@ -5,6 +5,7 @@ use std::sync::Arc;
 use daemon::app::access::Actor;
 use daemon::app::ports::{AuditSource, ReadyResult, ResultQuery, Role, StoredResult};
 use daemon::app::results::{Exporter, Readable, Results, Start};
+use daemon::app::tasks::Tasks;
 
 use super::support::{Machine, at, insert, person};
 
@@ -23,7 +24,8 @@ async fn what_was_read_ahead_and_has_expired_since_does_not_leave() {
     let june = insert(&running.store, "a", "2026-06-20T03:00:00Z", person("資格 太郎", "1")).await;
     machine.clock.set(at("2026-07-31T14:59:59Z"));
     let july = insert(&running.store, "b", "2026-07-31T14:00:00Z", person("資格 花子", "2")).await;
-    let results = Arc::new(Results { store: running.store.clone(), audit: running.store.clone() });
+    let (store, tasks) = (running.store.clone(), Tasks::default());
+    let results = Arc::new(Results { audit: store.clone(), store, tasks: tasks.clone() });
 
     let mut in_time = begun::<ReadyResult>(&results).await;
     let rows = in_time.next().await.expect("rows").expect("a chunk");
@@ -39,5 +41,6 @@ async fn what_was_read_ahead_and_has_expired_since_does_not_leave() {
     assert_eq!(ready.total(), 2, "as many as there were when it began");
     assert!(ready.next().await.expect("rows").is_none());
     drop((in_time, ready, opened, results));
+    tasks.finish().await;
     running.stop().await;
 }

@@ -79,7 +79,8 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     if Personas::builtin().by_name(&arguments.persona).is_none() {
         return Err(format!("{} という人物はいません（--persona）", arguments.persona).into());
     }
-    if [arguments.listen, arguments.page, arguments.control].iter().any(|address| !address.ip().is_loopback()) {
+    if [arguments.listen, arguments.page, arguments.control].iter().any(|address| !address.ip().is_loopback())
+    {
         return Err("--listen と --page と --control はこのパソコンの中（127.0.0.1）だけです".into());
     }
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

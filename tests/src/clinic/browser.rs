@@ -121,7 +121,10 @@ impl Browser {
         for (_, line) in reply.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let (cookie, attributes) = line.split_once("; ").expect("attributes");
             for needed in ["Path=/", "Secure", "SameSite=Strict"] {
-                assert!(attributes.split("; ").any(|attribute| attribute == needed), "{needed}: {attributes}");
+                assert!(
+                    attributes.split("; ").any(|attribute| attribute == needed),
+                    "{needed}: {attributes}"
+                );
             }
             assert!(!attributes.contains("Domain"), "__Host-");
             let (name, value) = cookie.split_once('=').expect("a value");

@@ -412,7 +412,11 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
             ..StoreSection::new(plan.directory.join("data"), plan.directory.join("key").join("master.key"))
         },
         audit: AuditSection::default(),
-        terminals: plan.terminals.iter().map(|&id| TerminalSection { id: id.to_owned(), reader: None }).collect(),
+        terminals: plan
+            .terminals
+            .iter()
+            .map(|&id| TerminalSection { id: id.to_owned(), reader: None })
+            .collect(),
         upstream: section,
         collect: CollectSection { every_minutes: plan.collect_every_minutes },
         log: LogSection::default(),

@@ -47,7 +47,11 @@ impl Door {
     /// The API: no page is its own.
     pub fn api(address: SocketAddr) -> Self {
         let own = format!("http://{address}");
-        Self { address, host: address.to_string(), foreign: vec![own.clone(), format!("{own}\r\norigin: http://evil.example")] }
+        Self {
+            address,
+            host: address.to_string(),
+            foreign: vec![own.clone(), format!("{own}\r\norigin: http://evil.example")],
+        }
     }
 
     /// The front-desk page on this machine alone, beside an API.
@@ -204,7 +208,10 @@ pub async fn page_credentials(open: &mut OpenClinic) -> Vec<Credential> {
         Credential::line("two sessions", &format!("{}{cookie}", with(&kept(&administrator, csrf)))),
         Credential::bearer("bearer", &bearer),
         Credential::bearer("the cookie as a bearer", &kept(&administrator, session)),
-        Credential::line("a bearer as the cookie", &format!("cookie: {session}={bearer}\r\nx-shikaku-csrf: 0\r\n")),
+        Credential::line(
+            "a bearer as the cookie",
+            &format!("cookie: {session}={bearer}\r\nx-shikaku-csrf: 0\r\n"),
+        ),
         Credential::line(
             "a bearer beside the cookie",
             &format!("{}authorization: Bearer {bearer}\r\n", with(&kept(&administrator, csrf))),

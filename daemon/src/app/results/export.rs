@@ -1,11 +1,12 @@
 //! Export of a period: chunk after chunk, each in the audit log before it is handed out.
 //!
-//! The next chunk is read while the audit row of this one is committed; two are in memory at most.
+//! The next chunk is read while this one is written down and sent; two are in memory at most.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use super::{Results, ResultsError, entry};
 use crate::app::access::{Action, Actor};
@@ -122,6 +123,12 @@ pub enum Start {
     Result(ResultId),
 }
 
+/// A chunk that is being read, or was.
+enum Ahead<T> {
+    Reading(oneshot::Receiver<Result<Page<T>, StoreError>>),
+    Read(Page<T>),
+}
+
 /// An export that has begun.
 pub struct Exporter<T> {
     results: Arc<Results>,
@@ -129,7 +136,8 @@ pub struct Exporter<T> {
     query: ResultQuery,
     cut_off: CutOff,
     after: Option<PageAfter>,
-    ahead: Option<Page<T>>,
+    /// The next chunk.
+    ahead: Option<Ahead<T>>,
     /// Results that may still come.
     left: u64,
     total: u64,
@@ -169,7 +177,7 @@ impl Results {
             total,
             ended: false,
         };
-        exporter.ahead = Some(exporter.read(FIRST_CHUNK).await?);
+        exporter.ahead = Some(Ahead::Read(exporter.read(FIRST_CHUNK).await?));
         Ok(exporter)
     }
 }
@@ -192,7 +200,11 @@ impl<T: Readable> Exporter<T> {
 
     /// The next results, at most about a thousand; empty chunks are possible, `None` is the end.
     pub async fn next(&mut self) -> Result<Option<Vec<T>>, ResultsError> {
-        let Some(mut page) = self.ahead.take() else { return Ok(None) };
+        let mut page = match self.ahead.take() {
+            Some(Ahead::Reading(reading)) => reading.await.map_err(interrupted)??,
+            Some(Ahead::Read(page)) => page,
+            None => return Ok(None),
+        };
         // What was read ahead may have waited for a slow client: what has expired meanwhile does not leave.
         let kept_from = self.results.store.news().borrow().month.first_kept().start();
         let is_kept = |row: &T| kept_from.is_none_or(|start| row.checked_at_us() >= start.as_microsecond());
@@ -201,23 +213,31 @@ impl<T: Readable> Exporter<T> {
         self.left = self.left.saturating_sub(taken);
         self.after = page.next.or(self.after);
         self.ended = page.next.is_none();
-        let more = !self.ended && self.left > 0;
-        let ids = page.rows.iter().map(Readable::id).collect();
-        let entry = entry(&self.actor, "result.export", &self.query, ids);
-        let audit = self.results.audit.clone();
-        let written = audit.append(&entry);
-        if more {
-            let (written, ahead) = tokio::join!(written, self.read(CHUNK));
-            written?;
-            self.ahead = Some(ahead?);
-        } else {
-            written.await?;
+        if !self.ended && self.left > 0 {
+            self.ahead = Some(self.begin(CHUNK));
         }
+        let ids = page.rows.iter().map(Readable::id).collect();
+        self.results.audit.append(&entry(&self.actor, "result.export", &self.query, ids)).await?;
         Ok(Some(page.rows))
     }
 
-    async fn read(&self, most: u32) -> Result<Page<T>, StoreError> {
-        let limit = u32::try_from(self.left).unwrap_or(u32::MAX).min(most);
-        T::page(&*self.results.store, &self.query, self.after, limit).await
+    /// Begins to read. A task of its own, so that a client that is slow to take the last chunk holds up no read.
+    fn begin(&self, most: u32) -> Ahead<T> {
+        let (reading, (done, page)) = (self.read(most), oneshot::channel());
+        self.results.tasks.start(async move {
+            // The client may have gone away.
+            let _ = done.send(reading.await);
+        });
+        Ahead::Reading(page)
     }
+
+    fn read(&self, most: u32) -> impl Future<Output = Result<Page<T>, StoreError>> + Send + use<T> {
+        let limit = u32::try_from(self.left).unwrap_or(u32::MAX).min(most);
+        let (results, query, after) = (Arc::clone(&self.results), self.query.clone(), self.after);
+        async move { T::page(&*results.store, &query, after, limit).await }
+    }
+}
+
+fn interrupted(_: oneshot::error::RecvError) -> StoreError {
+    StoreError::Failed("reading for an export was interrupted".to_owned())
 }

@@ -13,6 +13,7 @@ use super::ports::{
     AuditEntry, AuditLog, Page, PageAfter, Random, ReadyResult, RequestId, ResultQuery, ResultStore,
     ResultsMark, StoreError, random_bytes,
 };
+use super::tasks::Tasks;
 use crate::domain::check::ResultId;
 
 pub use changes::{Changes, Followed};
@@ -47,6 +48,8 @@ pub struct Results {
     pub store: Arc<dyn ResultStore>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
+    /// Where an export reads ahead.
+    pub tasks: Tasks,
 }
 
 impl Results {
