@@ -57,6 +57,7 @@ export const fault = (endpoint, kind, times) => ask("POST", "/v1/upstream/faults
 export const announce = (id, announcement) => ask("PUT", `/v1/upstream/announcements/${id}`, announcement);
 export const personas = () => ask("GET", "/v1/personas");
 export const addResult = (persona, terminal, at) => ask("POST", "/v1/upstream/results", { persona, terminal, at });
+export const now = async () => (await ask("GET", "/v1/clock")).now;
 export const advance = (seconds) => ask("POST", "/v1/clock/advance", { seconds });
 export const account = (role) => ask("POST", "/v1/accounts", { role });
 export const code = async (name) => (await ask("GET", `/v1/accounts/${encodeURIComponent(name)}/code`)).code;

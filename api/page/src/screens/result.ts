@@ -45,7 +45,8 @@ function result(shown: Result, certificate: Schemas["Certificate"] | undefined, 
           "div",
           { class: "result-actions" },
           people.length > 0 && button([drawn("copy", 20), "コピー"], () => copy(shown.id, place)),
-          primary(["閉じる", h("kbd", {}, "Esc")], close, { "data-focus": "" }),
+          // The focus is here, so that a screen reader says with it what the result is.
+          primary(["閉じる", h("kbd", {}, "Esc")], close, { "data-focus": "", "aria-describedby": VERDICT }),
         ),
       ),
       shown.sandbox && h("p", { class: "sandbox" }, "サンドボックス（模擬）の結果です。業務には使わないでください。"),
@@ -65,6 +66,8 @@ function result(shown: Result, certificate: Schemas["Certificate"] | undefined, 
   };
 }
 
+const VERDICT = "verdict";
+
 const VERDICTS: Record<Schemas["ValidityCode"], readonly [tone: string, shape: PictureName]> = {
   valid: ["valid", "check"],
   invalid: ["invalid", "cross"],
@@ -79,7 +82,7 @@ function verdict(shown: Result): HTMLElement {
   const person = shown.eligibilities[0];
   return h(
     "div",
-    { class: `verdict verdict-${tone}`, role: "status" },
+    { id: VERDICT, class: `verdict verdict-${tone}`, role: "status" },
     h("span", { class: "verdict-shape" }, drawn(shape, 56)),
     h(
       "div",

@@ -40,7 +40,7 @@ const HOLD: Record<Method, { readonly title: string; readonly steps: readonly st
   },
   card_pin: {
     title: "カードをかざしてください",
-    steps: ["マイナンバーカードをカードリーダーに置きます。", "終わるまで動かさないでください。"],
+    steps: ["カードをカードリーダーに置きます。", "終わるまで動かさないでください。"],
     where: "カードリーダーのマークの上に置きます",
   },
   iphone: {
