@@ -15,7 +15,8 @@ const KEPT = fileURLToPath(new URL("../../../docs/screens/", import.meta.url));
 /** Where pictures that differ are laid for whoever has to look at them. */
 const FOUND = join(tmpdir(), "shikaku-screens");
 
-const UPDATE = process.env.UPDATE_SCREENS === "1";
+/** Whether pictures are kept anew; nothing is judged then. */
+export const UPDATE = process.env.UPDATE_SCREENS === "1";
 const MOST_DIFFERENT = 0.01;
 const NEAR = 48;
 
@@ -33,6 +34,7 @@ export class Gallery {
   constructor(page) {
     this.page = page;
     this.problems = [];
+    this.kept = [];
     this.pictures = 0;
   }
 
@@ -42,7 +44,8 @@ export class Gallery {
     const file = join(KEPT, `${name}.png`);
     if (UPDATE) {
       mkdirSync(KEPT, { recursive: true });
-      writeFileSync(file, execFileSync("pngquant", ["--strip", "--speed", "4", "--nofs", "256", "-"], { input: png, maxBuffer: 1 << 26 }));
+      writeFileSync(file, png);
+      this.kept.push(file);
       return;
     }
     const different = existsSync(file) ? await this.difference(readFileSync(file), png) : 1;
@@ -75,6 +78,12 @@ export class Gallery {
       },
       [source(kept), source(now), NEAR],
     );
+  }
+
+  /** Makes pictures that were kept anew small: 256 colours are enough for a screen. */
+  close() {
+    const fresh = this.kept.splice(0);
+    if (fresh.length > 0) execFileSync("pngquant", ["--strip", "--nofs", "--force", "--ext", ".png", "256", "--", ...fresh]);
   }
 
   /** Where the pictures that differ lie. */

@@ -7,8 +7,8 @@ import { type Press, quiet } from "../kit/parts";
 const LENGTH = 4;
 
 const HINTS: Partial<Record<Schemas["Method"], string>> = {
-  card_pin: "マイナンバーカードの受け取りのときに設定した、利用者証明用電子証明書の数字4桁です。",
-  android_pin: "スマートフォンにマイナンバーカードを追加したときに設定した、スマホ用利用者証明用電子証明書の数字4桁です。",
+  card_pin: "カードの受け取りのときに設定した、利用者証明用電子証明書の数字4桁",
+  android_pin: "スマートフォンに追加したときに設定した、スマホ用利用者証明用電子証明書の数字4桁",
 };
 
 export interface PinPad {
