@@ -179,9 +179,8 @@ fn write_row(row: &Row<'_>, out: &mut Vec<u8>) {
 fn read_all() -> String {
     with_connection(|connection| {
         let begun = Instant::now();
-        let mut statement = connection
-            .prepare_cached("SELECT body FROM results ORDER BY id")
-            .expect("a statement");
+        let mut statement =
+            connection.prepare_cached("SELECT body FROM results ORDER BY id").expect("a statement");
         let mut rows = statement.query([]).expect("a query");
         let (mut piece, mut bytes) = (Vec::with_capacity(256 * 1024), 0);
         while let Some(row) = rows.next().expect("readable") {

@@ -33,7 +33,8 @@ pub fn while_signing_in(site: &Site, rounds: usize) {
         connection.timed(&request(site.target.address, "POST", "/v1/sessions", &length, &body), &[401]);
     };
     let p99 = |measured: &Measured| quantile_ms(&measured.delays, 0.99);
-    let measured = in_turns(rounds, || beside(site, PAGES, 4, Duration::ZERO, sign_in), || pages(site, PAGES));
+    let measured =
+        in_turns(rounds, || beside(site, PAGES, 4, Duration::ZERO, sign_in), || pages(site, PAGES));
     ratio("page_p99_while_signing_in", measured.iter().map(|(with, alone)| p99(with) / p99(alone)).collect());
     watch::pin(site.target.process, &[SERVER]);
 }
@@ -50,7 +51,8 @@ pub fn while_writing(site: &Site, rows: i64) {
     };
     let every = Duration::from_millis(1) * WRITERS;
     let p50 = |measured: &Measured| quantile_ms(&measured.delays, 0.5);
-    let measured = in_turns(rounds, || beside(site, pages, WRITERS, every, write), || self::pages(site, pages));
+    let measured =
+        in_turns(rounds, || beside(site, pages, WRITERS, every, write), || self::pages(site, pages));
     ratio("page_while_writing", measured.iter().map(|(with, alone)| p50(with) / p50(alone)).collect());
 }
 
