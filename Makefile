@@ -4,10 +4,11 @@ SHELL := /bin/bash
 ARGS ?=
 ONLY ?= core
 LONG ?=
+PEERS ?=
 
 SECONDS_EACH = $(or $(SECONDS),15)
 
-.PHONY: help run test vendors figures fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
+.PHONY: help run test vendors page page-test figures fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,10 +23,21 @@ test: deps-test ## Everything: unit, contract, scenarios, real pcscd with virtua
 vendors: deps-build ## What a vendor does: samples, generated clients and schemathesis against the sandbox (LONG=1: longer)
 	tests/vendors/run $(if $(LONG),--long,)
 
-figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream or api; LONG=1: more rounds)
+page: ## Build the front-desk page anew from its sources and the contract (api/page/dist, which is committed)
+	@deploy/install-deps.sh page
+	cd api/page && npm ci --silent --no-audit --no-fund --ignore-scripts && npm run --silent types && npm run --silent build
+
+page-test: ## The front-desk page in Chromium: screens, personas, keyboard, behaviour, hostile pages, speed
+	tests/page/run
+
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream, api or page; LONG=1: more rounds; PEERS=1: api against other programs, too)
+ifeq ($(ONLY),page)
+	tests/page/run --figures
+else
 	cargo build --quiet --locked --release -p daemon --bin shikakud
-	cargo build --quiet --locked --release -p harness --bin sim-card --bin sim-upstream --bin store-worker --bin figures
-	target/release/figures --only $(ONLY) $(if $(LONG),--long,)
+	cargo build --quiet --locked --release -p harness --bin figures $(if $(filter core,$(ONLY)),--bin sim-card) $(if $(filter store upstream,$(ONLY)),--bin store-worker) $(if $(filter api,$(ONLY)),--bin api-limit)
+	target/release/figures --only $(ONLY) $(if $(LONG),--long,) $(if $(PEERS),--peers,)
+endif
 
 fuzz: deps-build ## Run every libFuzzer target (SECONDS=15 each); installs cargo-fuzz if it is missing
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz --version 0.13.2

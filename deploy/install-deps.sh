@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building (`build`) or testing (`test`) needs, or what a vendor would use (`vendors`), if any is missing.
+# Installs the Debian packages that building (`build`) or testing (`test`) needs, what a vendor would use (`vendors`), or
+# what the front-desk page is built with and tried in (`page`), if any is missing.
 # Where it may not install, it says what to install and stops.
 set -euo pipefail
 
@@ -12,7 +13,12 @@ case "${1:-}" in
     command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
     ;;
-  *) echo "usage: $0 build|test|vendors" >&2; exit 2 ;;
+  # pngquant only where pictures of the screens are kept anew.
+  page)
+    packages=(gcc libc6-dev pkg-config libpcsclite-dev curl chromium fonts-noto-cjk pngquant)
+    command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
+    ;;
+  *) echo "usage: $0 build|test|vendors|page" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

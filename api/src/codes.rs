@@ -326,6 +326,18 @@ codes! {
     /// Nobody would be left to administer.
     LastAdministrator = "last_administrator", CONFLICT, Administrator, "最後の管理者は無効にも削除にもできません。",
         "先に別の管理者のアカウントを作ってください。";
+    /// Passkeys are not set up: they need a host name.
+    PasskeysUnavailable = "passkeys_unavailable", CONFLICT, Administrator, "パスキーは設定されていません。",
+        "パスキーを使うには、管理者が画面のホスト名を設定する必要があります。パスワードと6桁の数字でログインしてください。";
+    /// A new passkey was not taken: its answer is not one to our question, or it is known already.
+    PasskeyRefused = "passkey_refused", UNPROCESSABLE_ENTITY, Staff, "パスキーを登録できませんでした。",
+        "2分以内に、同じ画面で、生体認証か端末の暗証番号を使って登録してください。すでに登録した端末では、もう一度登録する必要はありません。";
+    /// The account has as many passkeys as it may have.
+    TooManyPasskeys = "too_many_passkeys", CONFLICT, Staff, "登録できるパスキーの数を超えています。",
+        "使っていないパスキーを削除してから、もう一度登録してください。1つのアカウントに10個まで登録できます。";
+    /// No such passkey.
+    PasskeyNotFound = "passkey_not_found", NOT_FOUND, Staff, "このパスキーは登録されていません。",
+        "GET /v1/accounts/me/passkeys の一覧で番号を確認してください。";
     /// No such session.
     SessionNotFound = "session_not_found", NOT_FOUND, Staff, "このセッションは見つかりません。",
         "すでに終了している可能性があります。GET /v1/sessions の一覧で確認してください。";

@@ -3,7 +3,6 @@
 //! Answers are never to be stored by caches (`Cache-Control: no-store`): the client itself keeps tag and answer.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -11,18 +10,16 @@ use axum::http::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-/// An entity tag without its quotes. Two answers with the same tag are the same, byte for byte.
+/// An entity tag without its quotes. Two answers with the same tag say the same; only when they were made may differ (a FHIR
+/// bundle says it).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(String);
 
 impl ETag {
     /// A tag of bytes that identify the answer.
     pub fn of(identity: &[u8]) -> Self {
-        Self(identity.iter().fold(String::with_capacity(2 * identity.len()), |mut tag, byte| {
-            // Writing into a text does not fail.
-            let _ = write!(tag, "{byte:02x}");
-            tag
-        }))
+        let digits = identity.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        Self(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
     }
 
     fn header(&self) -> HeaderValue {

@@ -3,7 +3,7 @@
 //! What a listener does not serve is not there for it: 404, whatever the caller proves. An operation that the table does not
 //! name answers nowhere; a gate of the contract asks for the decision.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -45,24 +45,35 @@ impl Listener {
 /// The name of the extension in the document.
 const EXTENSION: &str = "x-listeners";
 
-/// Administration, and enrolling devices, is done beside the machine that holds the data, or by a person at the page.
+/// Administration, enrolling devices, and what people keep on record, is done beside the machine that holds the data, or by a person
+/// at the page.
 const BESIDE_THE_MACHINE: &[&str] = &[
+    "add_passkey",
+    "ask_for_passkey",
+    "begin_passkey",
     "confirm_totp",
     "create_account",
     "enrol_machine",
     "enrol_terminal",
+    "get_checklist",
     "get_retention",
     "list_accounts",
     "list_audit",
+    "list_incidents",
+    "list_passkeys",
     "list_terminals",
     "offer_terminal",
     "offer_totp",
+    "record_checklist",
     "remove_account",
+    "remove_passkey",
+    "remove_passkeys_of_account",
     "remove_terminal",
     "renew_recovery_codes",
     "reset_account",
     "set_account_status",
     "set_security_settings",
+    "sign_in_with_passkey",
     "unlock_account",
 ];
 
@@ -74,6 +85,7 @@ const FOR_RECEIPT_COMPUTERS: &[&str] = &[
     "collect_results",
     "confirm_last_try",
     "count_results",
+    "count_search",
     "create_check",
     "end_other_sessions",
     "end_session",
@@ -94,6 +106,7 @@ const FOR_RECEIPT_COMPUTERS: &[&str] = &[
     "list_result_changes",
     "list_results",
     "list_sessions",
+    "record_incident",
     "register_card_use",
     "renew_machine",
     "search_results",
@@ -108,11 +121,15 @@ const FOR_RECEIPT_COMPUTERS: &[&str] = &[
 /// What the front-desk page asks, and no more. What takes a person's name in its URL is not here: the page searches by
 /// `search_results`, so that nothing personal gets into a browser's history.
 const ON_THE_PAGE: &[&str] = &[
+    "add_passkey",
+    "ask_for_passkey",
+    "begin_passkey",
     "cancel_check",
     "change_password",
     "collect_results",
     "confirm_last_try",
     "confirm_totp",
+    "count_search",
     "create_account",
     "create_check",
     "end_other_sessions",
@@ -120,6 +137,7 @@ const ON_THE_PAGE: &[&str] = &[
     "enrol_terminal",
     "enter_pin",
     "get_check",
+    "get_checklist",
     "get_health",
     "get_inquiry_job",
     "get_liveness",
@@ -130,13 +148,19 @@ const ON_THE_PAGE: &[&str] = &[
     "list_accounts",
     "list_announcements",
     "list_audit",
+    "list_incidents",
+    "list_passkeys",
     "list_readers",
     "list_sessions",
     "list_terminals",
     "offer_terminal",
     "offer_totp",
+    "record_checklist",
+    "record_incident",
     "register_card_use",
     "remove_account",
+    "remove_passkey",
+    "remove_passkeys_of_account",
     "remove_terminal",
     "renew_recovery_codes",
     "reset_account",
@@ -145,6 +169,7 @@ const ON_THE_PAGE: &[&str] = &[
     "set_inquiry_number",
     "set_security_settings",
     "sign_in",
+    "sign_in_with_passkey",
     "sign_out",
     "stream_events",
     "unlock_account",
@@ -194,15 +219,15 @@ pub(crate) fn document(item: &mut PathItem) {
 }
 
 /// The operations that answer on other listeners only.
-pub(crate) struct Elsewhere(HashSet<(Method, String)>);
+pub(crate) struct Elsewhere(HashMap<String, Vec<Method>>);
 
 impl Elsewhere {
     pub(crate) fn of(listener: Listener, document: &utoipa::openapi::OpenApi) -> Arc<Self> {
-        let mut elsewhere = HashSet::new();
+        let mut elsewhere: HashMap<String, Vec<Method>> = HashMap::new();
         for (path, item) in &document.paths.paths {
             for (method, operation) in operations(item) {
                 if !is_served(operation, listener) {
-                    elsewhere.insert((method, path.clone()));
+                    elsewhere.entry(path.clone()).or_default().push(method);
                 }
             }
         }
@@ -213,7 +238,7 @@ impl Elsewhere {
         let Some(path) = request.extensions().get::<MatchedPath>() else { return false };
         // What answers GET answers HEAD.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        self.0.contains(&(method.clone(), path.as_str().to_owned()))
+        self.0.get(path.as_str()).is_some_and(|methods| methods.contains(method))
     }
 }
 

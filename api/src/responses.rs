@@ -109,6 +109,24 @@ errors! {
     RenewMachineErrors = [ALWAYS, WORK, SESSION, BODY, &[
         Code::CertificateRequestInvalid, Code::RenewalRefused, Code::ClockUntrusted,
     ]];
+    /// Of asking for a passkey, without a session.
+    AskErrors = [ALWAYS, WORK, &[Code::PasskeysUnavailable]];
+    /// Of beginning to enrol a passkey.
+    BeginPasskeyErrors = [ALWAYS, WORK, SESSION, BODY, &[
+        Code::WrongCredentials, Code::SignInDelayed, Code::PasskeysUnavailable,
+    ]];
+    /// Of enrolling a passkey.
+    AddPasskeyErrors = [ALWAYS, WORK, SESSION, BODY, &[
+        Code::PasskeyRefused, Code::TooManyPasskeys, Code::PasskeysUnavailable,
+    ]];
+    /// Of removing one's own passkey.
+    PasskeyErrors = [ALWAYS, WORK, SESSION, &[Code::PasskeyNotFound]];
+    /// Of removing an account's passkeys.
+    AccountPasskeysErrors = [ALWAYS, WORK, SESSION, &[Code::AccountNotFound]];
+    /// Of keeping a checklist.
+    ChecklistErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::UnknownTerminal]];
+    /// Of keeping an incident.
+    IncidentErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::UnknownTerminal, Code::ResultNotFound]];
     /// Of ending a session by its id.
     SessionErrors = [ALWAYS, WORK, SESSION, &[Code::SessionNotFound]];
     /// Of changing one's own account.

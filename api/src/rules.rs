@@ -118,6 +118,64 @@ impl Rules for wire::TotpConfirmation {
     }
 }
 
+impl Rules for wire::PasskeyProof {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("password", length(self.password.expose(), 1024)),
+            ("code", secret(self.code.as_ref(), 64)),
+        ])
+    }
+}
+
+impl Rules for wire::NewPasskey {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("ceremony", length(self.ceremony.expose(), 64)),
+            ("name", length(&self.name, 64) && !self.name.chars().any(char::is_control)),
+            ("client_data", length(&self.client_data, 8192)),
+            ("attestation_object", length(&self.attestation_object, 16384)),
+        ])
+    }
+}
+
+impl Rules for wire::PasskeySignIn {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("ceremony", length(self.ceremony.expose(), 64)),
+            ("credential_id", length(&self.credential_id, 1364)),
+            ("client_data", length(&self.client_data, 8192)),
+            ("authenticator_data", length(&self.authenticator_data, 8192)),
+            ("signature", length(&self.signature, 2048)),
+            ("user_handle", length(&self.user_handle, 128)),
+        ])
+    }
+}
+
+impl Rules for wire::NewChecklistRecord {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([("done", self.done.len() <= 5), ("terminal", optional(self.terminal.as_ref(), 64))])
+    }
+}
+
+impl Rules for wire::NewIncident {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("result", self.result.is_none_or(|result| result >= 1)),
+            ("measures", self.measures.len() <= 5),
+            ("terminal", optional(self.terminal.as_ref(), 64)),
+        ])
+    }
+}
+
+impl Rules for wire::IncidentQuery {
+    fn broken(&self) -> Option<&'static str> {
+        first_broken([
+            ("before", self.before.is_none_or(|before| before >= 1)),
+            ("limit", self.limit.is_none_or(|limit| (1..=500).contains(&limit))),
+        ])
+    }
+}
+
 impl Rules for wire::NewTerminal {
     fn broken(&self) -> Option<&'static str> {
         first_broken([("name", length(&self.name, 64))])
@@ -230,27 +288,42 @@ impl Rules for wire::ResultQuery {
     }
 }
 
+/// The first condition of a search that breaks its rule; two requests have the same ones.
+macro_rules! broken_condition {
+    ($asked:expr) => {{
+        let birthdate = $asked.birthdate.as_ref().map(|text| text.expose().to_owned());
+        let insurer = $asked.insurer_number.as_ref();
+        let digits = |text: &wire::SecretText| text.expose().bytes().all(|byte| byte.is_ascii_digit());
+        first_broken([
+            ("from", date($asked.from.as_ref())),
+            ("to", date($asked.to.as_ref())),
+            ("terminal", optional($asked.terminal.as_ref(), 128)),
+            ("inquiry_number", secret($asked.inquiry_number.as_ref(), 50)),
+            ("name", secret($asked.name.as_ref(), 100)),
+            ("kana", secret($asked.kana.as_ref(), 100)),
+            ("birthdate", date(birthdate.as_ref())),
+            ("insurer_number", secret(insurer, 8) && insurer.is_none_or(digits)),
+        ])
+    }};
+}
+
 impl Rules for wire::ResultSearch {
     fn broken(&self) -> Option<&'static str> {
-        let birthdate = self.birthdate.as_ref().map(|text| text.expose().to_owned());
-        let insurer = self.insurer_number.as_ref();
-        let digits = |text: &wire::SecretText| text.expose().bytes().all(|byte| byte.is_ascii_digit());
         let known = |names: &Vec<String>| {
             names.len() <= 64 && Fields::read(names.iter().map(String::as_str)).is_some()
         };
-        first_broken([
-            ("from", date(self.from.as_ref())),
-            ("to", date(self.to.as_ref())),
-            ("terminal", optional(self.terminal.as_ref(), 128)),
-            ("inquiry_number", secret(self.inquiry_number.as_ref(), 50)),
-            ("name", secret(self.name.as_ref(), 100)),
-            ("kana", secret(self.kana.as_ref(), 100)),
-            ("birthdate", date(birthdate.as_ref())),
-            ("insurer_number", secret(insurer, 8) && insurer.is_none_or(digits)),
+        let rest = [
             ("fields", self.fields.as_ref().is_none_or(known)),
             ("cursor", optional(self.cursor.as_ref(), 512)),
             ("limit", page_size(self.limit)),
-        ])
+        ];
+        broken_condition!(self).or_else(|| first_broken(rest))
+    }
+}
+
+impl Rules for wire::ResultSearchCount {
+    fn broken(&self) -> Option<&'static str> {
+        broken_condition!(self)
     }
 }
 

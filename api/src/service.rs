@@ -1,6 +1,8 @@
 //! Service: what the contract needs from the program behind it. Handlers see nothing else.
 
 mod accounts;
+mod desk;
+mod passkeys;
 mod results;
 mod upkeep;
 
@@ -10,6 +12,8 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 
 pub use accounts::AccountService;
+pub use desk::DeskService;
+pub use passkeys::PasskeyService;
 pub use results::{
     BrokenOff, Bytes, Characters, Document, Events, Export, ExportPart, ExportParts, ReadyChanges, ReadyPage,
     ResultService,
@@ -180,7 +184,7 @@ pub type Answer<T> = Result<T, ServiceError>;
 
 /// The program behind the contract. It decides roles ([`Code::ForbiddenRole`]), writes the audit log, and never blocks.
 #[async_trait]
-pub trait Service: AccountService + ResultService + UpkeepService {
+pub trait Service: AccountService + PasskeyService + DeskService + ResultService + UpkeepService {
     /// Signs in with all factors at once. Unknown account, wrong password, wrong or used code and a locked account get
     /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
     async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod domain;
 pub mod formats;
 pub mod local_network;
+pub mod passkeys;
 pub mod pki;
 mod qr;
 pub mod service;

@@ -5,6 +5,7 @@ mod desk;
 mod listeners;
 mod mode;
 mod page;
+mod passkeys;
 mod people;
 mod recovery;
 
@@ -26,17 +27,16 @@ pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
 use crate::app::announcements::News;
 use crate::app::checks::Patience;
 use crate::app::collect::{Collect, CollectParts};
+use crate::app::desk_records::KeepDeskRecords;
 use crate::app::health::Health;
 use crate::app::idempotency::Idempotency;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::machines::MachinesError;
 use crate::app::maintenance::MaintenanceCalendar;
-use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
 use crate::app::results::Results;
 use crate::app::retention::{Retention, RetentionParts};
 use crate::app::settings::ChangeSettings;
-use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::tasks::Tasks;
 use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
@@ -188,11 +188,15 @@ impl Daemon {
         let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
         let limits = (around.limits, around.lan_limits);
         let listeners = taken.equip(config, &people, &parts.random, &limits).await?;
+        let records = Arc::new(desk::records(config, &parts, &people, &store));
+        let adapters =
+            Adapters { store: &store, desk: &desk, central: &central, records: &records, api, page };
         let service: Arc<dyn Service> =
-            Arc::new(use_cases(config, &parts, &people, &store, &desk, &central, &collect).await?);
+            Arc::new(use_cases(config, &parts, &people, &adapters, &collect).await?);
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
         let review = review_audit(&store, &parts.clock);
-        tasks.start(audit::prune(review, retention.clone(), config.audit.keep_years, tasks.stopping()));
+        let keep_years = config.audit.keep_years;
+        tasks.start(audit::prune(review, records, retention.clone(), keep_years, tasks.stopping()));
         desk.looked_once().await;
         let ended = listeners.start(&service, &tasks);
         if !overdue {
@@ -325,16 +329,27 @@ fn collect_parts(
     }
 }
 
+/// What the use cases reach through their ports.
+struct Adapters<'a> {
+    store: &'a Arc<Store>,
+    desk: &'a Arc<Desk>,
+    central: &'a Arc<Upstream>,
+    records: &'a Arc<KeepDeskRecords>,
+    /// Where the API listens.
+    api: SocketAddr,
+    /// Where the front-desk page listens, if it does.
+    page: Option<SocketAddr>,
+}
+
 async fn use_cases(
     config: &Config,
     parts: &Parts,
     people: &People,
-    store: &Arc<Store>,
-    desk: &Arc<Desk>,
-    central: &Arc<Upstream>,
+    adapters: &Adapters<'_>,
     collect: &Collect,
 ) -> Result<UseCases, StartError> {
     let Parts { clock, random, tasks, retention, .. } = parts;
+    let &Adapters { store, desk, central, records, api, page } = adapters;
     let origin = config.mode.origin();
     let idempotency = Idempotency::new(store.clone());
     let inquiries = Inquiries::open(InquiriesParts {
@@ -350,36 +365,19 @@ async fn use_cases(
     inquiries.start();
     let checks = desk::checks(config, parts, store, desk, central, idempotency);
     let events = desk::events(parts, people, store, desk, &checks, collect);
+    let sign_in = Arc::new(people.sign_in(config, store, parts)?);
+    let own_account = Arc::new(people.own_account(config, store, parts)?);
+    let site = passkeys::site(config, api, page);
     Ok(UseCases {
-        sign_in: SignIn::new(SignInParts {
-            institution: config.institution()?,
-            accounts: store.clone(),
-            settings: store.clone(),
-            sessions: people.sessions.clone(),
-            terminals: people.terminals.clone(),
-            machines: people.machines.clone(),
-            announcements: store.clone(),
-            audit: store.clone(),
-            credentials: people.credentials.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-        }),
+        passkeys: passkeys::passkeys(site, parts, people, store, &sign_in, &own_account),
+        sign_in,
         sessions: people.sessions.clone(),
         terminals: people.terminals.clone(),
         machines: people.machines.clone(),
         accounts: people.accounts.clone(),
-        own_account: OwnAccount {
-            institution: config.institution()?,
-            accounts: store.clone(),
-            settings: store.clone(),
-            sessions: people.sessions.clone(),
-            audit: store.clone(),
-            credentials: people.credentials.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-        },
+        own_account,
         checks,
-        results: Arc::new(Results { store: store.clone(), audit: store.clone() }),
+        results: Arc::new(Results { store: store.clone(), audit: store.clone(), tasks: parts.tasks.clone() }),
         events,
         health: Health {
             desk: desk.clone(),
@@ -395,8 +393,10 @@ async fn use_cases(
         news: News { store: store.clone() },
         inquiries,
         settings: ChangeSettings { store: store.clone() },
+        desk_records: records.clone(),
         review: review_audit(store, clock),
         retention: retention.clone(),
+        institution: config.institution()?,
         origin,
         stopping: tasks.stopping(),
     })

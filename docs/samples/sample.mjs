@@ -85,6 +85,8 @@ async function makeCheck(pin) {
 }
 
 await signIn();
+// 変化を待つときの始まりの印です。保存しておき、次からは応答の cursor を使います。
+let { cursor } = (await call("GET", "/v1/results/changes")).body;
 const check = await makeCheck(PIN);
 if (check.phase !== "done") {
   console.error("資格確認できませんでした:", check.phase, check.failure?.title, check.failure?.guidance);
@@ -98,6 +100,11 @@ if (page.etag) {
   // 変わっていなければ304です。本文はなく、監査ログにも残らず、ほとんど負荷になりません。
   console.log("もう一度:", (await call("GET", "/v1/results?limit=50", undefined, page.etag)).status);
 }
+
+// 変化があるまで待ちます（ロングポーリング）。ほかの端末で行った資格確認も、照会番号の登録も、ここに届きます。
+const changes = (await call("GET", `/v1/results/changes?cursor=${cursor}&wait=30&fields=version,validity`)).body;
+cursor = changes.cursor;
+for (const changed of changes.results) console.log("変化:", changed.id, changed.version, changed.validity.label);
 
 const result = (await call("GET", `/v1/results/${check.result_id}`)).body;
 console.log(JSON.stringify(result, null, 2));

@@ -4,12 +4,14 @@
   make run ARGS="--env /tmp/shikaku.env"      # 別の端末で
   . /tmp/shikaku.env; export ${!SHIKAKU_@}; python3 docs/samples/sample.py
 
-ログイン（6桁のコードは自分で計算）→ 資格確認 → 一覧の取得 → 1件のダウンロード → 照会番号の登録。
+ログイン（6桁のコードは自分で計算）→ 資格確認 → 一覧の取得 → 1件のダウンロード → Shift_JISのCSV → 照会番号の登録。
 """
 
 import base64
+import csv
 import hashlib
 import hmac
+import io
 import json
 import os
 import struct
@@ -37,6 +39,23 @@ def totp(secret, at):
     return f"{(struct.unpack('>I', digest[offset:offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06}"
 
 
+def content(reply):
+    """本文。JSONは値に、ほかの形式は Content-Type の文字コードの文字列にします。本文がなければ None です。"""
+    data = reply.read()
+    if not data:
+        return None
+    charset = reply.headers.get_content_charset("utf-8")
+    # Shift_JIS と書かれた本文は、Windows の Shift_JIS（コードページ932）です。
+    text = data.decode("cp932" if charset == "shift_jis" else charset)
+    return json.loads(text) if reply.headers.get_content_subtype().endswith("json") else text
+
+
+def rows(text):
+    """CSVの行。数式とみなされないよう値の前に付いた「'」を1つ取り除きます。"""
+    for row in csv.DictReader(io.StringIO(text, newline="")):
+        yield {heading: value[1:] if value.startswith("'") else value for heading, value in row.items()}
+
+
 class Bridge:
     """1つのアカウントで資格ブリッジを使います。"""
 
@@ -60,13 +79,12 @@ class Bridge:
                 headers["Authorization"] = f"Bearer {self.token}"
             if etag:
                 headers["If-None-Match"] = etag
-            content = body() if callable(body) else body
-            data = None if content is None else json.dumps(content).encode()
+            value = body() if callable(body) else body
+            data = None if value is None else json.dumps(value).encode()
             request = urllib.request.Request(API + path, data, headers, method=method)
             try:
                 with urllib.request.urlopen(request, timeout=90) as reply:
-                    text = reply.read()
-                    return reply.status, json.loads(text) if text else None, reply.headers.get("ETag")
+                    return reply.status, content(reply), reply.headers.get("ETag")
             except urllib.error.HTTPError as error:
                 if error.code == 304:
                     return 304, None, etag
@@ -111,6 +129,10 @@ def main():
 
     result = bridge.call("GET", f"/v1/results/{check['result_id']}")[1]
     print(json.dumps(result, ensure_ascii=False, indent=2))
+
+    # Shift_JISでしか持てないソフトには。入らない文字は別の字か「●」になり、その数は応答のヘッダーにあります。
+    for row in rows(bridge.call("GET", f"/v1/results/{result['id']}?format=csv&charset=cp932")[1]):
+        print("CSV:", row["結果番号"], row["氏名"], row["フリガナ"], row["保険者番号"])
 
     number = {"inquiry_number": os.environ.get("SHIKAKU_INQUIRY_NUMBER", "PY-000123")}
     status, job, _ = bridge.call("PUT", f"/v1/results/{result['id']}/inquiry-number", number)

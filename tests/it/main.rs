@@ -14,6 +14,7 @@ mod fuzz;
 mod lane;
 mod opensc;
 mod outage;
+mod passkeys;
 mod pcsc_lane;
 mod properties;
 mod queue;

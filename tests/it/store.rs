@@ -8,6 +8,7 @@ mod anchor;
 mod audit;
 mod backup;
 mod collect;
+mod exports;
 mod idempotency;
 mod keys;
 mod opening;

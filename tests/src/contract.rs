@@ -5,9 +5,9 @@
 
 #![expect(clippy::expect_used, reason = "test support: a broken document must stop the test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
@@ -42,21 +42,50 @@ pub struct Operation {
     pub roles: Vec<String>,
 }
 
+/// The document as every [`Contract`] of this process sees it: reading it and building its validators costs more than the answers
+/// that are held against them.
+static READ: LazyLock<Document> = LazyLock::new(|| {
+    let text = include_str!("../../openapi.yaml");
+    let whole: Value = serde_norway::from_str(text).expect("openapi.yaml is YAML");
+    let mut closed = whole["components"]["schemas"].clone();
+    close(&mut closed);
+    Document { whole, closed, validators: Mutex::default() }
+});
+
+struct Document {
+    whole: Value,
+    closed: Value,
+    /// By the text of their schema.
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+impl Document {
+    fn validator(&self, schema: &Value) -> Arc<Validator> {
+        let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        validators.entry(schema.to_string()).or_insert_with(|| Arc::new(self.build(schema))).clone()
+    }
+
+    fn build(&self, schema: &Value) -> Validator {
+        let mut schema = schema.clone();
+        close(&mut schema);
+        let root = json!({ "allOf": [schema], "components": { "schemas": self.closed } });
+        jsonschema::draft202012::options()
+            .should_validate_formats(true)
+            .build(&root)
+            .expect("the document's schemas are JSON Schema")
+    }
+}
+
 /// The committed contract, and which (operation, status) pairs were seen.
 pub struct Contract {
-    document: Value,
-    closed: Value,
+    document: &'static Value,
     seen: Mutex<BTreeSet<(String, u16)>>,
 }
 
 impl Contract {
     /// Reads the committed document.
     pub fn committed() -> Self {
-        let text = include_str!("../../openapi.yaml");
-        let document: Value = serde_norway::from_str(text).expect("openapi.yaml is YAML");
-        let mut closed = document["components"]["schemas"].clone();
-        close(&mut closed);
-        Self { document, closed, seen: Mutex::default() }
+        Self { document: &READ.whole, seen: Mutex::default() }
     }
 
     /// Every documented operation.
@@ -71,13 +100,13 @@ impl Contract {
     }
 
     /// The document itself.
-    pub fn document(&self) -> &Value {
-        &self.document
+    pub fn document(&self) -> &'static Value {
+        self.document
     }
 
     /// Holds a body against a schema of the document, closed.
     pub fn holds(&self, schema: &Value, body: &Value) -> Result<(), String> {
-        self.fits(schema, body)
+        Self::fits(schema, body)
     }
 
     /// The parameters of an operation, as they stand in the document.
@@ -149,14 +178,14 @@ impl Contract {
         headers_are_safe(reply).map_err(|fault| format!("{place}: {fault}"))?;
         let path = target.split('?').next().unwrap_or_default();
         let Some(operation) = self.find(method, path) else {
-            return self.outside(reply).map_err(|fault| format!("{place}: {fault}"));
+            return Self::outside(reply).map_err(|fault| format!("{place}: {fault}"));
         };
         let documented = &self.document["paths"][&operation.path][&operation.method.to_lowercase()]["responses"]
             [reply.status.to_string()];
         if documented.is_null() {
             return Err(format!("{place}, which {} does not document", operation.id));
         }
-        self.content_fits(documented, reply).map_err(|fault| format!("{place}: {fault}"))?;
+        Self::content_fits(documented, reply).map_err(|fault| format!("{place}: {fault}"))?;
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert((operation.id, reply.status));
         Ok(())
     }
@@ -178,14 +207,14 @@ impl Contract {
     }
 
     /// Where no operation is, only these problems can be.
-    fn outside(&self, reply: &Reply) -> Result<(), String> {
+    fn outside(reply: &Reply) -> Result<(), String> {
         if ![403, 404, 405, 413, 503].contains(&reply.status) {
             return Err("no such operation is documented".to_owned());
         }
-        self.problem_fits(reply, None)
+        Self::problem_fits(reply, None)
     }
 
-    fn content_fits(&self, documented: &Value, reply: &Reply) -> Result<(), String> {
+    fn content_fits(documented: &Value, reply: &Reply) -> Result<(), String> {
         let Some(content) = documented["content"].as_object() else {
             return if reply.body.is_empty() {
                 Ok(())
@@ -193,23 +222,27 @@ impl Contract {
                 Err("a body, but none is documented".to_owned())
             };
         };
-        let kind = reply.header("content-type").unwrap_or_default();
+        let whole = reply.header("content-type").unwrap_or_default();
+        let kind = whole.split(';').next().unwrap_or_default();
         let Some(media) = content.get(kind) else {
-            return Err(format!("undocumented content type {kind:?}"));
+            return Err(format!("undocumented content type {whole:?}"));
         };
         match kind {
-            "application/problem+json" => self.problem_fits(reply, documented["description"].as_str()),
-            "application/json" => self.fits(&media["schema"], &parse(reply)?),
-            _ => {
-                self.fits(&media["schema"], &Value::String(String::from_utf8_lossy(&reply.body).into_owned()))
+            "application/problem+json" => Self::problem_fits(reply, documented["description"].as_str()),
+            json if json == "application/json" || json.ends_with("+json") => {
+                Self::fits(&media["schema"], &parse(reply)?)
             }
+            _ => Self::fits(
+                &media["schema"],
+                &Value::String(String::from_utf8_lossy(&reply.body).into_owned()),
+            ),
         }
     }
 
     /// A problem has its status and code in it, and the code is one that the operation documents.
-    fn problem_fits(&self, reply: &Reply, description: Option<&str>) -> Result<(), String> {
+    fn problem_fits(reply: &Reply, description: Option<&str>) -> Result<(), String> {
         let problem = parse(reply)?;
-        self.fits(&json!({ "$ref": "#/components/schemas/Problem" }), &problem)?;
+        Self::fits(&json!({ "$ref": "#/components/schemas/Problem" }), &problem)?;
         if problem["status"] != json!(reply.status) {
             return Err("the problem names another status".to_owned());
         }
@@ -222,23 +255,13 @@ impl Contract {
         }
     }
 
-    fn fits(&self, schema: &Value, body: &Value) -> Result<(), String> {
-        let validator = self.validator(schema);
+    fn fits(schema: &Value, body: &Value) -> Result<(), String> {
+        let validator = READ.validator(schema);
         let faults: Vec<String> = validator
             .iter_errors(body)
             .map(|error| format!("{} at {}", error.kind().keyword(), error.instance_path()))
             .collect();
         if faults.is_empty() { Ok(()) } else { Err(format!("body breaks its schema: {}", faults.join(", "))) }
-    }
-
-    fn validator(&self, schema: &Value) -> Validator {
-        let mut schema = schema.clone();
-        close(&mut schema);
-        let root = json!({ "allOf": [schema], "components": { "schemas": self.closed } });
-        jsonschema::draft202012::options()
-            .should_validate_formats(true)
-            .build(&root)
-            .expect("the document's schemas are JSON Schema")
     }
 }
 

@@ -2,6 +2,7 @@
 //! links to real PC/SC, and the clinic that puts them around the daemon. Depends on the product, never the other way.
 
 pub mod ambient;
+pub mod authenticator;
 pub mod c_library;
 pub mod card;
 pub mod clinic;

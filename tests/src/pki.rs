@@ -122,6 +122,11 @@ fn root_key(side: Side) -> Arc<RsaPrivateKey> {
     key(&format!("root {side:?}"))
 }
 
+/// The key of a passkey as Windows Hello makes it.
+pub fn passkey_key() -> Arc<RsaPrivateKey> {
+    key("passkey")
+}
+
 /// The RSA-2048 key of a label, e = 65537.
 fn key(label: &str) -> Arc<RsaPrivateKey> {
     type Keys = Mutex<HashMap<String, Arc<RsaPrivateKey>>>;

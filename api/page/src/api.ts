@@ -26,6 +26,13 @@ const UNREACHABLE = {
   guidance: "資格ブリッジを動かしているパソコンの電源とネットワークを確認してください。復旧すると自動で再接続します。",
 } as const;
 
+/** What the contract says to programmers, said to staff. */
+const FOR_STAFF: Record<string, string> = {
+  check_not_found: "資格ブリッジが再起動したか、時間が過ぎました。もう一度資格確認を始めてください。",
+  wrong_phase: "資格確認が先に進んだか、終わっています。もう一度資格確認を始めてください。",
+  result_not_found: "保存期間（資格確認を行った日の翌月末まで）を過ぎたか、番号が違います。",
+};
+
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 let signedOut: () => void = () => {};
@@ -35,9 +42,13 @@ export function onSignedOut(told: () => void): void {
   signedOut = told;
 }
 
+/** The token beside the session's cookie. On plain loopback the cookie has no prefix. */
 function csrf(): string {
-  return /(?:^|; )__Host-shikaku-csrf=([^;]*)/.exec(document.cookie)?.[1] ?? "";
+  return /(?:^|; )(?:__Host-)?shikaku-csrf=([^;]*)/.exec(document.cookie)?.[1] ?? "";
 }
+
+/** Whether there may be a session from before a reload: its cookie is not readable, the one beside it is. */
+export const maybeSignedIn = (): boolean => csrf() !== "";
 
 async function send(method: Method, path: string, body: unknown, headers: Record<string, string>, signal?: AbortSignal): Promise<Response> {
   const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store", redirect: "error" };
@@ -60,7 +71,8 @@ async function send(method: Method, path: string, body: unknown, headers: Record
 
 async function refusal(response: Response): Promise<Refused> {
   const after = Number(response.headers.get("Retry-After") ?? Number.NaN);
-  const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
+  const told = (await response.json().catch(() => undefined)) as Problem | undefined;
+  const problem = told && { ...told, guidance: FOR_STAFF[told.code] ?? told.guidance };
   const refused = new Refused(problem ?? ({ ...UNREACHABLE, code: "page_no_answer" } as unknown as Problem), response.status, Number.isFinite(after) ? after : undefined);
   if (refused.problem.code === "session_required") signedOut();
   return refused;
@@ -70,6 +82,13 @@ async function refusal(response: Response): Promise<Refused> {
 export async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const response = await send(method, path, body, { Accept: "application/json" }, signal);
   return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+/** Ends something although the page may be going away: the browser sends it even then. */
+export async function abandon(path: string): Promise<void> {
+  const headers = { "X-Shikaku-CSRF": csrf() };
+  // Whether it still could be ended is the daemon's to know; nobody is left to be told.
+  await fetch(path, { method: "DELETE", headers, credentials: "same-origin", cache: "no-store", keepalive: true }).catch(() => undefined);
 }
 
 /** Asks and reads text of a media type. */

@@ -3,7 +3,10 @@
 import "@digital-go-jp/design-tokens/dist/tokens.css";
 import "./styles/base.css";
 import "./styles/parts.css";
-import "./styles/screens.css";
+import "./styles/frame.css";
+import "./styles/check.css";
+import "./styles/result.css";
+import "./styles/lists.css";
 
 import { start } from "./frame";
 

@@ -11,15 +11,8 @@ export function canUsePasskey(): boolean {
   return "PublicKeyCredential" in window && window.isSecureContext && /[a-z]/i.test(host) && !host.startsWith("[");
 }
 
-interface Options {
-  readonly ceremony: string;
-  readonly options: Record<string, unknown>;
-}
-
-const bytes = (text: string): ArrayBuffer => {
-  const padded = text.replace(/-/g, "+").replace(/_/g, "/");
-  return Uint8Array.from(atob(padded), (character) => character.charCodeAt(0)).buffer;
-};
+/** WebAuthn's JSON forms hold bytes as base64url; the browsers that we support cannot read them themselves. */
+const bytes = (text: string): ArrayBuffer => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (character) => character.charCodeAt(0)).buffer;
 
 const text = (buffer: ArrayBuffer): string => {
   let plain = "";
@@ -27,52 +20,53 @@ const text = (buffer: ArrayBuffer): string => {
   return btoa(plain).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 };
 
-/** WebAuthn's JSON forms hold binary values as base64url; the browsers we support cannot read them themselves. */
-function revive(value: unknown, name = ""): unknown {
-  if (typeof value === "string") return name === "challenge" || name === "id" ? bytes(value) : value;
-  if (Array.isArray(value)) return value.map((entry) => revive(entry));
-  if (value === null || typeof value !== "object") return value;
-  const keep = (key: string) => name === "rp" && key === "id";
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, keep(key) ? entry : revive(entry, key)]));
-}
-
-function asJson(credential: PublicKeyCredential): Record<string, unknown> {
-  const response = credential.response as AuthenticatorAssertionResponse & AuthenticatorAttestationResponse;
-  const fields: Record<string, unknown> = {};
-  for (const name of ["clientDataJSON", "authenticatorData", "signature", "userHandle", "attestationObject"] as const) {
-    const value = response[name];
-    if (value) fields[name] = text(value);
-  }
-  if (typeof response.getTransports === "function") fields["transports"] = response.getTransports();
-  return { id: credential.id, rawId: text(credential.rawId), type: credential.type, response: fields, clientExtensionResults: {}, authenticatorAttachment: credential.authenticatorAttachment };
-}
-
 const declined = () => banner("warning", "パスキーを使えませんでした。", h("p", {}, "中止したか、この端末に登録がありません。パスワードでログインしてください。"));
 
-/** Signs in. */
-export async function signInWithPasskey(place: Element, institution: string, account: string): Promise<void> {
+/** What the authenticator gave; nothing if the person or the browser declined. */
+async function given<T extends AuthenticatorResponse>(place: Element, coming: Promise<Credential | null>): Promise<{ readonly id: string; readonly response: T } | undefined> {
+  const credential = await coming.catch(() => null);
+  if (credential instanceof PublicKeyCredential) return { id: credential.id, response: credential.response as T };
+  fill(place, declined());
+  return undefined;
+}
+
+/** Signs in: the authenticator knows whose it is, so nothing is typed. */
+export async function signInWithPasskey(place: Element): Promise<void> {
+  fill(place);
   await attempt(place, async () => {
-    const begun = await call<Options>("POST", "/v1/sessions/passkey/begin", { institution_code: institution, account });
-    const credential = await navigator.credentials.get({ publicKey: revive(begun.options) as PublicKeyCredentialRequestOptions }).catch(() => null);
-    if (!(credential instanceof PublicKeyCredential)) {
-      fill(place, declined());
-      return;
-    }
-    const session = await call<Schemas["Session"]>("POST", "/v1/sessions/passkey", { ceremony: begun.ceremony, credential: asJson(credential) });
+    const { ceremony, options } = await call<Schemas["PasskeyAsked"]>("POST", "/v1/sessions/passkey/begin");
+    const publicKey = { ...options, challenge: bytes(options.challenge) } as PublicKeyCredentialRequestOptions;
+    const answer = await given<AuthenticatorAssertionResponse>(place, navigator.credentials.get({ publicKey }));
+    if (!answer) return;
+    const { clientDataJSON, authenticatorData, signature, userHandle } = answer.response;
+    const signed: Schemas["PasskeySignIn"] = {
+      ceremony,
+      credential_id: answer.id,
+      client_data: text(clientDataJSON),
+      authenticator_data: text(authenticatorData),
+      signature: text(signature),
+      user_handle: text(userHandle ?? new ArrayBuffer(0)),
+    };
+    const session = await call<Schemas["Session"]>("POST", "/v1/sessions/passkey", signed);
     await welcome(session, session.announcements);
   });
 }
 
-/** Enrols one for the account that is signed in. */
-export async function enrolPasskey(place: Element, label: string, password: string): Promise<boolean> {
+/** Enrols one for the account that is signed in; whether it was. */
+export async function enrolPasskey(place: Element, name: string, proof: Schemas["PasskeyProof"]): Promise<boolean> {
+  fill(place);
   const done = await attempt(place, async () => {
-    const begun = await call<Options>("POST", "/v1/accounts/me/passkeys/begin", { password });
-    const credential = await navigator.credentials.create({ publicKey: revive(begun.options) as PublicKeyCredentialCreationOptions }).catch(() => null);
-    if (!(credential instanceof PublicKeyCredential)) {
-      fill(place, declined());
-      return false;
-    }
-    await call("POST", "/v1/accounts/me/passkeys", { ceremony: begun.ceremony, label, credential: asJson(credential) });
+    const { ceremony, options } = await call<Schemas["PasskeyEnrolment"]>("POST", "/v1/accounts/me/passkeys/begin", proof);
+    const publicKey = {
+      ...options,
+      challenge: bytes(options.challenge),
+      user: { ...options.user, id: bytes(options.user.id) },
+      excludeCredentials: options.excludeCredentials.map((known) => ({ ...known, id: bytes(known.id) })),
+    } as PublicKeyCredentialCreationOptions;
+    const made = await given<AuthenticatorAttestationResponse>(place, navigator.credentials.create({ publicKey }));
+    if (!made) return false;
+    const passkey: Schemas["NewPasskey"] = { ceremony, name, client_data: text(made.response.clientDataJSON), attestation_object: text(made.response.attestationObject) };
+    await call("POST", "/v1/accounts/me/passkeys", passkey);
     return true;
   });
   return done === true;

@@ -15,6 +15,8 @@ use crate::wire::Role;
 const EVERYBODY: &[Role] = &[Role::Operator, Role::ReceiptComputer, Role::Administrator];
 /// Who sees patients; an administrator manages the installation and does not.
 const CLINIC: &[Role] = &[Role::Operator, Role::ReceiptComputer];
+/// Who can be verified as a person.
+const PEOPLE: &[Role] = &[Role::Operator, Role::Administrator];
 const ADMINISTRATOR: &[Role] = &[Role::Administrator];
 
 /// Operations by the roles that may call them. Those without a session are not here.
@@ -46,6 +48,7 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "collect_results",
             "confirm_last_try",
             "count_results",
+            "count_search",
             "create_check",
             "enter_pin",
             "export_results",
@@ -56,11 +59,23 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "list_inquiry_jobs",
             "list_result_changes",
             "list_results",
+            "record_incident",
             "register_card_use",
             "search_results",
             "set_inquiry_number",
             "set_inquiry_number_of_insurance",
             "set_inquiry_numbers_in_bulk",
+        ],
+    ),
+    (
+        PEOPLE,
+        &[
+            "add_passkey",
+            "begin_passkey",
+            "get_checklist",
+            "list_passkeys",
+            "record_checklist",
+            "remove_passkey",
         ],
     ),
     (
@@ -70,9 +85,11 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "get_retention",
             "list_accounts",
             "list_audit",
+            "list_incidents",
             "list_terminals",
             "offer_terminal",
             "remove_account",
+            "remove_passkeys_of_account",
             "remove_terminal",
             "reset_account",
             "set_account_status",
@@ -94,9 +111,11 @@ struct Examples {
 
 /// Adds roles and examples to every operation.
 pub(super) fn annotate(document: &mut Document) {
-    // The file is part of the program: what cannot be read is missing in the document, which the contract's tests see.
+    // The files are part of the program: what cannot be read is missing in the document, which the contract's tests see.
     let mut examples: BTreeMap<String, Examples> =
         serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
+    let mut of_forms: BTreeMap<String, BTreeMap<String, Value>> =
+        serde_json::from_str(include_str!("form_examples.json")).unwrap_or_default();
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         let id = operation.operation_id.clone().unwrap_or_default();
         if let Some(roles) = roles_of(&id) {
@@ -105,16 +124,19 @@ pub(super) fn annotate(document: &mut Document) {
             operation.security = Some(vec![SecurityRequirement::new("bearer", words)]);
         }
         let Examples { request, response, accepted } = examples.remove(&id).unwrap_or_default();
+        let of_forms = of_forms.remove(&id).unwrap_or_default();
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             exemplify(body.content.values_mut(), request.as_ref());
         }
         let successes =
             operation.responses.responses.iter_mut().filter(|(status, _)| status.starts_with('2'));
         for (status, answer) in successes {
-            let example = accepted.as_ref().filter(|_| status == "202").or(response.as_ref());
+            let json = accepted.as_ref().filter(|_| status == "202").or(response.as_ref());
             if let RefOr::T(answer) = answer {
-                let json = answer.content.iter_mut().filter(|(kind, _)| *kind == "application/json");
-                exemplify(json.map(|(_, content)| content), example);
+                for (kind, content) in &mut answer.content {
+                    let example = if kind == "application/json" { json } else { of_forms.get(kind) };
+                    exemplify([content], example);
+                }
             }
         }
     }
@@ -128,7 +150,7 @@ fn roles_of(operation: &str) -> Option<&'static [Role]> {
     ROLES.iter().find(|(_, operations)| operations.contains(&operation)).map(|(roles, _)| *roles)
 }
 
-fn exemplify<'a>(contents: impl Iterator<Item = &'a mut RefOr<Content>>, example: Option<&Value>) {
+fn exemplify<'a>(contents: impl IntoIterator<Item = &'a mut RefOr<Content>>, example: Option<&Value>) {
     for content in contents {
         if let RefOr::T(content) = content {
             content.example = content.example.take().or_else(|| example.cloned());

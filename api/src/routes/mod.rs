@@ -4,9 +4,11 @@ mod accounts;
 mod annotate;
 mod changes;
 mod checks;
+mod desk;
 mod export;
 mod inquiries;
 mod machines;
+mod passkeys;
 mod results;
 mod sessions;
 mod settings;
@@ -46,6 +48,7 @@ const TAG_CHECKS: &str = "資格確認";
 const TAG_RESULTS: &str = "資格確認結果";
 const TAG_EVENTS: &str = "できごと";
 const TAG_INQUIRIES: &str = "照会番号";
+const TAG_RECORDS: &str = "記録";
 const TAG_SETTINGS: &str = "設定";
 const TAG_SYSTEM: &str = "稼働";
 
@@ -108,6 +111,7 @@ struct IdempotencyHeader {
         (name = TAG_RESULTS, description = "資格確認結果の取得"),
         (name = TAG_EVENTS, description = "結果、資格確認、カードリーダー、お知らせの変化を、起きたときに受け取る"),
         (name = TAG_INQUIRIES, description = "照会番号の登録（1件、一括）とその状態"),
+        (name = TAG_RECORDS, description = "端末の安全管理チェックリストと、窓口で起きたことの記録"),
         (name = TAG_SETTINGS, description = "施設の設定"),
         (name = TAG_SYSTEM, description = "カードリーダー、稼働の状態、監査ログ、保存と消去、この定義書"),
     ),
@@ -123,17 +127,23 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
     OpenApiRouter::with_openapi(Base::openapi())
         .routes(routes!(sessions::sign_in, sessions::list_sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::begin_sign_in))
+        .routes(routes!(passkeys::ask_for_passkey))
+        .routes(routes!(passkeys::sign_in_with_passkey))
         .routes(routes!(sessions::end_session))
         .routes(routes!(sessions::get_session, sessions::sign_out))
         .routes(routes!(accounts::change_password))
         .routes(routes!(accounts::offer_totp))
         .routes(routes!(accounts::confirm_totp))
         .routes(routes!(accounts::renew_recovery_codes))
+        .routes(routes!(passkeys::begin_passkey))
+        .routes(routes!(passkeys::list_passkeys, passkeys::add_passkey))
+        .routes(routes!(passkeys::remove_passkey))
         .routes(routes!(accounts::list_accounts, accounts::create_account))
         .routes(routes!(accounts::remove_account))
         .routes(routes!(accounts::set_account_status))
         .routes(routes!(accounts::unlock_account))
         .routes(routes!(accounts::reset_account))
+        .routes(routes!(passkeys::remove_passkeys_of_account))
         .routes(routes!(terminals::offer_terminal))
         .routes(routes!(terminals::enrol_terminal))
         .routes(routes!(terminals::list_terminals))
@@ -147,6 +157,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(checks::register_card_use))
         .routes(routes!(results::list_results))
         .routes(routes!(results::search_results))
+        .routes(routes!(results::count_search))
         .routes(routes!(results::count_results))
         .routes(routes!(changes::list_result_changes))
         .routes(routes!(export::export_results))
@@ -159,6 +170,8 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(inquiries::set_inquiry_numbers_in_bulk))
         .routes(routes!(inquiries::get_inquiry_bulk))
         .routes(routes!(settings::get_security_settings, settings::set_security_settings))
+        .routes(routes!(desk::get_checklist, desk::record_checklist))
+        .routes(routes!(desk::list_incidents, desk::record_incident))
         .routes(routes!(system::list_readers))
         .routes(routes!(system::get_health))
         .routes(routes!(upkeep::list_audit))
@@ -206,17 +219,21 @@ fn operations(service: Arc<dyn Service>, listener: Listener, beside: Router, lim
         .merge(beside)
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-        .layer(Extension(AllPlaces::new(&limits)))
-        .layer(compress::layer())
-        .layer(Extension(Arc::new(Rates::new(&limits))))
-        .layer(from_fn_with_state(Carriage::of(listener), carry))
-        .layer(from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here))
+        // One layer, from the outside in: each of its own would box every request and answer once more.
+        .layer((
+            from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here),
+            from_fn_with_state(Carriage::of(listener), carry),
+            Extension(Arc::new(Rates::new(&limits))),
+            compress::layer(),
+            Extension(AllPlaces::new(&limits)),
+        ))
 }
 
 fn guard_all(router: Router, guarded: Guard, limits: Limits) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(panic_to_problem))
-        .layer(from_fn_with_state((Arc::new(guarded), limits), guard))
+    router.layer((
+        from_fn_with_state((Arc::new(guarded), limits), guard),
+        CatchPanicLayer::custom(panic_to_problem),
+    ))
 }
 
 /// The panic's message stays where it is: it can hold anything.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, VARY};
 use axum::response::{IntoResponse, Response};
 
 use super::{Reply, TAG_RESULTS};
@@ -62,6 +62,23 @@ pub(super) async fn search_results(
     Ok(ready::page(page, fields.as_ref()))
 }
 
+/// 資格確認結果の検索の件数
+///
+/// POST /v1/results/search と同じ条件の結果を数えます。患者の条件があるときは、期間の結果をすべて開いて数えるため、
+/// 期間を指定すると速くなります。監査ログに記録されます。
+#[utoipa::path(
+    post, path = "/v1/results/search/count", operation_id = "count_search", tag = TAG_RESULTS,
+    security(("bearer" = [])), request_body = wire::ResultSearchCount,
+    responses((status = 200, description = "件数。", body = wire::ResultCount), SearchErrors)
+)]
+pub(super) async fn count_search(
+    State(service): State<Arc<dyn Service>>,
+    Session(caller): Session,
+    Json(search): Json<wire::ResultSearchCount>,
+) -> Reply<Json<wire::ResultCount>> {
+    Ok(Json(service.count_search(&caller, search).await?))
+}
+
 /// 資格確認結果の件数
 #[utoipa::path(
     get, path = "/v1/results/count", operation_id = "count_results", tag = TAG_RESULTS,
@@ -84,7 +101,7 @@ pub(super) async fn count_results(
 
 /// 資格確認結果（個人）
 ///
-/// 該当資格なしなど、一覧に出ない結果も番号で取得できます。形式は format か Accept で選びます。
+/// 該当資格なしなど、一覧に出ない結果も番号で取得できます。形式は format か Accept で、文字コードは charset か Accept で選びます。
 #[utoipa::path(
     get, path = "/v1/results/{id}", operation_id = "get_result", tag = TAG_RESULTS,
     security(("bearer" = [])),
@@ -95,7 +112,11 @@ pub(super) async fn count_results(
     ),
     responses(
         (status = 200, description = "資格確認結果。",
-            content((wire::OneResult = "application/json"), (String = "application/x-ndjson")),
+            content(
+                (wire::OneResult = "application/json"), (String = "application/x-ndjson"),
+                (String = "application/xml"), (wire::XmlMsgDocument = "application/x.xmlmsg+json"),
+                (String = "text/csv"), (String = "text/plain"), (wire::FhirBundle = "application/fhir+json")
+            ),
             headers(
                 ("ETag" = String, description = "この応答の印。次に If-None-Match に渡してください。"),
                 ("Shikaku-Reduced-Characters" = i64, description = "別の字に置き換えた文字の数。"),
@@ -111,18 +132,23 @@ pub(super) async fn get_result(
     Query(query): Query<wire::OneQuery>,
     known: Known,
     headers: HeaderMap,
-) -> Reply<Tagged<Response>> {
-    let form = forms::choose(query.format, &headers).ok_or(Code::NotAcceptable)?;
+) -> Reply<Response> {
+    let form = forms::choose(query.format, query.charset, &headers).ok_or(Code::NotAcceptable)?;
     let fields = fields::of_query(query.fields.as_deref());
-    if fields.is_some() && form.format != wire::ResultFormat::Json {
+    // Selected and reduced at once, the counts would speak of characters that are not there.
+    let is_plain = form.format == wire::ResultFormat::Json && form.charset == wire::Charset::Utf8;
+    if fields.is_some() && !is_plain {
         let only_json = Problem::new(Code::InvalidRequest).field("fields");
-        return Err(only_json.detail("項目を選べるのは、形式が json のときだけです").into());
+        return Err(only_json
+            .detail("項目を選べるのは、形式が json で文字コードが utf-8 のときだけです")
+            .into());
     }
     let answer = service.result(&caller, id, form, &known).await?;
-    Ok(answer.map(|document| one(document, fields.as_ref())))
+    let answer = answer.map(|document| one(document, id, form, fields.as_ref()));
+    Ok(([(VARY, "accept")], answer).into_response())
 }
 
-fn one(document: Document, fields: Option<&Fields>) -> Response {
+fn one(document: Document, id: i64, form: wire::ResultForm, fields: Option<&Fields>) -> Response {
     let Document { body, media_type, characters } = document;
     let body = match fields {
         Some(fields) => fields.select(body),
@@ -131,6 +157,7 @@ fn one(document: Document, fields: Option<&Fields>) -> Response {
     let count = |name, count: u64| (HeaderName::from_static(name), count.to_string());
     let headers = [
         (CONTENT_TYPE, media_type.to_owned()),
+        (CONTENT_DISPOSITION, forms::file_name(&format!("result-{id}"), form)),
         count("shikaku-reduced-characters", characters.reduced),
         count("shikaku-lost-characters", characters.lost),
     ];

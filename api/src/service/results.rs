@@ -71,7 +71,7 @@ pub enum ExportPart {
     /// Bytes of the form.
     Bytes(Bytes),
     /// The last part: how many results came, and what became of their characters.
-    End(u64, Characters),
+    End(wire::ExportSummary),
 }
 
 /// An export's body, made as it is read.
@@ -81,14 +81,14 @@ pub type ExportParts = Pin<Box<dyn Stream<Item = Result<ExportPart, BrokenOff>> 
 pub struct Export {
     /// The media type.
     pub media_type: &'static str,
-    /// The file's name extension.
-    pub extension: &'static str,
     /// How many results the conditions had at the start.
     pub total: u64,
     /// When it was cut off: what is stored later is not in it. Japan time, RFC 3339.
     pub cut_off: String,
     /// With a limit, where the next part goes on.
     pub next_cursor: Option<String>,
+    /// With a limit, what it comes to; otherwise only the last part of the body knows.
+    pub summary: Option<wire::ExportSummary>,
     /// The body.
     pub parts: ExportParts,
 }
@@ -109,6 +109,13 @@ pub trait ResultService: Send + Sync + 'static {
 
     /// A page of searchable results of a person, newest first.
     async fn search_results(&self, caller: &Caller, search: wire::ResultSearch) -> Answer<ReadyPage>;
+
+    /// How many results fit the conditions of a search.
+    async fn count_search(
+        &self,
+        caller: &Caller,
+        search: wire::ResultSearchCount,
+    ) -> Answer<wire::ResultCount>;
 
     /// How many searchable results there are.
     async fn count_results(

@@ -25,6 +25,9 @@ pub struct Account {
     /// 残っている回復コードの数。
     #[schema(minimum = 0)]
     pub recovery_codes_left: u32,
+    /// 登録されているパスキーの数。
+    #[schema(minimum = 0)]
+    pub passkeys: u32,
 }
 
 /// アカウントの一覧。
@@ -84,7 +87,7 @@ pub struct AccountReset {
     /// パスワードを新しく作ります。
     #[serde(default)]
     pub password: bool,
-    /// 認証アプリの登録を新しくします。回復コードは使えなくなります。
+    /// 認証アプリの登録を新しくします。回復コードとパスキーは使えなくなります。
     #[serde(default)]
     pub totp: bool,
 }

@@ -7,11 +7,13 @@ mod account;
 mod announcement;
 mod check;
 mod collect;
+mod desk;
 mod eligibility;
 mod event;
 mod health;
 mod inquiry;
 mod machine;
+mod passkey;
 mod result;
 mod result_form;
 mod result_query;
@@ -32,6 +34,10 @@ pub use check::{
     ConsentedBy, EnteredBy, Method, NewCheck, PinEntry, Token,
 };
 pub use collect::{CollectHealth, Collected, MaintenanceHealth};
+pub use desk::{
+    Checklist, ChecklistGroup, ChecklistItem, ChecklistItemName, ChecklistRecord, Incident, IncidentKind,
+    IncidentMeasure, IncidentPage, IncidentQuery, NewChecklistRecord, NewIncident,
+};
 pub use eligibility::{Classification, ElderlyRecipientCertificate, Eligibility, Warning, WarningCode};
 pub use event::{
     CheckEvent, EndEvent, EndReason, Event, ExpiredEvent, HEARTBEAT, NoContent, ReadersEvent, ResultEvent,
@@ -47,11 +53,19 @@ pub use inquiry::{
     InquiryNumberSet, InquiryState, Insurance, PendingInquiryNumber, PendingState,
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
+pub use passkey::{
+    NewPasskey, Passkey, PasskeyAlgorithm, PasskeyAsked, PasskeyCreationOptions, PasskeyDescriptor,
+    PasskeyEnrolment, PasskeyProof, PasskeyRequestOptions, PasskeySelection, PasskeySignIn, PasskeySite,
+    PasskeyUser, Passkeys,
+};
 pub use result::{EligibilityResult, Note, ResultSource, Validity, ValidityCode, ValidityFilter, Withheld};
-pub use result_form::{ExportQuery, ExportSummary, ExportedResults, OneQuery, ResultForm, ResultFormat};
+pub use result_form::{
+    Charset, ExportQuery, ExportSummary, ExportedResults, FhirBundle, OneQuery, ResultForm, ResultFormat,
+    XmlMsgDocument,
+};
 pub use result_query::{
     ChangesQuery, CountQuery, ResultChanges, ResultCount, ResultPage, ResultQuery, ResultSearch,
-    SelectedChanges, SelectedPage,
+    ResultSearchCount, SelectedChanges, SelectedPage,
 };
 pub use secret::SecretText;
 pub use selected::{ChangeList, OneResult, ResultList, SelectedResult};

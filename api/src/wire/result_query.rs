@@ -5,38 +5,53 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{EligibilityResult, SecretText, SelectedResult, ValidityFilter};
 
-/// 検索の条件。cursor には条件も含まれるため、続きでは同じ条件を送ってください。
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ResultQuery {
-    /// 資格確認を行った日（日本時間）がこの日以後。
-    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-01")]
-    pub from: Option<String>,
-    /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
-    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-31")]
-    pub to: Option<String>,
-    /// この端末で行った資格確認だけ（この端末で資格確認した結果のみ）。
-    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
-    pub terminal: Option<String>,
-    /// この資格有効性の結果だけ。
-    #[param(nullable = false, inline)]
-    pub validity: Option<ValidityFilter>,
-    /// 返す項目の名前を「,」で区切って並べます（例：id,version,validity,eligibilities.name）。id は常に返します。
-    /// eligibilities.名前 は資格情報の中の項目です。知らない名前は400です。
-    #[param(
-        nullable = false,
-        example = "version,validity,eligibilities.name",
-        min_length = 1,
-        max_length = 1024
-    )]
-    pub fields: Option<String>,
-    /// 前のページの next_cursor。
-    #[param(nullable = false, example = "MTc4MzQ3OTYwMDAwMDAwMC00Mg", min_length = 1, max_length = 512)]
-    pub cursor: Option<String>,
-    /// 1ページの最大件数。省略すると100件です。
-    #[param(nullable = false, minimum = 1, maximum = 200, default = 100, example = 100)]
-    pub limit: Option<u32>,
+/// Declares a query about the results of a period, with conditions of its own. A macro, because serde flattens nothing into a
+/// query that refuses unknown fields.
+macro_rules! of_period {
+    ($(#[doc = $about:literal])+ pub struct $name:ident { $($own:tt)* }) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, Default, serde::Deserialize, utoipa::IntoParams)]
+        #[serde(deny_unknown_fields)]
+        #[into_params(parameter_in = Query)]
+        pub struct $name {
+            /// 資格確認を行った日（日本時間）がこの日以後。
+            #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-01")]
+            pub from: Option<String>,
+            /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
+            #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-31")]
+            pub to: Option<String>,
+            /// この端末で行った資格確認だけ（この端末で資格確認した結果のみ）。
+            #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
+            pub terminal: Option<String>,
+            /// この資格有効性の結果だけ。
+            #[param(nullable = false, inline)]
+            pub validity: Option<$crate::wire::ValidityFilter>,
+            $($own)*
+        }
+    };
+}
+
+pub(super) use of_period;
+
+of_period! {
+    /// 検索の条件。cursor には条件も含まれるため、続きでは同じ条件を送ってください。
+    pub struct ResultQuery {
+        /// 返す項目の名前を「,」で区切って並べます（例：id,version,validity,eligibilities.name）。id は常に返します。
+        /// eligibilities.名前 は資格情報の中の項目です。知らない名前は400です。
+        #[param(
+            nullable = false,
+            example = "version,validity,eligibilities.name",
+            min_length = 1,
+            max_length = 1024
+        )]
+        pub fields: Option<String>,
+        /// 前のページの next_cursor。
+        #[param(nullable = false, example = "MTc4MzQ3OTYwMDAwMDAwMC00Mg", min_length = 1, max_length = 512)]
+        pub cursor: Option<String>,
+        /// 1ページの最大件数。省略すると100件です。
+        #[param(nullable = false, minimum = 1, maximum = 200, default = 100, example = 100)]
+        pub limit: Option<u32>,
+    }
 }
 
 /// 患者の条件も使う検索。氏名などの個人情報はURLに残らないよう、本文で送ります。すべての条件を満たす結果を返します。
@@ -81,23 +96,63 @@ pub struct ResultSearch {
     pub limit: Option<u32>,
 }
 
-/// 件数の条件。
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+/// 患者の条件も使う件数の条件。すべての条件を満たす結果を数えます。
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct CountQuery {
+pub struct ResultSearchCount {
     /// 資格確認を行った日（日本時間）がこの日以後。
-    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-01")]
+    #[schema(nullable = false, format = Date, example = "2026-07-01")]
     pub from: Option<String>,
     /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
-    #[param(nullable = false, value_type = Option<String>, format = Date, example = "2026-07-31")]
+    #[schema(nullable = false, format = Date, example = "2026-07-31")]
     pub to: Option<String>,
     /// この端末で行った資格確認だけ（この端末で資格確認した結果のみ）。
-    #[param(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
+    #[schema(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
     pub terminal: Option<String>,
     /// この資格有効性の結果だけ。
-    #[param(nullable = false, inline)]
+    #[schema(nullable = false)]
     pub validity: Option<ValidityFilter>,
+    /// 照会番号（完全一致）。
+    #[schema(nullable = false, value_type = Option<String>, example = "K-000123", min_length = 1, max_length = 50)]
+    pub inquiry_number: Option<SecretText>,
+    /// 氏名（前方一致。空白の有無と全角・半角は区別しません）。
+    #[schema(nullable = false, value_type = Option<String>, example = "資格 太郎", min_length = 1, max_length = 100)]
+    pub name: Option<SecretText>,
+    /// フリガナ（前方一致。小さい文字と大きい文字、ひらがな、半角も区別しません）。
+    #[schema(nullable = false, value_type = Option<String>, example = "シカク", min_length = 1, max_length = 100)]
+    pub kana: Option<SecretText>,
+    /// 生年月日。
+    #[schema(nullable = false, value_type = Option<String>, format = Date, example = "1954-05-02")]
+    pub birthdate: Option<SecretText>,
+    /// 保険者番号（数字8桁以内。8桁に満たないときは左に空白を補って扱います）。
+    #[schema(nullable = false, value_type = Option<String>, example = "12345678", min_length = 1, max_length = 8)]
+    pub insurer_number: Option<SecretText>,
+}
+
+impl ResultSearchCount {
+    /// The search that has these conditions.
+    pub fn into_search(self) -> ResultSearch {
+        let Self { from, to, terminal, validity, inquiry_number, name, kana, birthdate, insurer_number } =
+            self;
+        ResultSearch {
+            from,
+            to,
+            terminal,
+            validity,
+            inquiry_number,
+            name,
+            kana,
+            birthdate,
+            insurer_number,
+            ..ResultSearch::default()
+        }
+    }
+}
+
+of_period! {
+    /// 件数の条件。
+    pub struct CountQuery {
+    }
 }
 
 /// どこからの変化を、どれだけ待つか。

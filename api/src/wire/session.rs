@@ -124,6 +124,10 @@ pub struct SessionInfo {
     pub idle_timeout_s: i64,
     /// true のとき、先に PUT /v1/accounts/me/password でパスワードを変更してください。
     pub password_change_required: bool,
+    /// このセッションで資格確認を始めると、その端末になる名前。登録された端末か、ただ1つ設定された端末です。
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "uketsuke-1")]
+    pub terminal: Option<String>,
 }
 
 words! {

@@ -26,6 +26,8 @@ pub enum Action {
     SetInquiryNumbers,
     /// See readers and health.
     SeeHealth,
+    /// Fill in and see 端末の安全管理チェックリスト.
+    KeepChecklist,
     /// See announcements.
     SeeAnnouncements,
     /// See settings.
@@ -52,6 +54,7 @@ impl Actor {
             Action::RunChecks | Action::ReadResults | Action::CollectResults | Action::SetInquiryNumbers => {
                 self.role != Role::Administrator
             }
+            Action::KeepChecklist => self.role != Role::ReceiptComputer,
             Action::SeeHealth | Action::SeeSettings | Action::SeeAnnouncements => true,
             Action::ChangeSettings | Action::Administer => self.role == Role::Administrator,
         };

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access::{Action, Actor, Forbidden, MACHINE, audit};
 use super::collect::COLLECTED;
+use super::desk_records::INCIDENT;
 use super::ports::{
     AuditEntry, AuditLog, AuditRange, AuditRecord, AuditSource, AuditTrail, Clock, ResultStore, StoreError,
     Tampering, Verified, VerifyError,
@@ -146,7 +147,8 @@ impl ReviewAudit {
         Ok((rows, next))
     }
 
-    /// Which results were answered in a period, by number. Refused attempts, earlier lists and what was only brought in do not count.
+    /// Which results were answered in a period, by number. Refused attempts, earlier lists,
+    /// incidents and what was only brought in do not count.
     pub async fn answered(
         &self,
         range: AuditRange,
@@ -162,7 +164,7 @@ impl ReviewAudit {
             after = last.seq;
             rows += i64::try_from(chunk.len()).unwrap_or_default();
             let is_answer = |record: &&AuditRecord| {
-                record.outcome == "ok" && ![AFFECTED, COLLECTED].contains(&record.action.as_str())
+                record.outcome == "ok" && ![AFFECTED, COLLECTED, INCIDENT].contains(&record.action.as_str())
             };
             for record in chunk.iter().filter(is_answer) {
                 for result in &record.results {
@@ -201,10 +203,14 @@ impl ReviewAudit {
 
     /// Removes rows that are older than so many years; returns how many.
     pub async fn prune(&self, keep_years: u8) -> Result<u64, StoreError> {
-        let age = SignedDuration::from_hours(24 * YEAR * i64::from(keep_years.max(1)));
-        let before = self.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN);
-        self.trail.prune(before).await
+        self.trail.prune(kept_since(&*self.clock, keep_years)).await
     }
+}
+
+/// What was written down earlier than this is older than so many years.
+pub(super) fn kept_since(clock: &dyn Clock, keep_years: u8) -> Timestamp {
+    let age = SignedDuration::from_hours(24 * YEAR * i64::from(keep_years.max(1)));
+    clock.now().checked_sub(age).unwrap_or(Timestamp::MIN)
 }
 
 fn note(answered: &mut BTreeMap<i64, Answered>, result: i64, record: &AuditRecord) {

@@ -154,6 +154,32 @@ impl OwnAccount {
         Ok(account)
     }
 
+    /// That the owner of the session has both factors now: the password, and the next code of the authenticator app where
+    /// the account signs in with one.
+    pub(super) async fn prove_both(
+        &self,
+        session: &Session,
+        action: &'static str,
+        password: Secret,
+        code: Option<&Secret>,
+    ) -> Result<(), OwnAccountError> {
+        let account = self.count(session).await?;
+        let now = self.clock.now();
+        let fits = self.credentials.password_fits(password, Some(account.password_hash.clone())).await?;
+        let needs_code =
+            account.role != Role::Operator || self.settings.security().await?.operators_need_code;
+        let proof = match code {
+            Some(code) => code_step(&account.totp_secret, code.expose(), now).map(SignInProof::Step),
+            None => (!needs_code).then_some(SignInProof::Lasting),
+        };
+        let (true, Some(proof)) = (fits, proof) else { return Err(self.refuse(session, action).await?) };
+        if self.accounts.succeed(account.id, session.device(), proof).await? {
+            Ok(())
+        } else {
+            Err(OwnAccountError::Delayed { retry_after: seconds_to_next_step(now) })
+        }
+    }
+
     async fn refuse(&self, session: &Session, action: &'static str) -> Result<OwnAccountError, StoreError> {
         let entry = AuditEntry { outcome: "wrong_credentials".to_owned(), ..session.actor.entry(action) };
         self.audit.append(&entry).await?;
@@ -173,7 +199,8 @@ impl OwnAccount {
         }
     }
 
-    async fn end_others(&self, session: &Session) -> Result<(), OwnAccountError> {
+    /// Ends the account's other sessions.
+    pub(super) async fn end_others(&self, session: &Session) -> Result<(), OwnAccountError> {
         self.sessions.end_of_account(&session.actor.account, Some(session.token_hash)).await?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Sign-in: institution code, account and password, then the six-digit code (manual chapter 2, レセコン連携), in one step or
 //! in two. Everything is judged together, in the last step: nobody learns which part was wrong. A receipt computer that nobody
-//! sits at may show the client certificate of its connection in place of the code.
+//! sits at may show the client certificate of its connection in place of the code. A passkey signs in by itself (`passkeys`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -134,7 +134,7 @@ pub struct SignInParts {
 pub struct SignIn {
     parts: SignInParts,
     strangers: Mutex<Strangers>,
-    tickets: Mutex<Tickets>,
+    tickets: Mutex<Tickets<Claim>>,
 }
 
 impl SignIn {
@@ -170,15 +170,25 @@ impl SignIn {
             (SecondFactor::Code(_) | SecondFactor::Nothing, _) => "session.sign_in",
             (SecondFactor::Recovery(_), _) => "session.sign_in_recovery",
         };
-        let name = claim.as_ref().map(|claim| claim.account.clone()).unwrap_or_default();
         let outcome = match claim {
             Some(claim) => self.evaluate(claim, second, &along, machine, now).await,
             None => Err(SignInError::Refused),
         };
+        self.conclude(outcome, action, &along).await
+    }
+
+    /// Writes down how a sign-in ended, and welcomes who is in: an older session of the same connection ends.
+    pub(super) async fn conclude(
+        &self,
+        outcome: Result<SignedIn, SignInError>,
+        action: &'static str,
+        along: &Along,
+    ) -> Result<Welcome, SignInError> {
         // What was typed as an account can be a password: only names of real accounts are written down.
-        let actor = if outcome.is_ok() { name.as_str() } else { "unknown" };
-        let session = outcome.as_ref().ok().map(|signed_in| short(&signed_in.session.token_hash));
-        let source = AuditSource::Api { loopback: along.from_loopback, session };
+        let session = outcome.as_ref().ok().map(|signed_in| &signed_in.session);
+        let actor = session.map_or("unknown", |session| session.actor.account.as_str());
+        let token = session.map(|session| short(&session.token_hash));
+        let source = AuditSource::Api { loopback: along.from_loopback, session: token };
         self.parts.audit.append(&audit(actor, source, action, word(&outcome).to_owned())).await?;
         if outcome.is_ok()
             && let Some(older) = &along.session
@@ -198,13 +208,17 @@ impl SignIn {
         machine: Option<Machine>,
         now: Timestamp,
     ) -> Result<SignedIn, SignInError> {
-        let bound = Bound {
-            terminal: along.terminal.as_ref().and_then(|token| self.parts.terminals.find(token.expose())),
-            certificate: machine.as_ref().map(|machine| machine.id),
-            on_page: along.on_page,
-        };
+        let certificate = machine.as_ref().map(|machine| machine.id);
+        let bound = Bound { certificate, ..self.bound(along) };
         let device = bound.device();
-        let account = self.attempt(&claim, device, now).await?;
+        let account = match self.attempt(&claim.account, &claim.account, device, now).await {
+            Err(SignInError::Locked) => {
+                // The same work as for any other name: a lock must not be felt.
+                self.parts.credentials.password_fits(claim.password, None).await?;
+                return Err(SignInError::Locked);
+            }
+            other => other?,
+        };
         let hash = account.as_ref().map(|account| account.password_hash.clone());
         let stands_alone = claim.password.expose().chars().count() >= password::ALONE;
         let password_fits = self.parts.credentials.password_fits(claim.password, hash).await?;
@@ -224,9 +238,26 @@ impl SignIn {
         if !self.parts.accounts.succeed(account.id, device, proof).await? {
             return Err(SignInError::CodeUsed { retry_after: seconds_to_next_step(now) });
         }
+        Ok(self.begin_session(account, bound, restricted, along).await?)
+    }
+
+    /// The terminal that came along, if it is enrolled.
+    pub(super) fn bound(&self, along: &Along) -> Bound {
+        let terminal = along.terminal.as_ref().and_then(|token| self.parts.terminals.find(token.expose()));
+        Bound { terminal, certificate: None, on_page: along.on_page }
+    }
+
+    /// The session of somebody who has proved who they are.
+    pub(super) async fn begin_session(
+        &self,
+        account: Account,
+        bound: Bound,
+        restricted: bool,
+        along: &Along,
+    ) -> Result<SignedIn, StoreError> {
         let source = AuditSource::Api { loopback: along.from_loopback, session: None };
         let actor = Actor { account: account.name, role: account.role, source };
-        Ok(self.parts.sessions.begin(actor, bound, restricted).await?)
+        self.parts.sessions.begin(actor, bound, restricted).await
     }
 
     /// The machine whose certificate the connection showed, if it is one of the account in the claim. Any other certificate is as
@@ -236,29 +267,25 @@ impl SignIn {
         machine.filter(|machine| machine.account_name == claim.account)
     }
 
-    /// Counts the attempt; `None` for a name that is no account.
-    async fn attempt(
+    /// Counts the attempt; `None` for a name that is no account: then it counts for the stranger.
+    pub(super) async fn attempt(
         &self,
-        claim: &Claim,
+        name: &str,
+        stranger: &str,
         device: Device,
         now: Timestamp,
     ) -> Result<Option<Account>, SignInError> {
-        match self.parts.accounts.begin_attempt(&claim.account, device, now).await? {
+        match self.parts.accounts.begin_attempt(name, device, now).await? {
             Attempt::Evaluate(account) => Ok(Some(account)),
             Attempt::Unknown => {
                 let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-                match strangers.attempt(&claim.account, device, now) {
+                match strangers.attempt(stranger, device, now) {
                     Verdict::Wait(until) => Err(SignInError::Delayed { retry_after: seconds(now, until) }),
                     Verdict::Allowed | Verdict::Locked => Ok(None),
                 }
             }
             Attempt::Wait(until) => Err(SignInError::Delayed { retry_after: seconds(now, until) }),
-            Attempt::Locked => {
-                // The same work as for any other name: a lock must not be felt.
-                let typed = Secret::new(claim.password.expose().to_owned());
-                self.parts.credentials.password_fits(typed, None).await?;
-                Err(SignInError::Locked)
-            }
+            Attempt::Locked => Err(SignInError::Locked),
         }
     }
 

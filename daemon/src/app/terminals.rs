@@ -98,6 +98,12 @@ impl Terminals {
         Ok((enrolled, token))
     }
 
+    /// The name of one that is enrolled.
+    pub async fn name_of(&self, id: i64) -> Result<Option<String>, StoreError> {
+        let all = self.store.terminals().await?;
+        Ok(all.into_iter().find(|terminal| terminal.id == id).map(|terminal| terminal.name))
+    }
+
     /// Every enrolled terminal.
     pub async fn list(&self) -> Result<Vec<EnrolledTerminal>, StoreError> {
         self.store.terminals().await

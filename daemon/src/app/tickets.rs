@@ -1,6 +1,7 @@
-//! Tickets of a sign-in in two steps: what was typed in the first waits, unjudged, for the second.
+//! Tickets of what takes two steps: what the first was about waits, unjudged, for the second. A sign-in in two steps waits
+//! so, and so does what a passkey was asked.
 //!
-//! In memory only and wiped on drop; few, short-lived, each good for one second step.
+//! In memory only, and secrets are wiped on drop; few, short-lived, each good for one second step.
 
 use std::collections::HashMap;
 
@@ -8,7 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::ports::{Random, random_bytes};
-use super::sign_in::Claim;
 use crate::domain::personal::Secret;
 
 /// How long a ticket waits.
@@ -17,14 +17,19 @@ pub const LIFETIME: SignedDuration = SignedDuration::from_mins(2);
 const MOST: usize = 256;
 
 /// The tickets that wait.
-#[derive(Default)]
-pub(super) struct Tickets {
-    waiting: HashMap<[u8; 32], (Timestamp, Claim)>,
+pub(super) struct Tickets<T> {
+    waiting: HashMap<[u8; 32], (Timestamp, T)>,
 }
 
-impl Tickets {
-    /// Keeps a claim and returns its ticket.
-    pub(super) fn put(&mut self, claim: Claim, now: Timestamp, random: &dyn Random) -> Secret {
+impl<T> Default for Tickets<T> {
+    fn default() -> Self {
+        Self { waiting: HashMap::new() }
+    }
+}
+
+impl<T> Tickets<T> {
+    /// Keeps what waits and returns its ticket.
+    pub(super) fn put(&mut self, what: T, now: Timestamp, random: &dyn Random) -> Secret {
         self.waiting.retain(|_, (begun, _)| is_alive(*begun, now));
         while self.waiting.len() >= MOST {
             let oldest = self.waiting.iter().min_by_key(|(_, (begun, _))| *begun).map(|(key, _)| *key);
@@ -32,14 +37,14 @@ impl Tickets {
             self.waiting.remove(&oldest);
         }
         let ticket = Secret::new(data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<32>(random)));
-        self.waiting.insert(key(ticket.expose()), (now, claim));
+        self.waiting.insert(key(ticket.expose()), (now, what));
         ticket
     }
 
-    /// Takes a ticket's claim; it is gone afterwards.
-    pub(super) fn take(&mut self, ticket: &str, now: Timestamp) -> Option<Claim> {
-        let (begun, claim) = self.waiting.remove(&key(ticket))?;
-        is_alive(begun, now).then_some(claim)
+    /// Takes what waits for a ticket; it is gone afterwards.
+    pub(super) fn take(&mut self, ticket: &str, now: Timestamp) -> Option<T> {
+        let (begun, what) = self.waiting.remove(&key(ticket))?;
+        is_alive(begun, now).then_some(what)
     }
 }
 
@@ -70,14 +75,6 @@ mod tests {
         }
     }
 
-    fn claim(account: &str) -> Claim {
-        Claim {
-            institution_code: "1312345678".to_owned(),
-            account: account.to_owned(),
-            password: Secret::new("kasa7min".to_owned()),
-        }
-    }
-
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
@@ -86,13 +83,13 @@ mod tests {
     fn a_ticket_is_good_once_and_for_two_minutes() {
         let random = Counting(AtomicU8::new(0));
         let mut tickets = Tickets::default();
-        let ticket = tickets.put(claim("a"), at(0), &random);
+        let ticket = tickets.put("a", at(0), &random);
         assert!(tickets.take("another", at(1)).is_none());
-        assert_eq!(tickets.take(ticket.expose(), at(119)).unwrap().account, "a");
+        assert_eq!(tickets.take(ticket.expose(), at(119)).unwrap(), "a");
         assert!(tickets.take(ticket.expose(), at(119)).is_none());
-        let late = tickets.put(claim("b"), at(0), &random);
+        let late = tickets.put("b", at(0), &random);
         assert!(tickets.take(late.expose(), at(120)).is_none());
-        let back = tickets.put(claim("c"), at(0), &random);
+        let back = tickets.put("c", at(0), &random);
         assert!(tickets.take(back.expose(), at(-1)).is_none());
     }
 
@@ -100,9 +97,9 @@ mod tests {
     fn tickets_are_bounded() {
         let random = Counting(AtomicU8::new(0));
         let mut tickets = Tickets::default();
-        let first = tickets.put(claim("first"), at(0), &random);
+        let first = tickets.put("first", at(0), &random);
         for _ in 0..255 {
-            tickets.put(claim("more"), at(1), &random);
+            tickets.put("more", at(1), &random);
         }
         assert_eq!(tickets.waiting.len(), MOST);
         // The counter has come round: the 257th ticket would be the first again, so it is looked for before.

@@ -1,4 +1,4 @@
-//! Names of the formats on the wire: media types and file name extensions.
+//! Names of the formats on the wire: their media types.
 
 use super::{Charset, Format};
 
@@ -27,17 +27,6 @@ impl Format {
             Self::CopiedText if shift_jis => "text/plain; charset=Shift_JIS",
             Self::CopiedText => "text/plain; charset=utf-8",
             Self::FhirJson => "application/fhir+json; fhirVersion=4.0",
-        }
-    }
-
-    /// How a file of this format ends.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::XmlMsgXml => "xml",
-            Self::XmlMsgJson => "json",
-            Self::Csv => "csv",
-            Self::CopiedText => "txt",
-            Self::FhirJson => "fhir.json",
         }
     }
 }

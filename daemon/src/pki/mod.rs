@@ -204,7 +204,9 @@ mod tests {
         let old = narrow(&certificates, now);
         let loopback = [LocalHost::Name("localhost".to_owned())];
         let page = [LocalHost::parse("uketsuke.local").unwrap(), LocalHost::parse("192.168.0.10").unwrap()];
-        let reaches = |authority, hosts| certificates.reaches(authority, hosts, now).unwrap();
+        let reaches = |authority: &CertificateAuthority, hosts: &[LocalHost]| {
+            certificates.reaches(authority, hosts, now).unwrap()
+        };
         assert!(reaches(&old, &loopback) && !reaches(&old, &page));
         let anew = certificates.certify_anew(&old, now).unwrap();
         assert!(reaches(&anew, &loopback) && reaches(&anew, &page));

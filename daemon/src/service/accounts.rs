@@ -17,7 +17,7 @@ use crate::domain::lockout::LOCK_AFTER;
 use crate::domain::personal::Secret;
 use crate::qr;
 
-fn secret(text: &SecretText) -> Secret {
+pub(super) fn secret(text: &SecretText) -> Secret {
     Secret::new(text.expose().to_owned())
 }
 
@@ -49,7 +49,7 @@ pub(super) fn along(along: &WireAlong) -> Along {
     }
 }
 
-fn authority(caller: &Caller) -> Answer<Authority> {
+pub(super) fn authority(caller: &Caller) -> Answer<Authority> {
     Authority::of(&actor(caller)).map_err(errors::forbidden)
 }
 
@@ -62,6 +62,7 @@ fn account(account: AccountSummary) -> w::Account {
         locked: account.failures >= LOCK_AFTER,
         password_change_required: account.must_change,
         recovery_codes_left: account.recovery_codes,
+        passkeys: account.passkeys,
     }
 }
 

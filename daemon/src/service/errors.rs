@@ -10,10 +10,12 @@ use crate::app::audit::ReviewError;
 use crate::app::checks::{CreateError, InputError};
 use crate::app::collect::{CollectError, RunError};
 use crate::app::credentials::CredentialsError;
+use crate::app::desk_records::DeskRecordsError;
 use crate::app::idempotency::KeyError;
 use crate::app::inquiries::InquiryError;
 use crate::app::machines::MachinesError;
 use crate::app::own_account::OwnAccountError;
+use crate::app::passkeys::PasskeysError;
 use crate::app::ports::{InquiryFailure, StoreError, UpstreamError};
 use crate::app::results::ResultsError;
 use crate::app::settings::SettingsError;
@@ -52,6 +54,27 @@ pub(super) fn own_account(error: OwnAccountError) -> ServiceError {
         OwnAccountError::NothingOffered => Code::TotpNotOffered.into(),
         OwnAccountError::Store(error) => store(error),
         OwnAccountError::Credentials(error) => hashing(&error),
+    }
+}
+
+pub(super) fn passkeys(error: PasskeysError) -> ServiceError {
+    match error {
+        PasskeysError::Forbidden => Code::ForbiddenRole.into(),
+        PasskeysError::Unavailable => Code::PasskeysUnavailable.into(),
+        PasskeysError::Proof(error) => own_account(error),
+        PasskeysError::Refused => Code::PasskeyRefused.into(),
+        PasskeysError::TooMany => Code::TooManyPasskeys.into(),
+        PasskeysError::NotFound => Code::PasskeyNotFound.into(),
+        PasskeysError::Store(error) => store(error),
+    }
+}
+
+pub(super) fn desk_records(error: DeskRecordsError) -> ServiceError {
+    match error {
+        DeskRecordsError::Forbidden => Code::ForbiddenRole.into(),
+        DeskRecordsError::UnknownTerminal => ServiceError::new(Code::UnknownTerminal).field("terminal"),
+        DeskRecordsError::NoResult => ServiceError::new(Code::ResultNotFound).field("result"),
+        DeskRecordsError::Store(error) => store(error),
     }
 }
 

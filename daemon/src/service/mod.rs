@@ -4,6 +4,7 @@
 
 mod accounts;
 mod collect;
+mod desk;
 mod errors;
 mod events;
 mod export;
@@ -11,6 +12,8 @@ mod form;
 mod health;
 mod idempotency;
 mod inquiry;
+mod layout;
+mod passkeys;
 mod query;
 mod results;
 mod upkeep;
@@ -37,27 +40,32 @@ use crate::app::announcements::News;
 use crate::app::audit::ReviewAudit;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
+use crate::app::desk_records::KeepDeskRecords;
 use crate::app::events::Events;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::machines::Machines;
 use crate::app::own_account::OwnAccount;
+use crate::app::passkeys::Passkeys;
 use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
 use crate::app::results::Results;
 use crate::app::retention::Retention;
 use crate::app::sessions::{Place, Session, Sessions, short};
 use crate::app::settings::ChangeSettings;
-use crate::app::sign_in::SignIn;
+use crate::app::sign_in::{SignIn, Welcome};
 use crate::app::terminals::Terminals;
 use crate::domain::admission::SecuritySettings;
 use crate::domain::check::ResultId;
+use crate::domain::identifiers::InstitutionCode;
 use crate::domain::personal::Pin;
 use crate::domain::queue::{BulkId, JobId};
 
 /// The use cases behind the API.
 pub struct UseCases {
     /// Sign-in.
-    pub sign_in: SignIn,
+    pub sign_in: Arc<SignIn>,
+    /// Passkeys.
+    pub passkeys: Passkeys,
     /// Sessions.
     pub sessions: Arc<Sessions>,
     /// Enrolled terminals.
@@ -67,7 +75,7 @@ pub struct UseCases {
     /// Everybody's accounts.
     pub accounts: Arc<ManageAccounts>,
     /// One's own account.
-    pub own_account: OwnAccount,
+    pub own_account: Arc<OwnAccount>,
     /// Checks.
     pub checks: Checks,
     /// Results.
@@ -82,12 +90,16 @@ pub struct UseCases {
     pub inquiries: Inquiries,
     /// Settings.
     pub settings: ChangeSettings,
+    /// What the front desk writes down.
+    pub desk_records: Arc<KeepDeskRecords>,
     /// Health.
     pub health: Health,
     /// The audit log.
     pub review: ReviewAudit,
     /// What is kept.
     pub retention: Arc<Retention>,
+    /// Whose results these are.
+    pub institution: InstitutionCode,
     /// Real or sandbox.
     pub origin: Origin,
     /// Who waits answers at once when the program is to stop.
@@ -100,16 +112,7 @@ impl Service for UseCases {
         let (claimed, second) = accounts::credentials(request)?;
         let welcome =
             self.sign_in.sign_in(claimed, second, accounts::along(&along)).await.map_err(errors::sign_in)?;
-        let session = welcome.signed_in.session;
-        Ok(w::Session {
-            token: Some(welcome.signed_in.token.expose().to_owned()),
-            account: session.actor.account,
-            role: wire::role(session.actor.role),
-            expires_at: wire::jst(session.ends_at),
-            idle_timeout_s: session.idle_limit.as_secs(),
-            announcements: collect::announcements(&welcome.announcements),
-            password_change_required: session.restricted,
-        })
+        Ok(begun(welcome))
     }
 
     async fn authenticate(&self, presented: Presented<'_>) -> Answer<Caller> {
@@ -128,12 +131,14 @@ impl Service for UseCases {
 
     async fn session(&self, caller: &Caller) -> Answer<w::SessionInfo> {
         let session = self.live_session(caller)?;
+        let terminal = self.terminal_of(&session).await?;
         Ok(w::SessionInfo {
             account: session.actor.account,
             role: wire::role(session.actor.role),
             expires_at: wire::jst(session.ends_at),
             idle_timeout_s: session.idle_limit.as_secs(),
             password_change_required: session.restricted,
+            terminal: terminal.map(|terminal| terminal.0),
         })
     }
 
@@ -149,9 +154,13 @@ impl Service for UseCases {
         key: Option<IdempotencyKey>,
     ) -> Answer<w::Check> {
         let keyed = idempotency::keyed(caller, key, "create_check", &request)?;
+        let terminal = match request.terminal {
+            Some(terminal) => Some(TerminalId(terminal)),
+            None => self.terminal_of(&self.live_session(caller)?).await?,
+        };
         let new = NewCheck {
             method: wire::method_from(request.method),
-            terminal: request.terminal.map(TerminalId),
+            terminal,
             reader: request.reader.map(ReaderName),
             card_kind: request.card_kind.map(wire::card_kind_from),
             entered_by: request.entered_by.map(wire::entered_by_from),
@@ -308,6 +317,29 @@ impl UseCases {
         let session = self.sessions.session(&caller.session.0);
         let session = session.ok_or(ServiceError::new(Code::SessionRequired))?;
         Ok(Session { actor: actor(caller), ..session })
+    }
+
+    /// Where a check of this session takes place if nothing else is said.
+    async fn terminal_of(&self, session: &Session) -> Answer<Option<TerminalId>> {
+        let enrolled = match session.terminal {
+            Some(id) => self.terminals.name_of(id).await.map_err(errors::store)?,
+            None => None,
+        };
+        Ok(self.checks.terminal_at(enrolled.as_deref()))
+    }
+}
+
+/// The session of whoever has signed in.
+fn begun(welcome: Welcome) -> w::Session {
+    let session = welcome.signed_in.session;
+    w::Session {
+        token: Some(welcome.signed_in.token.expose().to_owned()),
+        account: session.actor.account,
+        role: wire::role(session.actor.role),
+        expires_at: wire::jst(session.ends_at),
+        idle_timeout_s: session.idle_limit.as_secs(),
+        announcements: collect::announcements(&welcome.announcements),
+        password_change_required: session.restricted,
     }
 }
 

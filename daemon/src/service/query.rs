@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::app::ports::{PageAfter, PersonFilter, ResultQuery, TerminalId};
-use crate::app::results::{Followed, Start};
+use crate::app::results::{CutOff, Followed, Start};
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Validity;
 use crate::domain::identifiers::InquiryNumber;
@@ -149,14 +149,17 @@ fn after(text: Option<&str>, conditions: Conditions) -> Result<Option<PageAfter>
 }
 
 /// The cursor that continues an export after a result, with its cut-off.
-pub(super) fn export_cursor(query: &w::ExportQuery, after: PageAfter, cut_off: ResultId) -> String {
+pub(super) fn export_cursor(query: &w::ExportQuery, after: PageAfter, cut_off: CutOff) -> String {
     let (at, id) = (after.checked_at_us.to_be_bytes(), after.id.0.to_be_bytes());
-    encode(&[&at, &id, &cut_off.0.to_be_bytes(), &export_digest(query)])
+    let CutOff { newest, at: began } = cut_off;
+    let (newest, began) = (newest.0.to_be_bytes(), began.as_microsecond().to_be_bytes());
+    encode(&[&at, &id, &newest, &began, &export_digest(query)])
 }
 
 fn read_export_cursor(text: &str, conditions: Conditions) -> Option<Start> {
-    let [at, id, cut_off, digest] = decode::<4>(text)?;
-    let cut_off = ResultId(i64::from_be_bytes(cut_off));
+    let [at, id, newest, began, digest] = decode::<5>(text)?;
+    let began = Timestamp::from_microsecond(i64::from_be_bytes(began)).ok()?;
+    let cut_off = CutOff { newest: ResultId(i64::from_be_bytes(newest)), at: began };
     (digest == conditions).then_some(Start::Place { after: place(at, id), cut_off })
 }
 
@@ -285,9 +288,10 @@ mod tests {
         assert_eq!(search(&person("資格")).unwrap().1, Some(after));
         assert!(search(&person("別人")).is_err());
         let part = w::ExportQuery { from: july.from.clone(), to: july.to.clone(), ..Default::default() };
-        let text = export_cursor(&part, after, ResultId(99));
+        let cut_off = CutOff { newest: ResultId(99), at: "2026-07-31T03:00:00Z".parse().unwrap() };
+        let text = export_cursor(&part, after, cut_off);
         let next = w::ExportQuery { cursor: Some(text.clone()), ..part };
-        assert_eq!(export(&next).unwrap().1, Start::Place { after, cut_off: ResultId(99) });
+        assert_eq!(export(&next).unwrap().1, Start::Place { after, cut_off });
         assert!(with(&july, &text).is_err(), "the cursor of an export is none of a list");
     }
 

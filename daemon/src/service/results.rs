@@ -5,18 +5,18 @@ use std::time::Duration;
 use api::codes::Code;
 use api::etag::{ETag, Known, Tagged};
 use api::service::{
-    Answer, Bytes, Caller, Characters, Document, Events, Export, ReadyChanges, ReadyPage, ResultService,
-    ServiceError,
+    Answer, Bytes, Caller, Document, Events, Export, ReadyChanges, ReadyPage, ResultService, ServiceError,
 };
 use api::wire as w;
 use async_trait::async_trait;
 use futures_util::stream;
 use sha2::{Digest, Sha256};
 
-use super::{JsonForm, UseCases, actor, collect, errors, export, query, wire};
+use super::{JsonForm, UseCases, actor, collect, errors, export, layout, query, wire};
+use crate::app::access::Actor;
 use crate::app::events::Events as AllEvents;
 use crate::app::ports::{Page, ReadyResult, ResultForm as _, ResultsMark};
-use crate::app::results::{Followed, Read};
+use crate::app::results::{Followed, Read, Readable};
 use crate::domain::check::ResultId;
 
 #[async_trait]
@@ -43,6 +43,12 @@ impl ResultService for UseCases {
         let (conditions, after, limit) = query::search(&search)?;
         let page = self.results.search(&actor(caller), &conditions, after, limit).await;
         Ok(ready_page(page.map_err(errors::results)?, query::search_digest(&search)))
+    }
+
+    async fn count_search(&self, caller: &Caller, search: w::ResultSearchCount) -> Answer<w::ResultCount> {
+        let (conditions, ..) = query::search(&search.into_search())?;
+        let count = self.results.count_search(&actor(caller), &conditions).await.map_err(errors::results)?;
+        Ok(w::ResultCount { count: i64::try_from(count).unwrap_or(i64::MAX) })
     }
 
     async fn count_results(
@@ -72,10 +78,12 @@ impl ResultService for UseCases {
         let actor = actor(caller);
         let mark = self.results.mark(&actor).map_err(errors::results)?;
         let tag = |version| one_tag(id, version, mark, form);
-        let has = |result: &ReadyResult| known.holds(&tag(result.version));
-        match self.results.one(&actor, ResultId(id), has).await.map_err(errors::results)? {
-            Read::Known { version } => Ok(Tagged::known(tag(version))),
-            Read::Fresh(result) => Ok(Tagged::new(tag(result.version), document(result, form))),
+        match layout::written_as(form.format) {
+            None => one(self, &actor, id, known, tag, |ready| layout::one_ready(&ready, form)).await,
+            Some(format) => {
+                let write = |stored| layout::one_written(self, &stored, format, form);
+                one(self, &actor, id, known, tag, write).await
+            }
         }
     }
 
@@ -138,6 +146,23 @@ impl ResultService for UseCases {
     }
 }
 
+/// One result in the shape that its form is made of.
+async fn one<T: Readable>(
+    cases: &UseCases,
+    actor: &Actor,
+    id: i64,
+    known: &Known,
+    tag: impl Fn(i64) -> ETag + Send + Sync,
+    write: impl FnOnce(T) -> Document + Send,
+) -> Answer<Tagged<Document>> {
+    let has = |version| known.holds(&tag(version));
+    let read: Read<T> = cases.results.one(actor, ResultId(id), has).await.map_err(errors::results)?;
+    Ok(match read {
+        Read::Known { version } => Tagged::known(tag(version)),
+        Read::Fresh(result) => Tagged::new(tag(result.version()), write(result)),
+    })
+}
+
 fn ready_page(page: Page<ReadyResult>, conditions: query::Conditions) -> ReadyPage {
     let next_cursor = page.next.map(|next| query::cursor(conditions, next));
     ReadyPage { results: bodies(page.rows), next_cursor }
@@ -147,15 +172,6 @@ fn bodies(rows: Vec<ReadyResult>) -> Vec<Vec<u8>> {
     rows.into_iter().map(|row| row.body).collect()
 }
 
-/// One result as a document.
-fn document(result: ReadyResult, form: w::ResultForm) -> Document {
-    let mut body = result.body;
-    if form.format == w::ResultFormat::Ndjson {
-        body.push(b'\n');
-    }
-    Document { body, media_type: form.format.media_type(), characters: Characters::default() }
-}
-
 /// The tag of an answer about many results: it is the same as long as the results stand where they stand.
 fn tag(mark: ResultsMark, caller: &Caller, kind: &str, question: &impl std::fmt::Debug) -> ETag {
     let ResultsMark { change, month } = mark;
@@ -163,9 +179,11 @@ fn tag(mark: ResultsMark, caller: &Caller, kind: &str, question: &impl std::fmt:
     hashed(&(kind, change, month.number(), form, caller.role, question))
 }
 
-/// The tag of one result in a version. The month is in it, because the result is gone when it ends.
+/// The tag of one result in a version and a form. The month is in it, because the result is gone when it ends; the program's
+/// version, because another one may write the form differently.
 fn one_tag(id: i64, version: i64, mark: ResultsMark, form: w::ResultForm) -> ETag {
-    hashed(&("one", id, version, mark.month.number(), JsonForm.number(), form))
+    let program = env!("CARGO_PKG_VERSION");
+    hashed(&("one", id, version, mark.month.number(), JsonForm.number(), program, form))
 }
 
 fn hashed(identity: &impl std::fmt::Debug) -> ETag {

@@ -44,15 +44,19 @@ pub(super) fn role_from(role: w::Role) -> Role {
 /// Both directions of two enums that differ only in where they are declared.
 macro_rules! same_words {
     ($to_wire:ident, $from_wire:ident, $name:ident { $($variant:ident),+ }) => {
-        pub(super) fn $to_wire(value: $name) -> w::$name {
-            match value { $($name::$variant => w::$name::$variant,)+ }
+        same_words!($to_wire, $from_wire, $name as $name { $($variant),+ });
+    };
+    ($to_wire:ident, $from_wire:ident, $name:ident as $wire:ident { $($variant:ident),+ }) => {
+        pub(super) fn $to_wire(value: $name) -> w::$wire {
+            match value { $($name::$variant => w::$wire::$variant,)+ }
         }
 
-        pub(super) fn $from_wire(value: w::$name) -> $name {
-            match value { $(w::$name::$variant => $name::$variant,)+ }
+        pub(super) fn $from_wire(value: w::$wire) -> $name {
+            match value { $(w::$wire::$variant => $name::$variant,)+ }
         }
     };
 }
+pub(super) use same_words;
 
 same_words!(method, method_from, Method { Visual, CardPin, Iphone, AndroidPin });
 same_words!(card_kind, card_kind_from, CardKind { WithPhoto, WithoutPhoto, FaceAuthentication });

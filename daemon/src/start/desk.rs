@@ -6,6 +6,7 @@ use super::Parts;
 use super::people::People;
 use crate::app::checks::{Checks, ChecksParts};
 use crate::app::collect::Collect;
+use crate::app::desk_records::KeepDeskRecords;
 use crate::app::events::{Events, EventsParts};
 use crate::app::idempotency::Idempotency;
 use crate::app::ports::CardDesk as _;
@@ -40,6 +41,22 @@ pub(super) fn checks(
         patience: parts.patience,
         origin: config.mode.origin(),
     })
+}
+
+/// What the front desk writes down.
+pub(super) fn records(
+    config: &Config,
+    parts: &Parts,
+    people: &People,
+    store: &Arc<Store>,
+) -> KeepDeskRecords {
+    KeepDeskRecords {
+        store: store.clone(),
+        configured: config.terminals().into_iter().map(|terminal| terminal.id).collect(),
+        audit: store.clone(),
+        enrolled: people.terminals.clone(),
+        clock: parts.clock.clone(),
+    }
 }
 
 /// Events of everything that tells of itself, from here on.

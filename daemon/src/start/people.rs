@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use super::StartError;
+use super::{Parts, StartError};
 use crate::app::accounts::ManageAccounts;
 use crate::app::audit::ReviewAudit;
 use crate::app::backup::KeepBackups;
 use crate::app::credentials::Credentials;
 use crate::app::machines::{Machines, MachinesParts};
+use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, Random};
 use crate::app::retention::Retention;
 use crate::app::sessions::{Sessions, SessionsParts};
+use crate::app::sign_in::{SignIn, SignInParts};
 use crate::app::terminals::Terminals;
 use crate::config::{Config, page_idle_limit};
 use crate::control::Office;
@@ -26,7 +28,7 @@ pub(super) struct People {
     pub(super) machines: Arc<Machines>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) accounts: Arc<ManageAccounts>,
-    pub(super) credentials: Arc<Credentials>,
+    credentials: Arc<Credentials>,
 }
 
 impl People {
@@ -69,6 +71,45 @@ impl People {
         });
         let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
         Ok(Self { store, clock, mode, terminals, machines, sessions, accounts, credentials })
+    }
+
+    pub(super) fn sign_in(
+        &self,
+        config: &Config,
+        store: &Arc<Store>,
+        parts: &Parts,
+    ) -> Result<SignIn, StartError> {
+        Ok(SignIn::new(SignInParts {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: self.sessions.clone(),
+            terminals: self.terminals.clone(),
+            machines: self.machines.clone(),
+            announcements: store.clone(),
+            audit: store.clone(),
+            credentials: self.credentials.clone(),
+            clock: parts.clock.clone(),
+            random: parts.random.clone(),
+        }))
+    }
+
+    pub(super) fn own_account(
+        &self,
+        config: &Config,
+        store: &Arc<Store>,
+        parts: &Parts,
+    ) -> Result<OwnAccount, StartError> {
+        Ok(OwnAccount {
+            institution: config.institution()?,
+            accounts: store.clone(),
+            settings: store.clone(),
+            sessions: self.sessions.clone(),
+            audit: store.clone(),
+            credentials: self.credentials.clone(),
+            clock: parts.clock.clone(),
+            random: parts.random.clone(),
+        })
     }
 
     pub(super) fn office(&self, retention: Arc<Retention>) -> Office {

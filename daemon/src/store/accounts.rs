@@ -8,12 +8,13 @@ mod change;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::FromRow;
+use sqlx::sqlite::SqliteQueryResult;
 use zeroize::Zeroizing;
 
 use super::crypto::Key;
 use super::error::failed;
 use super::writer::{Tx, write};
-use super::{Store, audit};
+use super::{Store, audit, passkeys};
 use crate::app::ports::{
     Account, AccountChange, AccountSummary, Accounts, Attempt, AuditEntry, Changed, CreateAccountError,
     Device, NewAccount, Role, SignInProof, StoreError,
@@ -135,25 +136,21 @@ async fn succeed(tx: &mut Tx, account: i64, device: Device, proof: SignInProof) 
         SignInProof::Step(step) => {
             let step = i64::try_from(step)
                 .map_err(|_| StoreError::Failed("a TOTP step beyond every calendar".to_owned()))?;
-            sqlx::query("UPDATE accounts SET last_step = ?2 WHERE id = ?1 AND last_step < ?2")
-                .bind(account)
-                .bind(step)
-                .execute(&mut tx.db)
-                .await
+            let take = sqlx::query("UPDATE accounts SET last_step = ?2 WHERE id = ?1 AND last_step < ?2");
+            take.bind(account).bind(step).execute(&mut tx.db).await.map(|done| is_one(&done))
         }
         SignInProof::Recovery(code) => {
             let hash = recovery_hash(&tx.keyring.system().recovery, account, &code)?;
-            sqlx::query("DELETE FROM recovery_codes WHERE account = ?1 AND hash = ?2")
-                .bind(account)
-                .bind(hash.as_slice())
-                .execute(&mut tx.db)
-                .await
+            let take = sqlx::query("DELETE FROM recovery_codes WHERE account = ?1 AND hash = ?2");
+            take.bind(account).bind(hash.as_slice()).execute(&mut tx.db).await.map(|done| is_one(&done))
         }
+        SignInProof::Passkey { id, sign_count } => passkeys::count(tx, account, id, sign_count).await,
         SignInProof::Lasting => {
-            sqlx::query("UPDATE accounts SET id = id WHERE id = ?1").bind(account).execute(&mut tx.db).await
+            let find = sqlx::query("UPDATE accounts SET id = id WHERE id = ?1");
+            find.bind(account).execute(&mut tx.db).await.map(|done| is_one(&done))
         }
     };
-    if used.map_err(|e| failed(&e))?.rows_affected() != 1 {
+    if !used.map_err(|e| failed(&e))? {
         return Ok(false);
     }
     sqlx::query("DELETE FROM sign_in_failures WHERE account = ?1 AND device = ?2")
@@ -163,6 +160,10 @@ async fn succeed(tx: &mut Tx, account: i64, device: Device, proof: SignInProof) 
         .await
         .map_err(|e| failed(&e))?;
     Ok(true)
+}
+
+fn is_one(done: &SqliteQueryResult) -> bool {
+    done.rows_affected() == 1
 }
 
 /// `false` if the name is taken.
@@ -198,6 +199,7 @@ struct SummaryRow {
     disabled: i64,
     failures: i64,
     recovery_codes: i64,
+    passkeys: i64,
 }
 
 impl SummaryRow {
@@ -210,6 +212,7 @@ impl SummaryRow {
             disabled: self.disabled == 1,
             failures: u32::try_from(self.failures).unwrap_or(u32::MAX),
             recovery_codes: u32::try_from(self.recovery_codes).unwrap_or(u32::MAX),
+            passkeys: u32::try_from(self.passkeys).unwrap_or(u32::MAX),
         })
     }
 }
@@ -280,7 +283,8 @@ impl Accounts for Store {
         let rows: Vec<SummaryRow> = sqlx::query_as(
             "SELECT id, name, role, must_change, disabled, \
              (SELECT COALESCE(MAX(failures), 0) FROM sign_in_failures WHERE account = accounts.id) AS failures, \
-             (SELECT COUNT(*) FROM recovery_codes WHERE account = accounts.id) AS recovery_codes \
+             (SELECT COUNT(*) FROM recovery_codes WHERE account = accounts.id) AS recovery_codes, \
+             (SELECT COUNT(*) FROM passkeys WHERE account = accounts.id) AS passkeys \
              FROM accounts ORDER BY name",
         )
         .fetch_all(&self.readers)

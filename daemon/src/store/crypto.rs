@@ -1,11 +1,19 @@
 //! Keys and what they do: sealing with XChaCha20-Poly1305, keyed hashes with HMAC-SHA256, sub-keys with HKDF-SHA256.
 //!
 //! Knows nothing of files, rows or months. Every key is used for one purpose only: purposes get sub-keys.
+//!
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) is ChaCha20-Poly1305 under a key for this one message, which HChaCha20
+//! derives from the key and the first 16 bytes of the nonce. ring does not wipe that key; it opens nothing else, and the
+//! key it came from cannot be computed from it.
+//!
+//! ring rather than the crate chacha20poly1305, whose Poly1305 calls each vector instruction as a function unless the whole
+//! program is built for AVX2, which a clinic's older PC may lack: a result of 935 bytes opened in 3.6 µs with it (1.6 µs built
+//! for AVX2) and opens in 0.9 µs with ring. A page pays that a hundred times.
 
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use chacha20::{R20, hchacha};
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -81,20 +89,24 @@ impl Key {
         plain: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         let nonce: [u8; NONCE_BYTES] = random_bytes(random);
-        let sealed = self
-            .cipher()?
-            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: place })
-            .map_err(|_| CryptoError)?;
-        Ok([nonce.as_slice(), &sealed].concat())
+        let (key, rest) = self.of_message(&nonce)?;
+        let mut sealed = Vec::with_capacity(NONCE_BYTES + plain.len() + CHACHA20_POLY1305.tag_len());
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plain);
+        let (_, text) = sealed.split_at_mut(NONCE_BYTES);
+        let tag = key.seal_in_place_separate_tag(rest, Aad::from(place), text).map_err(|_| CryptoError)?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
     }
 
     /// Opens what [`Key::seal`] made for the same place.
     pub(super) fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(CryptoError)?;
-        self.cipher()?
-            .decrypt(&XNonce::from(*nonce), Payload { msg: text, aad: place })
-            .map(Zeroizing::new)
-            .map_err(|_| CryptoError)
+        let (key, rest) = self.of_message(nonce)?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let length = key.open_in_place(rest, Aad::from(place), &mut text).map_err(|_| CryptoError)?.len();
+        text.truncate(length);
+        Ok(text)
     }
 
     /// Keyed hash of the parts, each with its length before it, so that parts never run together.
@@ -107,8 +119,15 @@ impl Key {
         Ok(mac.finalize().into_bytes().into())
     }
 
-    fn cipher(&self) -> Result<XChaCha20Poly1305, CryptoError> {
-        XChaCha20Poly1305::new_from_slice(self.0.as_slice()).map_err(|_| CryptoError)
+    /// The key of one message, and what of its nonce is left for it.
+    fn of_message(&self, nonce: &[u8; NONCE_BYTES]) -> Result<(LessSafeKey, Nonce), CryptoError> {
+        let (first, last) = nonce.split_first_chunk::<16>().ok_or(CryptoError)?;
+        let key =
+            Zeroizing::new(<[u8; KEY_BYTES]>::from(hchacha::<R20>(&(*self.0).into(), &(*first).into())));
+        let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_slice()).map_err(|_| CryptoError)?;
+        let mut rest = [0; NONCE_LEN];
+        rest[4..].copy_from_slice(last);
+        Ok((LessSafeKey::new(key), Nonce::assume_unique_for_key(rest)))
     }
 }
 
@@ -140,6 +159,24 @@ mod tests {
             assert!(key.open(b"row 1", &changed).is_err(), "byte {index}");
             assert!(key.open(b"row 1", &sealed[..index]).is_err(), "cut at {index}");
         }
+    }
+
+    /// draft-irtf-cfrg-xchacha-03, A.3.1.
+    #[test]
+    fn sealing_is_xchacha20_poly1305() {
+        let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+        let key = Key::from_bytes(&(0x80..=0x9f).collect::<Vec<u8>>()).unwrap();
+        let nonce: Vec<u8> = (0x40..=0x57).collect();
+        let text = hex(
+            "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb731c7f1b0b4aa6440bf3a82f4eda7e39\
+             ae64c6708c54c216cb96b72e1213b4522f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9\
+             21f9664c97637da9768812f615c68b13b52ec0875924c1c7987947deafd8780acf49",
+        );
+        let place = hex("50515253c0c1c2c3c4c5c6c7");
+        let plain = key.open(&place, &[nonce, text].concat()).unwrap();
+        let expected = "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
+                        sunscreen would be it.";
+        assert_eq!(plain.as_slice(), expected.as_bytes());
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod clock;
 mod collection;
 mod crypto;
 mod database;
+mod desk;
 mod error;
 mod files;
 mod idempotency;
@@ -29,6 +30,7 @@ mod machines;
 mod master;
 mod merge;
 mod news;
+mod passkeys;
 mod pending;
 mod queue;
 mod readers;
@@ -110,7 +112,7 @@ impl StoreConfig {
 }
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
-/// `Accounts`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RequestMemory`, `RetentionStore` and
+/// `Accounts`, `PasskeyStore`, `DeskRecords`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RequestMemory`, `RetentionStore` and
 /// `StoreRoom`.
 pub struct Store {
     writer: mpsc::Sender<Command>,

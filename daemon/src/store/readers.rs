@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -100,6 +101,8 @@ fn open(database: &Path, access: OpenFlags, settings: &[(&str, &str)]) -> Result
     let connection = Connection::open_with_flags(database, flags).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan does not look at bound values; otherwise SQLite, as it is built here, plans a prepared statement anew each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     // Sorting must not spill rows to a file.
     for (name, value) in settings.iter().chain(&[("temp_store", "2"), ("mmap_size", "0")]) {
         connection.pragma_update(None, name, value).map_err(failed)?;

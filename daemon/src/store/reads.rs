@@ -377,3 +377,38 @@ struct Portion {
 fn first<T>((rows, _): (Vec<T>, bool)) -> Option<T> {
     rows.into_iter().next()
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{StatementStatus, params};
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions as _, Connection as _};
+
+    use super::super::database::MIGRATIONS;
+    use super::super::readers::Readers;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_prepared_page_is_planned_once_whatever_is_bound() {
+        let directory = std::env::temp_dir().join(format!("shikaku-plans-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("store.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut writing = options.connect().await.unwrap();
+        MIGRATIONS.run(&mut writing).await.unwrap();
+        writing.close().await.unwrap();
+        let readers = Readers::open(&path, 1).unwrap();
+        let reading = |db: &Connection| {
+            let sql = [concat!(ready!(""), listed!()), NEWEST_FIRST].concat();
+            let mut statement = db.prepare_cached(&sql).unwrap();
+            for turn in 1..5_i64 {
+                let values = params![2, turn, 0, turn, turn, None::<String>, Some("1"), turn];
+                assert!(statement.query(values).unwrap().next().unwrap().is_none());
+            }
+            Ok(statement.get_status(StatementStatus::RePrepare))
+        };
+        assert_eq!(readers.read(reading).await, Ok(0));
+        readers.close().await;
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -139,7 +139,9 @@ pub(super) struct Place {
 impl Place {
     /// What is sealed for this row in this table.
     pub(super) fn bytes(self, table: &[u8]) -> Vec<u8> {
-        let mut bytes = table.to_vec();
+        // Enough for what callers append: a page of results makes a hundred of these.
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(table);
         bytes.extend_from_slice(&self.id.to_be_bytes());
         bytes.extend_from_slice(&self.month.number().to_be_bytes());
         bytes.extend_from_slice(&self.version.to_be_bytes());

@@ -7,12 +7,12 @@ use harness::process::secret_of;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-fn seconds(open: &OpenClinic) -> u64 {
+pub(super) fn seconds(open: &OpenClinic) -> u64 {
     u64::try_from(open.clock.now().as_second()).expect("after 1970")
 }
 
 /// A clinic with an administrator, signed in, and an operator who has chosen a password.
-async fn with_people() -> (OpenClinic, Visitor) {
+pub(super) async fn with_people() -> (OpenClinic, Visitor) {
     let people = [("boss", Role::Administrator), ("hanako", Role::Operator)];
     let open = OpenClinic::with(|plan| plan.accounts.extend(people)).await;
     let mut administrator = open.clinic.visitor();
@@ -21,11 +21,11 @@ async fn with_people() -> (OpenClinic, Visitor) {
 }
 
 /// The next code's time.
-fn next_step(open: &OpenClinic) {
+pub(super) fn next_step(open: &OpenClinic) {
     open.clock.advance(SignedDuration::from_secs(30));
 }
 
-async fn audited(open: &OpenClinic) -> Vec<(String, String, String)> {
+pub(super) async fn audited(open: &OpenClinic) -> Vec<(String, String, String)> {
     use sqlx::Row as _;
     let path = open.clinic.config.store.directory.join("shikaku.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
@@ -35,7 +35,7 @@ async fn audited(open: &OpenClinic) -> Vec<(String, String, String)> {
     rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
 }
 
-fn row(actor: &str, action: &str, outcome: &str) -> (String, String, String) {
+pub(super) fn row(actor: &str, action: &str, outcome: &str) -> (String, String, String) {
     (actor.to_owned(), action.to_owned(), outcome.to_owned())
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use daemon::app::ports::Role;
+use harness::authenticator::Authenticator;
 use harness::clinic::OpenClinic;
 use harness::contract::Contract;
 use harness::personas::Personas;
@@ -62,6 +63,18 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("collect_results", Writes("results.collect")),
     ("list_announcements", Nothing("public texts")),
     ("begin_sign_in", Nothing("judges nothing; the second step is written down")),
+    ("ask_for_passkey", Nothing("a question; its answer is written down")),
+    ("sign_in_with_passkey", Writes("session.sign_in_passkey")),
+    ("begin_passkey", Writes("account.offer_passkey")),
+    ("add_passkey", Writes("account.add_passkey")),
+    ("list_passkeys", Nothing("one's own devices")),
+    ("remove_passkey", Writes("account.remove_passkey")),
+    ("remove_passkeys_of_account", Writes("account.remove_passkeys")),
+    ("get_checklist", Nothing("the manual's list and who ticked it, no patient")),
+    ("record_checklist", Writes("checklist.record")),
+    ("record_incident", Writes("incident.record")),
+    ("list_incidents", Writes("incident.viewed")),
+    ("count_search", Writes("result.count_search")),
     ("list_sessions", Nothing("staff's sessions, no patient")),
     ("end_session", Writes("session.revoke")),
     ("end_other_sessions", Writes("session.revoke_others")),
@@ -274,6 +287,55 @@ async fn each_operation_about_staff_and_devices_writes_what_was_decided() {
     log.news().await;
     assert_eq!(boss.delete(&format!("/v1/sessions/{theirs}")).await.status, 204);
     log.expect("end_session").await;
+}
+
+#[tokio::test]
+async fn each_operation_about_passkeys_and_records_writes_what_was_decided() {
+    let people = [("kanrisha", Role::Administrator), ("hanako", Role::Operator)];
+    let open = OpenClinic::with(|plan| plan.accounts.extend(people)).await;
+    let mut log = Log { database: open.clinic.config.store.directory.join("shikaku.db"), seen: 0 };
+    let (mut boss, mut hanako) = (open.clinic.visitor(), open.clinic.visitor());
+    boss.sign_in(&open.clinic.credentials("kanrisha")).await;
+    let credentials = open.clinic.credentials("hanako");
+    hanako.sign_in(&credentials).await;
+    open.clock.advance(SignedDuration::from_secs(30));
+    log.news().await;
+
+    let code = credentials.code(u64::try_from(open.clinic.now().as_second()).expect("after 1970"));
+    let proof = json!({ "password": credentials.password, "code": code });
+    let begun = hanako.post("/v1/accounts/me/passkeys/begin", &proof).await.json();
+    log.expect("begin_passkey").await;
+    let mut passkey =
+        Authenticator::new("localhost", &format!("http://localhost:{}", open.clinic.api.port()));
+    let added = hanako.post("/v1/accounts/me/passkeys", &passkey.make(&begun, "tablet")).await;
+    log.expect("add_passkey").await;
+    assert_eq!(hanako.get("/v1/accounts/me/passkeys").await.status, 200);
+    log.expect("list_passkeys").await;
+    let asked = open.clinic.visitor().post("/v1/sessions/passkey/begin", &json!(null)).await.json();
+    log.expect("ask_for_passkey").await;
+    let welcome = open.clinic.visitor().post("/v1/sessions/passkey", &passkey.answer(&asked)).await;
+    assert_eq!(welcome.status, 201);
+    log.expect("sign_in_with_passkey").await;
+    let own = format!("/v1/accounts/me/passkeys/{}", added.json()["id"]);
+    assert_eq!(hanako.delete(&own).await.status, 204);
+    log.expect("remove_passkey").await;
+    let accounts = boss.get("/v1/accounts").await.json();
+    let id = accounts["accounts"].as_array().expect("a list").iter().find(|one| one["account"] == "receipt");
+    let theirs = format!("/v1/accounts/{}/passkeys", id.expect("the account")["id"]);
+    assert_eq!(boss.delete(&theirs).await.status, 204);
+    log.expect("remove_passkeys_of_account").await;
+
+    assert_eq!(hanako.get("/v1/checklist").await.status, 200);
+    log.expect("get_checklist").await;
+    assert_eq!(hanako.put("/v1/checklist", &json!({ "done": ["lock"] })).await.status, 200);
+    log.expect("record_checklist").await;
+    assert_eq!(hanako.post("/v1/incidents", &json!({ "kind": "identity_in_doubt" })).await.status, 201);
+    log.expect("record_incident").await;
+    assert_eq!(boss.get("/v1/incidents").await.status, 200);
+    log.expect("list_incidents").await;
+    let search = json!({ "kana": "シカク" });
+    assert_eq!(hanako.post("/v1/results/search/count", &search).await.status, 200);
+    log.expect("count_search").await;
 }
 
 #[tokio::test]

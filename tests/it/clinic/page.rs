@@ -71,7 +71,7 @@ async fn the_session_of_the_page_is_a_cookie_that_scripts_cannot_read_and_works_
     assert_eq!(thief.get("/v1/sessions/current").await.code(), "session_required");
     let bearer = line("Authorization", &format!("Bearer {}", open.visitor.token().expect("a token")));
     let mut stranger = open.clinic.browser();
-    let refused = stranger.ask("GET", "/v1/sessions/current", &[bearer.clone()], None).await;
+    let refused = stranger.ask("GET", "/v1/sessions/current", std::slice::from_ref(&bearer), None).await;
     assert_eq!((refused.status, refused.code().as_str()), (401, "session_required"));
     assert_eq!(
         browser.ask("GET", "/v1/sessions/current", &[bearer], None).await.status,
@@ -412,6 +412,6 @@ async fn a_certificate_that_was_given_is_shown_and_must_be_for_the_name() {
     let (other, _) = certificate(directory.path(), &["other.clinic.example"]);
     let mut clinic = open.clinic;
     clinic.config.page = Some(other);
-    let refused = clinic.restart().await.err().expect("it does not start").to_string();
+    let refused = clinic.restart().await.expect_err("it does not start").to_string();
     assert!(refused.contains("uketsuke.clinic.example"), "{refused}");
 }

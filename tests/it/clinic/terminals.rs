@@ -83,6 +83,29 @@ async fn a_session_that_began_at_a_terminal_works_only_there_and_ends_with_it() 
 }
 
 #[tokio::test]
+async fn a_check_takes_place_at_the_terminal_of_its_session() {
+    let open = OpenClinic::with(|plan| plan.terminals.push("uketsuke-2")).await;
+    let check = json!({ "method": "card_pin" });
+    let nowhere = open.visitor.post("/v1/checks", &check).await;
+    assert_eq!(nowhere.code(), "unknown_terminal", "there are two, and it is at neither");
+    assert_eq!(open.visitor.get("/v1/sessions/current").await.json().get("terminal"), None);
+    for name in ["uketsuke-2", "uketsuke-1"] {
+        open.clock.advance(SignedDuration::from_secs(30));
+        let mut here = enrolled(&open, name).await;
+        here.sign_in(&open.credentials).await;
+        assert_eq!(here.get("/v1/sessions/current").await.json()["terminal"], name);
+        let begun = here.post("/v1/checks", &check).await.json();
+        assert_eq!(begun["terminal"], name, "{begun}");
+        let id = begun["id"].as_str().expect("an id");
+        assert_eq!(here.delete(&format!("/v1/checks/{id}")).await.status, 200);
+    }
+    open.clock.advance(SignedDuration::from_secs(30));
+    let mut elsewhere = enrolled(&open, "not-configured").await;
+    elsewhere.sign_in(&open.credentials).await;
+    assert_eq!(elsewhere.post("/v1/checks", &check).await.code(), "unknown_terminal");
+}
+
+#[tokio::test]
 async fn an_administrator_removes_a_terminal_and_its_sessions_end() {
     let open = OpenClinic::with(|plan| plan.accounts.push(("boss", Role::Administrator))).await;
     let mut boss = open.clinic.visitor();

@@ -188,6 +188,8 @@ pub const SIGN_IN: &str =
 
 pub const CLAIM: &str = r#"{"institution_code":"1312345678","account":"receipt","password":"secret-pass"}"#;
 
+const PASSKEY: &str = r#"{"ceremony":"ticket","credential_id":"AAAA","client_data":"e30","authenticator_data":"AAAA","signature":"AAAA","user_handle":"AAAA"}"#;
+
 /// A body that the operation accepts.
 pub fn body(operation: &Operation) -> Option<&'static str> {
     match operation.id.as_str() {
@@ -210,7 +212,14 @@ pub fn body(operation: &Operation) -> Option<&'static str> {
         "set_inquiry_number_of_insurance" => Some(
             r#"{"inquiry_number":"K-1","insurance":{"insurer_number":"01139991","insured_identification_number":"1"}}"#,
         ),
-        "search_results" => Some(r#"{"name":"資格","from":"2026-07-01"}"#),
+        "begin_passkey" => Some(r#"{"password":"old-secret","code":"492039"}"#),
+        "add_passkey" => {
+            Some(r#"{"ceremony":"ticket","name":"tablet","client_data":"e30","attestation_object":"oA"}"#)
+        }
+        "sign_in_with_passkey" => Some(PASSKEY),
+        "record_checklist" => Some(r#"{"done":["lock"],"terminal":"uketsuke-1"}"#),
+        "record_incident" => Some(r#"{"kind":"another_person_shown","measures":["checked_again"]}"#),
+        "count_search" | "search_results" => Some(r#"{"name":"資格","from":"2026-07-01"}"#),
         "set_inquiry_numbers_in_bulk" => Some(r#"{"items":[{"inquiry_number":"K-1","result":42}]}"#),
         _ => None,
     }

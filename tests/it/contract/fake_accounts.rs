@@ -82,6 +82,7 @@ impl AccountService for Scripted {
             locked: true,
             password_change_required: true,
             recovery_codes_left: 10,
+            passkeys: 2,
         };
         self.play(wire::Accounts { accounts: vec![account] }).await
     }

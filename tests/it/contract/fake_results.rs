@@ -21,13 +21,21 @@ fn page() -> ReadyPage {
     ReadyPage { results: rendered(), next_cursor: Some("bmV4dA".to_owned()) }
 }
 
+const SUMMARY: wire::ExportSummary =
+    wire::ExportSummary { results: 1, reduced_characters: 2, lost_characters: 3 };
+
 fn exported(form: wire::ResultForm) -> Vec<u8> {
     let results = vec![sample::full_result()];
-    let summary = wire::ExportSummary { results: 1, reduced_characters: 2, lost_characters: 3 };
     match form.format {
-        wire::ResultFormat::Json => serde_json::to_vec(&wire::ExportedResults { results, summary }).unwrap(),
-        wire::ResultFormat::Ndjson => b"form".to_vec(),
+        wire::ResultFormat::Json => {
+            serde_json::to_vec(&wire::ExportedResults { results, summary: SUMMARY }).unwrap()
+        }
+        form => other(form),
     }
+}
+
+fn other(form: wire::ResultFormat) -> Vec<u8> {
+    if form.is_json() { b"{}".to_vec() } else { b"form".to_vec() }
 }
 
 #[async_trait]
@@ -38,6 +46,10 @@ impl ResultService for Scripted {
 
     async fn search_results(&self, _: &Caller, _: wire::ResultSearch) -> Answer<ReadyPage> {
         self.play(page()).await
+    }
+
+    async fn count_search(&self, _: &Caller, _: wire::ResultSearchCount) -> Answer<wire::ResultCount> {
+        self.play(wire::ResultCount { count: 17 }).await
     }
 
     async fn count_results(
@@ -59,7 +71,7 @@ impl ResultService for Scripted {
         let result = wire::EligibilityResult { id, ..sample::full_result() };
         let body = match form.format {
             wire::ResultFormat::Json => serde_json::to_vec(&result).unwrap(),
-            wire::ResultFormat::Ndjson => b"form".to_vec(),
+            form => other(form),
         };
         let characters = Characters { reduced: 2, lost: 3 };
         self.play_tagged(Document { body, media_type: form.format.media_type(), characters }).await
@@ -87,7 +99,7 @@ impl ResultService for Scripted {
 
     async fn export(&self, _: &Caller, query: wire::ExportQuery, form: wire::ResultForm) -> Answer<Export> {
         let begun = stream::iter([Ok(ExportPart::Bytes(Bytes::from(exported(form))))]);
-        let end = Ok(ExportPart::End(1, Characters { reduced: 2, lost: 3 }));
+        let end = Ok(ExportPart::End(SUMMARY));
         // An export without an end keeps its place.
         let parts = match query.after_id {
             Some(4711) => begun.chain(stream::pending()).boxed(),
@@ -95,10 +107,10 @@ impl ResultService for Scripted {
         };
         self.play(Export {
             media_type: form.format.media_type(),
-            extension: form.format.extension(),
             total: 17,
             cut_off: "2026-07-08T12:00:00+09:00".to_owned(),
             next_cursor: query.limit.map(|_| "bmV4dA".to_owned()),
+            summary: query.limit.map(|_| SUMMARY),
             parts,
         })
         .await

@@ -66,7 +66,14 @@ async fn the_form_is_negotiated_or_named() {
         ("/v1/results/42", "accept: image/png", 406, "application/problem+json"),
         ("/v1/results/42?format=docx", "accept: */*", 400, "application/problem+json"),
         ("/v1/results/42?format=ndjson&fields=id", "accept: */*", 400, "application/problem+json"),
+        ("/v1/results/42", "accept: text/csv", 200, "text/csv"),
+        ("/v1/results/42?format=fhir&charset=cp932", "accept: */*", 200, "application/fhir+json"),
+        ("/v1/results/42", "accept: text/csv;charset=euc-jp", 406, "application/problem+json"),
+        ("/v1/results/42?charset=euc-jp", "accept: */*", 400, "application/problem+json"),
         ("/v1/results/export", "accept: application/x-ndjson;q=0.9, image/png", 200, "application/x-ndjson"),
+        ("/v1/results/export?format=xmlmsg-xml", "accept: */*", 200, "application/xml"),
+        ("/v1/results/export?format=xmlmsg-json", "accept: */*", 200, "application/x.xmlmsg+json"),
+        ("/v1/results/export?format=text", "accept: */*", 200, "text/plain"),
         ("/v1/results/export?format=docx", "accept: */*", 400, "application/problem+json"),
     ] {
         let request = with(&server.request("GET", target, Some(TOKEN), None), accept);

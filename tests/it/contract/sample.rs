@@ -58,6 +58,7 @@ pub fn session_info(caller: &Caller) -> wire::SessionInfo {
         expires_at: "2026-07-09T00:00:00+09:00".to_owned(),
         idle_timeout_s: 1800,
         password_change_required: caller.must_change_password,
+        terminal: Some("uketsuke-1".to_owned()),
     }
 }
 

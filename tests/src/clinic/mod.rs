@@ -93,6 +93,8 @@ pub struct Plan {
     pub limits: Limits,
     /// How long checks wait for people.
     pub patience: Patience,
+    /// The terminals, each with whichever reader there is.
+    pub terminals: Vec<&'static str>,
     /// By which names the API is reached on the clinic's network, where it listens there.
     pub lan_hosts: Vec<&'static str>,
     /// The front-desk page, where it is served.
@@ -124,6 +126,7 @@ impl Plan {
             patience: Patience::default(),
             // Scenarios that wait in a loop ask far more often than anybody should.
             limits: Limits { requests_per_second: 1_000_000, ..Limits::default() },
+            terminals: vec![TERMINAL],
             lan_hosts: Vec::new(),
             page: None,
             accounts: vec![("receipt", Role::ReceiptComputer)],
@@ -409,7 +412,11 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
             ..StoreSection::new(plan.directory.join("data"), plan.directory.join("key").join("master.key"))
         },
         audit: AuditSection::default(),
-        terminals: vec![TerminalSection { id: TERMINAL.to_owned(), reader: None }],
+        terminals: plan
+            .terminals
+            .iter()
+            .map(|&id| TerminalSection { id: id.to_owned(), reader: None })
+            .collect(),
         upstream: section,
         collect: CollectSection { every_minutes: plan.collect_every_minutes },
         log: LogSection::default(),

@@ -19,6 +19,7 @@ const REQUIRED: &[&str] = &[
     "assistance-as-kokuho",
     "black-circle",
     "level3-name",
+    "lost-kanji",
     "no-kana",
     "large-kana",
     "alias",

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use crate::ambient::MovableClock;
 use crate::card::readers::{SharedCard, Trouble};
-use crate::clinic::{Clinic, Credentials, Plan, READER, Visitor};
+use crate::clinic::{Clinic, Credentials, Plan, READER, TERMINAL, Visitor};
 use crate::personas::{Persona, Personas};
 
 /// The account that looks at the readers.
@@ -124,6 +124,7 @@ impl Sandbox {
             upstream_page_size: 100,
             patience: Patience::default(),
             limits: api::limits::Limits::default(),
+            terminals: vec![TERMINAL],
             lan_hosts: Vec::new(),
             page: self.opening.page.map(PageSection::new),
             accounts: self.accounts_of_the_start(),

@@ -64,6 +64,37 @@ export function field(label: string, attributes: Attributes = {}, help?: string)
   };
 }
 
+/** A form with its button; `send` runs once at a time, by the button or by Enter. */
+export function form(kind: string, label: Child, send: () => Promise<unknown>, ...rows: Child[]): HTMLFormElement {
+  const submit = h("button", { type: "submit", class: "button button-primary" }, label);
+  return h(
+    "form",
+    {
+      class: kind,
+      novalidate: true,
+      onsubmit: (event) => {
+        event.preventDefault();
+        if (submit.getAttribute("aria-disabled") === "true") return;
+        submit.setAttribute("aria-disabled", "true");
+        void send().finally(() => submit.removeAttribute("aria-disabled"));
+      },
+    },
+    rows,
+    submit,
+  );
+}
+
+/** Where one stands on the way: the steps by name, the present one marked. */
+export function steps(names: readonly string[], now: number): HTMLElement {
+  return h(
+    "ol",
+    { class: "steps", "aria-label": "進みぐあい" },
+    names.map((name, index) =>
+      h("li", { class: index < now ? "step step-done" : "step", ...(index === now ? { "aria-current": "step" } : {}) }, h("span", { class: "step-mark", "aria-hidden": "true" }, index < now ? drawn("check", 16) : String(index + 1)), name),
+    ),
+  );
+}
+
 /** A choice of one among few. */
 export function choice<T extends string>(label: string, options: readonly (readonly [T, string])[], chosen: T, change: (value: T) => void): HTMLElement {
   const name = unique("choice");

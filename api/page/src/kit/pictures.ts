@@ -19,7 +19,8 @@ const shapes = {
   printer: ["M6 9V3h12v6", "M6 18H3V9h18v9h-3", "M7 14h10v7H7z"],
   search: ["M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14z", "M16 16l5 5"],
   info: ["M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z", "M12 11v6M12 7v.01"],
-  back: ["M15 4l-8 8 8 8"],
+  person: ["M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8z", "M4 21c0-4 3.6-7 8-7s8 3 8 7"],
+  key: ["M8 11a4 4 0 1 0 0 8 4 4 0 0 0 0-8z", "M11 12l9-9M16 7l3 3M13 10l2 2"],
 } as const;
 
 export type PictureName = keyof typeof shapes;

@@ -2,22 +2,25 @@
 
 import type { Screen } from "../frame";
 import { h } from "../kit/dom";
-import { button, heading } from "../kit/parts";
+import { heading, primary } from "../kit/parts";
 import { drawn } from "../kit/pictures";
-import { ALTERNATIVES, CONTACTS } from "../text/manual";
+import { CONTACTS } from "../text/manual";
+import { alternatives } from "./tables";
 
 export function fallback(): Screen {
+  const [callCentre] = CONTACTS;
   return {
     title: "代わりの確認方法",
     body: h(
       "article",
       { class: "panel sheet" },
-      heading("オンライン資格確認ができないとき"),
-      h("p", {}, "下記の方法のうち、患者に確認可能な方法で資格確認を行ってください。"),
-      ALTERNATIVES.map(({ when, ways }) => h("section", {}, h("h2", {}, when), h("ul", { class: "boxes" }, ways.map((way) => h("li", {}, way))))),
+      h("div", { class: "sheet-head" }, heading("オンライン資格確認ができないとき"), primary([drawn("printer", 20), "印刷する"], () => window.print(), { class: "button button-primary no-print" })),
+      h("p", { class: "lead" }, "下記の方法のうち、患者に確認可能な方法で資格確認を行い、使った方法に印を付けてください。"),
+      alternatives(),
+      h("h2", {}, "控え"),
+      h("dl", { class: "blanks" }, ["確認した日時", "患者の氏名", "担当者", "できなかった理由"].map((name) => h("div", {}, h("dt", {}, name), h("dd", {})))),
       h("h2", {}, "お問い合わせ"),
-      CONTACTS.slice(0, 1).map(({ name, lines }) => h("p", {}, name, h("br"), lines.join(" "))),
-      h("div", { class: "actions no-print" }, button([drawn("printer", 20), "印刷する"], () => window.print())),
+      callCentre && h("p", {}, h("strong", {}, callCentre.name), h("br"), callCentre.lines.join("　")),
     ),
   };
 }

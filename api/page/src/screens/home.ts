@@ -3,12 +3,15 @@
 import { call, type Schemas } from "../api";
 import { attempt, type Screen, show } from "../frame";
 import { fill, h } from "../kit/dom";
-import { banner, choice, fold, heading } from "../kit/parts";
+import { banner, choice, fold, heading, quiet } from "../kit/parts";
 import { drawn, type PictureName } from "../kit/pictures";
 import { isConnected, listen } from "../live";
-import { desk } from "../state";
+import { desk, readersSeen } from "../state";
 import { METHODS, type MethodWord, PIN_BY_OTHERS } from "../text/manual";
 import { check } from "./check";
+import { fallback } from "./fallback";
+import { readerLine } from "./reader-line";
+import { alternatives, certificates } from "./tables";
 
 const PICTURES: Record<MethodWord, PictureName> = { visual: "eye", card_pin: "keypad", iphone: "phone", android_pin: "phone" };
 
@@ -33,9 +36,8 @@ export function home(): Screen {
   }
 
   function draw(): void {
-    const readers = desk.readers;
-    fill(state, readerState(readers));
-    fill(methods, (readers?.methods ?? []).map((method) => methodButton(method, () => begin(method))));
+    fill(state, readerState(desk.readers));
+    fill(methods, (desk.readers?.methods ?? []).map((method) => methodButton(method, () => begin(method))));
   }
 
   async function look(): Promise<void> {
@@ -46,14 +48,22 @@ export function home(): Screen {
     draw();
   }
 
-  function keys(event: KeyboardEvent): void {
-    const typing = event.target instanceof HTMLInputElement && event.target.type !== "radio";
-    if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
-    const method = desk.readers?.methods.find((word) => METHODS[word].key === event.key);
-    if (method) begin(method);
+  function seen(now: Schemas["ReadersEvent"]): void {
+    if (readersSeen(now)) fill(state, readerState(desk.readers));
+    else void look();
   }
 
-  const ends = [listen("readers", () => void look()), listen("state", draw)];
+  /** One key begins a check. Not one of the numeric keypad, which the patient may be touching; nor one that is held down. */
+  function keys(event: KeyboardEvent): void {
+    const typing = event.target instanceof HTMLInputElement && event.target.type !== "radio";
+    if (typing || event.repeat || event.ctrlKey || event.altKey || event.metaKey || event.code.startsWith("Numpad")) return;
+    const method = desk.readers?.methods.find((word) => METHODS[word].key === event.key);
+    if (!method) return;
+    event.preventDefault();
+    begin(method);
+  }
+
+  const ends = [listen("readers", seen)];
   document.addEventListener("keydown", keys);
   draw();
   void look();
@@ -81,6 +91,8 @@ export function home(): Screen {
         ),
         h("ul", { class: "notes" }, PIN_BY_OTHERS.map((note) => h("li", {}, note))),
       ),
+      fold("カードもスマートフォンも使えないとき・初検のとき", alternatives(), quiet("印刷できる一覧を開く", () => show(fallback()))),
+      fold("オンラインで確認できる資格証類（○・×）", certificates()),
     ],
     leave: () => {
       for (const end of ends) end();
@@ -91,22 +103,16 @@ export function home(): Screen {
 
 function methodButton(method: MethodWord, press: () => void): HTMLElement {
   const { name, hint, key } = METHODS[method];
+  const [token, kind] = name.split("（");
   return h(
     "button",
     { type: "button", class: "method", onclick: press, "data-method": method },
     h("span", { class: "method-picture" }, drawn(PICTURES[method], 56)),
-    h("span", { class: "method-name" }, name),
+    h("span", { class: "method-name" }, token, kind && h("span", {}, `（${kind}`)),
     h("span", { class: "method-hint" }, hint),
     h("kbd", { class: "method-key", "aria-label": `キー${key}` }, key),
   );
 }
-
-const READER_WORDS: Record<string, string> = {
-  empty: "使えます",
-  card: "カードがあります",
-  mute: "カードが応答しません",
-  unavailable: "応答しません",
-};
 
 function readerState(readers: Schemas["Readers"] | undefined): HTMLElement {
   if (!isConnected() && readers === undefined) return h("p", {}, "接続しています…");
@@ -116,8 +122,6 @@ function readerState(readers: Schemas["Readers"] | undefined): HTMLElement {
   return h(
     "ul",
     { class: "readers" },
-    readers.readers.map((reader) =>
-      h("li", { class: `reader reader-${reader.state}` }, drawn("reader", 24), h("span", { class: "reader-name" }, reader.name), h("span", { class: "reader-word" }, reader.check_id !== undefined ? "使用中です" : (READER_WORDS[reader.state] ?? reader.state))),
-    ),
+    readers.readers.map((reader) => h("li", { class: `reader reader-${reader.state}` }, readerLine(reader))),
   );
 }

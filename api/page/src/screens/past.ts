@@ -4,66 +4,63 @@ import { call, type Schemas } from "../api";
 import { attempt, type Screen } from "../frame";
 import { fill, h } from "../kit/dom";
 import { moment } from "../kit/era";
-import { button, field, heading } from "../kit/parts";
+import { button, field, form, heading } from "../kit/parts";
 import { drawn } from "../kit/pictures";
 import { listen } from "../live";
+import { type Conditions, desk } from "../state";
 import { resultById, verdictWord } from "./result";
 
-type Result = Schemas["EligibilityResult"];
+type Row = Schemas["SelectedResult"];
 
 /** What a row of the list needs, and no more. */
 const FIELDS = ["id", "checked_at", "validity", "withheld", "eligibilities.name"];
+const AT_ONCE = 50;
 
-interface Found {
-  readonly results: readonly Result[];
-  readonly next_cursor?: string;
-}
-
-interface Conditions {
-  from?: string;
-  to?: string;
-  this_terminal?: boolean;
-  name?: string;
-}
-
-/** The conditions used last, so that coming back from a detail finds the same list. */
-let conditions: Conditions = {};
+const KANA = /^[\u3040-\u30ff\uff66-\uff9f\s]+$/;
 
 export function past(): Screen {
+  // Coming back from a detail finds the same list.
+  const before = desk.search;
   const place = h("div", {});
   const total = h("p", { class: "total", role: "status" });
   const list = h("ul", { class: "past-list" });
   const more = h("div", { class: "actions" });
-  const news = h("div", {});
-  const from = field("開始", { type: "date", value: conditions.from ?? "" });
-  const to = field("終了", { type: "date", value: conditions.to ?? "" });
-  const name = field("氏名（前方一致）", { value: conditions.name ?? "", maxlength: "50" });
-  const own = h("input", { type: "checkbox", checked: conditions.this_terminal === true });
+  const news = h("div", { role: "status" });
+  const from = field("開始", { type: "date", value: before.from ?? "" });
+  const to = field("終了", { type: "date", value: before.to ?? "" });
+  const name = field("氏名・フリガナ（前方一致）", { value: before.name ?? before.kana ?? "", maxlength: "50" });
+  const terminal = desk.terminal;
+  const own = h("input", { type: "checkbox", checked: before.terminal !== undefined });
+  let shown = 0;
 
   async function search(): Promise<void> {
-    conditions = {};
-    if (from.input.value) conditions.from = from.input.value;
-    if (to.input.value) conditions.to = to.input.value;
-    if (name.input.value.trim()) conditions.name = name.input.value.trim();
-    if (own.checked) conditions.this_terminal = true;
-    fill(list);
-    fill(news);
-    fill(place);
-    await Promise.all([page(undefined), count()]);
+    const asked: Conditions = {};
+    const text = name.input.value.trim();
+    if (from.input.value) asked.from = from.input.value;
+    if (to.input.value) asked.to = to.input.value;
+    if (text !== "") asked[KANA.test(text) ? "kana" : "name"] = text;
+    if (own.checked && terminal !== undefined) asked.terminal = terminal;
+    desk.search = asked;
+    shown = 0;
+    for (const part of [list, news, place, total]) fill(part);
+    await Promise.all([page(asked, undefined), count(asked)]);
   }
 
-  async function count(): Promise<void> {
-    const found = await attempt(place, () => call<Schemas["ResultCount"]>("POST", "/v1/results/search/count", conditions));
+  async function count(asked: Conditions): Promise<void> {
+    const found = await attempt(place, () => call<Schemas["ResultCount"]>("POST", "/v1/results/search/count", asked));
     if (found) fill(total, `総件数：${found.count}件`);
   }
 
-  async function page(cursor: string | undefined): Promise<void> {
-    const found = await attempt(place, () => call<Found>("POST", "/v1/results/search", { ...conditions, fields: FIELDS, limit: 50, ...(cursor ? { cursor } : {}) }));
+  async function page(asked: Conditions, cursor: string | undefined): Promise<void> {
+    const found = await attempt(place, () => call<Schemas["SelectedPage"]>("POST", "/v1/results/search", { ...asked, fields: FIELDS, limit: AT_ONCE, ...(cursor ? { cursor } : {}) }));
     if (!found) return;
     list.append(...found.results.map(entry));
+    shown += found.results.length;
     const next = found.next_cursor;
-    fill(more, next !== undefined && button("さらに表示する", () => page(next)));
-    if (list.childElementCount === 0) list.append(h("li", { class: "past-none" }, "条件に合う結果はありません。資格情報が表示された結果だけが対象です。"));
+    // What is opened at once has a limit: a page may be short although there is more.
+    if (next !== undefined && shown < AT_ONCE) return page(asked, next);
+    fill(more, next !== undefined && button("さらに表示する", () => page(asked, next)));
+    if (shown === 0) fill(list, h("li", { class: "past-none" }, "条件に合う結果はありません。資格情報が表示された結果だけが対象です。"));
   }
 
   const end = listen("results", () => fill(news, button("新しい結果があります。表示を更新する", search)));
@@ -73,20 +70,13 @@ export function past(): Screen {
     body: [
       heading("過去の資格確認結果"),
       h("p", {}, "資格確認を行った日から翌月末まで確認できます。該当する資格がない場合等は表示されません。"),
-      h(
-        "form",
-        {
-          class: "panel filter",
-          novalidate: true,
-          onsubmit: (event) => {
-            event.preventDefault();
-            void search();
-          },
-        },
+      form(
+        "panel filter",
+        [drawn("search", 20), "検索"],
+        search,
         h("fieldset", { class: "period" }, h("legend", {}, "資格確認日"), from.row, h("span", { "aria-hidden": "true" }, "～"), to.row),
         name.row,
-        h("label", { class: "tick" }, own, h("span", {}, "この端末で資格確認した結果のみ対象とする")),
-        h("button", { type: "submit", class: "button button-primary" }, drawn("search", 20), "検索"),
+        terminal !== undefined && h("label", { class: "tick" }, own, h("span", {}, "この端末で資格確認した結果のみ対象とする")),
       ),
       place,
       news,
@@ -98,17 +88,18 @@ export function past(): Screen {
   };
 }
 
-function entry(found: Result): HTMLElement {
-  const name = found.eligibilities[0]?.name ?? "（非表示）";
+function entry(found: Row): HTMLElement {
+  const name = found.eligibilities?.[0]?.name ?? "（非表示）";
+  const validity = found.validity;
   return h(
     "li",
     {},
     h(
       "button",
-      { type: "button", class: `past past-${found.validity.code}`, onclick: () => void resultById(found.id, undefined, past) },
-      h("span", { class: "past-when" }, moment(found.checked_at)),
+      { type: "button", class: `past past-${validity?.code ?? "unknown"}`, onclick: () => void resultById(found.id, past) },
+      h("span", { class: "past-when" }, found.checked_at && moment(found.checked_at)),
       h("span", { class: "past-name" }, name),
-      h("span", { class: "past-word" }, drawn(found.validity.code === "valid" ? "check" : "cross", 20), verdictWord(found.validity)),
+      validity && h("span", { class: "past-word" }, drawn(validity.code === "valid" ? "check" : "cross", 20), verdictWord(validity)),
     ),
   );
 }

@@ -1,9 +1,15 @@
 /** The PIN pad (暗証番号), facing the patient: on the screen and by a USB numeric keypad. Never shows a digit; goes on by itself after the fourth. */
 
+import type { Schemas } from "../api";
 import { fill, h } from "../kit/dom";
-import { quiet } from "../kit/parts";
+import { type Press, quiet } from "../kit/parts";
 
 const LENGTH = 4;
+
+const HINTS: Partial<Record<Schemas["Method"], string>> = {
+  card_pin: "マイナンバーカードの受け取りのときに設定した、利用者証明用電子証明書の数字4桁です。",
+  android_pin: "スマートフォンにマイナンバーカードを追加したときに設定した、スマホ用利用者証明用電子証明書の数字4桁です。",
+};
 
 export interface PinPad {
   readonly element: HTMLElement;
@@ -12,7 +18,7 @@ export interface PinPad {
 }
 
 /** Hands over four digits once. */
-export function pinPad(title: string, hint: string, entered: (pin: string) => void, cancel: () => void): PinPad {
+export function pinPad(method: Schemas["Method"], entered: (pin: string) => void, cancel: Press): PinPad {
   let digits: string[] = [];
   let handedOver = false;
   const dots = h("p", { class: "pin-dots", "aria-live": "polite" });
@@ -42,12 +48,16 @@ export function pinPad(title: string, hint: string, entered: (pin: string) => vo
     draw();
   }
 
+  /** A key that is held down counts once: four times the same digit would be a wrong PIN. */
   function keys(event: KeyboardEvent): void {
-    if (/^[0-9]$/.test(event.key)) press(event.key);
-    else if (event.key === "Backspace" || event.key === "Delete") undo();
-    else if (event.key === "Escape") cancel();
-    else return;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const digit = /^[0-9]$/.test(event.key);
+    const back = event.key === "Backspace" || event.key === "Delete";
+    if (!digit && !back) return;
     event.preventDefault();
+    if (event.repeat) return;
+    if (digit) press(event.key);
+    else undo();
   }
 
   const key = (digit: string) => h("button", { type: "button", class: "pin-key", onclick: () => press(digit) }, digit);
@@ -57,8 +67,8 @@ export function pinPad(title: string, hint: string, entered: (pin: string) => vo
     element: h(
       "section",
       { class: "pin", "aria-labelledby": "pin-title" },
-      h("h1", { id: "pin-title", class: "pin-title", tabindex: "-1", "data-focus": "" }, title),
-      h("p", { class: "pin-hint" }, hint),
+      h("h1", { id: "pin-title", class: "pin-title", tabindex: "-1", "data-focus": "" }, "暗証番号を入力してください"),
+      h("p", { class: "pin-hint" }, HINTS[method]),
       dots,
       h(
         "div",
@@ -67,7 +77,7 @@ export function pinPad(title: string, hint: string, entered: (pin: string) => vo
         h("button", { type: "button", class: "pin-key pin-key-word", onclick: undo }, "1字消す"),
         key("0"),
       ),
-      quiet("中止する（Esc）", cancel, { class: "button pin-cancel" }),
+      quiet(["中止する", h("kbd", {}, "Esc")], cancel, { class: "button button-quiet pin-cancel" }),
     ),
     close() {
       document.removeEventListener("keydown", keys);

@@ -3,30 +3,35 @@
 import { call, Refused, type Schemas } from "../api";
 import { problem, type Screen, welcome } from "../frame";
 import { fill, h } from "../kit/dom";
-import { banner, field, heading, quiet } from "../kit/parts";
+import { banner, button, field, form, heading } from "../kit/parts";
 import { drawn } from "../kit/pictures";
 import { canUsePasskey, signInWithPasskey } from "../passkey";
 
 /** The fields that were filled in last, without secrets; in memory, for the next sign-in at this desk. */
 const remembered = { institution: "", account: "" };
 
+const SIX_DIGITS = /^[0-9]{6}$/;
+
 export function signIn(why?: string): Screen {
   const place = h("div", { class: "place-for-problems", "aria-live": "assertive" });
-  const institution = field("機関コード", { inputmode: "numeric", maxlength: "10", required: true, name: "institution", value: remembered.institution }, "数字10桁");
+  const institution = field("機関コード（数字10桁）", { inputmode: "numeric", maxlength: "10", required: true, name: "institution", value: remembered.institution });
   const account = field("アカウント名", { required: true, name: "username", autocomplete: "username", autocapitalize: "none", value: remembered.account });
   const password = field("パスワード", { type: "password", required: true, name: "password", autocomplete: "current-password" });
-  const code = field("認証アプリの6桁の数字", { inputmode: "numeric", maxlength: "6", pattern: "[0-9]{6}", autocomplete: "one-time-code", class: "input input-code" }, "登録していないときは空欄のまま");
-  const submit = h("button", { type: "submit", class: "button button-primary button-wide" }, "ログイン");
+  const code = field(
+    "認証アプリの6桁の数字",
+    { inputmode: "numeric", maxlength: "64", name: "code", autocomplete: "one-time-code", class: "input input-code" },
+    "回復コードも使えます。未登録なら空欄のまま。",
+  );
 
   async function send(): Promise<void> {
     fill(place);
     const request: Schemas["SignIn"] = { institution_code: institution.input.value.trim(), account: account.input.value.trim(), password: password.input.value };
-    if (code.input.value !== "") request.code = code.input.value;
-    submit.setAttribute("aria-disabled", "true");
+    const second = code.input.value.trim();
+    if (second !== "") request[SIX_DIGITS.test(second) ? "code" : "recovery_code"] = second;
     try {
       const session = await call<Schemas["Session"]>("POST", "/v1/sessions", request);
-      remembered.institution = institution.input.value.trim();
-      remembered.account = account.input.value.trim();
+      remembered.institution = request.institution_code ?? "";
+      remembered.account = request.account ?? "";
       await welcome(session, session.announcements);
     } catch (error) {
       fill(place, problem(error));
@@ -35,31 +40,29 @@ export function signIn(why?: string): Screen {
       password.input.value = "";
       code.input.value = "";
       password.input.focus();
-    } finally {
-      submit.removeAttribute("aria-disabled");
     }
   }
 
-  const form = h(
-    "form",
-    {
-      class: "panel sign-in",
-      novalidate: true,
-      onsubmit: (event) => {
-        event.preventDefault();
-        if (submit.getAttribute("aria-disabled") !== "true") void send();
-      },
-    },
-    heading("ログイン"),
-    why && banner("info", why),
-    place,
-    institution.row,
-    account.row,
-    password.row,
-    code.row,
-    submit,
-    canUsePasskey() && quiet([drawn("phone", 20), "パスキー（生体認証）でログイン"], () => signInWithPasskey(place, institution.input.value.trim(), account.input.value.trim()), { class: "button button-wide" }),
-  );
-  form.querySelector<HTMLInputElement>(remembered.account ? "[name=password]" : "[name=institution]")?.setAttribute("data-focus", "");
-  return { title: "ログイン", body: h("div", { class: "centre" }, h("p", { class: "brand brand-large" }, drawn("card", 40), "資格ブリッジ"), form) };
+  const first = remembered.account ? password : institution;
+  first.input.setAttribute("data-focus", "");
+  return {
+    title: "ログイン",
+    body: h(
+      "div",
+      { class: "centre centre-wide" },
+      h("p", { class: "brand brand-large" }, drawn("card", 40), "資格ブリッジ"),
+      h(
+        "section",
+        { class: "panel sign-in" },
+        heading("ログイン"),
+        why && banner("info", why),
+        place,
+        canUsePasskey() && [
+          button([drawn("key", 20), "パスキー（生体認証）でログイン"], () => signInWithPasskey(place), { class: "button button-wide" }),
+          h("p", { class: "or" }, "または"),
+        ],
+        form("sign-in-form", "ログイン", send, institution.row, account.row, password.row, code.row),
+      ),
+    ),
+  };
 }

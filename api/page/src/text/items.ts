@@ -33,6 +33,12 @@ const NAME_NOTE = [
   "表示された「●」の内容のまま、レセプト請求していただくことが可能です。",
 ];
 
+/** 照会番号. */
+export const INQUIRY_NOTES = [
+  "施術所等からオンライン資格確認の資格情報に対して任意で登録する番号です。診察券番号・カルテ番号等の、患者を一意に特定する番号を登録します。",
+  "一度登録すれば、患者の保険者が変わっても、同一人であれば同じ照会番号で管理されるため、スムーズに患者の特定ができます。",
+];
+
 /** 資格情報, in the order of the screen C-04-01-A of the manual. */
 export const ELIGIBILITY: readonly Item[] = [
   { number: 13, label: "保険者番号", value: (e) => e.insurer_number?.trim(), notes: [] },
@@ -85,11 +91,6 @@ export const ELIGIBILITY: readonly Item[] = [
     label: "有効終了日",
     value: (e) => day(e.insured_card_expiration_date),
     notes: ["原則として空欄で返却されますが、保険者によっては更新日や75歳到達日前日を入れている場合があります。"],
-  },
-  {
-    label: "資格取得年月日",
-    value: (e) => day(e.qualification_date),
-    notes: ["加入者資格の取得日となります。", "医療扶助の場合は、原則、生活保護が開始又は再開した年月日を設定します。"],
   },
   { label: "資格喪失年月日", value: (e) => day(e.disqualification_date), notes: [] },
   {
@@ -149,8 +150,13 @@ export const ELDERLY: readonly Item[] = [
   { label: "負担割合", value: (e) => ratio(e.elderly_recipient_certificate?.contribution_ratio), notes: [] },
 ];
 
-/** オンライン資格確認システム固有項目 besides 資格取得年月日, which the screen shows above, and 照会番号, which has its own field. */
+/** オンライン資格確認システム固有項目. The inquiry number can be changed in a field of its own besides. */
 export const SYSTEM: readonly Item[] = [
+  {
+    label: "資格取得年月日",
+    value: (e) => day(e.qualification_date),
+    notes: ["加入者資格の取得日となります。", "医療扶助の場合は、原則、生活保護が開始又は再開した年月日を設定します。"],
+  },
   {
     label: "未就学区分",
     value: (e) => (e.preschool_classification === "1" ? "未就学該当" : e.preschool_classification),
@@ -161,10 +167,5 @@ export const SYSTEM: readonly Item[] = [
     value: (e) => word(LOSS, e.reason_of_loss),
     notes: ["資格を喪失した理由として、死亡、生活保護受給開始、その他のいずれかが設定されます。", "75歳到達日を設定している場合など、喪失していない段階でも、設定されることがあります。"],
   },
-];
-
-/** 照会番号. */
-export const INQUIRY_NOTES = [
-  "施術所等からオンライン資格確認の資格情報に対して任意で登録する番号です。診察券番号・カルテ番号等の、患者を一意に特定する番号を登録します。",
-  "一度登録すれば、患者の保険者が変わっても、同一人であれば同じ照会番号で管理されるため、スムーズに患者の特定ができます。",
+  { label: "照会番号", value: (e) => e.reference_number, notes: INQUIRY_NOTES },
 ];

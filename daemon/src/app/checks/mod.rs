@@ -401,22 +401,6 @@ impl Checks {
         Ok(())
     }
 
-    fn terminal(&self, wanted: Option<&TerminalId>) -> Result<&Terminal, CreateError> {
-        match (wanted, self.parts.terminals.as_slice()) {
-            (None, [only]) => Ok(only),
-            (None, _) => Err(CreateError::UnknownTerminal),
-            (Some(id), all) => {
-                all.iter().find(|terminal| terminal.id == *id).ok_or(CreateError::UnknownTerminal)
-            }
-        }
-    }
-
-    /// The readers that stand beside other terminals.
-    fn readers_of_others(&self, own: &Terminal) -> Vec<&ReaderName> {
-        let others = self.parts.terminals.iter().filter(|terminal| terminal.id != own.id);
-        others.filter_map(|terminal| terminal.reader.as_ref()).collect()
-    }
-
     /// A check as it stands.
     pub fn view(&self, actor: &Actor, id: &str) -> Result<CheckView, InputError> {
         Ok(self.find(actor, id)?.view())

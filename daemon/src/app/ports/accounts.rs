@@ -64,6 +64,13 @@ pub enum SignInProof {
     Step(u64),
     /// This recovery code; used up by it.
     Recovery(Zeroizing<String>),
+    /// This passkey, whose authenticator counts so far now.
+    Passkey {
+        /// Its row.
+        id: i64,
+        /// The authenticator's counter, which must be beyond the one before.
+        sign_count: u32,
+    },
     /// Nothing that can be used up: the device's certificate, or the password alone where that is enough.
     Lasting,
 }
@@ -110,6 +117,8 @@ pub struct AccountSummary {
     pub failures: u32,
     /// Recovery codes that are left.
     pub recovery_codes: u32,
+    /// Passkeys that it has.
+    pub passkeys: u32,
 }
 
 /// What is changed about an account.
@@ -129,7 +138,7 @@ pub enum AccountChange {
         /// Whether it must be changed at first use.
         must_change: bool,
     },
-    /// Give it another authenticator secret at once; recovery codes are gone with the old one.
+    /// Give it another authenticator secret at once; recovery codes and passkeys are gone with the old one.
     Totp(Zeroizing<Vec<u8>>),
     /// Offer it another authenticator secret, which waits for its first code.
     OfferTotp(Zeroizing<Vec<u8>>),

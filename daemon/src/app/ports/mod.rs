@@ -9,8 +9,10 @@ mod backup;
 mod card;
 mod central;
 mod collect;
+mod desk;
 mod idempotency;
 mod machines;
+mod passkeys;
 mod queue;
 mod retention;
 mod sessions;
@@ -37,10 +39,15 @@ pub use central::{
     UpstreamStatus, UpstreamView,
 };
 pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
+pub use desk::{ChecklistRecord, DeskRecords, IncidentRecord};
 pub use idempotency::{Keyed, Made, Remembered, RequestMemory};
 pub use machines::{
     CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Machine, MachineOffer,
     MachineStore,
+};
+pub use passkeys::{
+    Kept, NewPasskey, Passkey, PasskeyAssertion, PasskeyChallenge, PasskeyCreation, PasskeyKey,
+    PasskeyRefusal, PasskeyStore, PasskeyVerifier, UserHandle,
 };
 pub use queue::{
     BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, JobState,

@@ -1,10 +1,12 @@
 //! Export of a period: chunk after chunk, each in the audit log before it is handed out.
 //!
-//! The next chunk is read while the audit row of this one is committed; two are in memory at most.
+//! The next chunk is read while this one is written down and sent; two are in memory at most.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use super::{Results, ResultsError, entry};
 use crate::app::access::{Action, Actor};
@@ -16,9 +18,12 @@ const FIRST_CHUNK: u32 = 100;
 /// Results of every other chunk: a commit of the audit log each, about a megabyte.
 const CHUNK: u32 = 1_000;
 
-/// A result in the shape in which an export reads it.
+/// A result in one of the shapes in which the store gives it: rendered already, or opened.
 #[async_trait]
-pub trait Exported: Send + Sync + Sized + 'static {
+pub trait Readable: Send + Sync + Sized + 'static {
+    /// One result, searchable or not.
+    async fn get(store: &dyn ResultStore, id: ResultId) -> Result<Option<Self>, StoreError>;
+
     /// Searchable results, newest first.
     async fn page(
         store: &dyn ResultStore,
@@ -29,10 +34,20 @@ pub trait Exported: Send + Sync + Sized + 'static {
 
     /// Its number.
     fn id(&self) -> ResultId;
+
+    /// Its version.
+    fn version(&self) -> i64;
+
+    /// Time of its check, microseconds since 1970.
+    fn checked_at_us(&self) -> i64;
 }
 
 #[async_trait]
-impl Exported for ReadyResult {
+impl Readable for ReadyResult {
+    async fn get(store: &dyn ResultStore, id: ResultId) -> Result<Option<Self>, StoreError> {
+        store.ready(id).await
+    }
+
     async fn page(
         store: &dyn ResultStore,
         query: &ResultQuery,
@@ -45,10 +60,22 @@ impl Exported for ReadyResult {
     fn id(&self) -> ResultId {
         self.id
     }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn checked_at_us(&self) -> i64 {
+        self.checked_at_us
+    }
 }
 
 #[async_trait]
-impl Exported for StoredResult {
+impl Readable for StoredResult {
+    async fn get(store: &dyn ResultStore, id: ResultId) -> Result<Option<Self>, StoreError> {
+        store.get(id).await
+    }
+
     async fn page(
         store: &dyn ResultStore,
         query: &ResultQuery,
@@ -61,6 +88,23 @@ impl Exported for StoredResult {
     fn id(&self) -> ResultId {
         self.id
     }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn checked_at_us(&self) -> i64 {
+        self.content.confirmation.processed_at.as_microsecond()
+    }
+}
+
+/// What an export is about: results stored up to when it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutOff {
+    /// The last result that was stored then.
+    pub newest: ResultId,
+    /// When it began.
+    pub at: Timestamp,
 }
 
 /// Where an export begins.
@@ -72,11 +116,17 @@ pub enum Start {
     Place {
         /// The last result of the part before.
         after: PageAfter,
-        /// The last result that was stored when the export began.
-        cut_off: ResultId,
+        /// The cut-off of the part before.
+        cut_off: CutOff,
     },
     /// After a result that was received.
     Result(ResultId),
+}
+
+/// A chunk that is being read, or was.
+enum Ahead<T> {
+    Reading(oneshot::Receiver<Result<Page<T>, StoreError>>),
+    Read(Page<T>),
 }
 
 /// An export that has begun.
@@ -84,9 +134,10 @@ pub struct Exporter<T> {
     results: Arc<Results>,
     actor: Actor,
     query: ResultQuery,
-    cut_off: ResultId,
+    cut_off: CutOff,
     after: Option<PageAfter>,
-    ahead: Option<Page<T>>,
+    /// The next chunk.
+    ahead: Option<Ahead<T>>,
     /// Results that may still come.
     left: u64,
     total: u64,
@@ -94,16 +145,18 @@ pub struct Exporter<T> {
 }
 
 impl Results {
-    /// Begins an export: counts, fixes the cut-off, and reads the first chunk.
-    pub async fn export<T: Exported>(
+    /// Begins an export: counts, fixes the cut-off (`now`, unless it goes on with that of a part before), and reads the first
+    /// chunk.
+    pub async fn export<T: Readable>(
         self: &Arc<Self>,
         actor: &Actor,
         query: ResultQuery,
         start: Start,
         limit: Option<u32>,
+        now: Timestamp,
     ) -> Result<Exporter<T>, ResultsError> {
         actor.may(Action::ReadResults)?;
-        let newest = self.store.newest().await?;
+        let newest = CutOff { newest: self.store.newest().await?, at: now };
         let (after, cut_off) = match start {
             Start::Newest => (None, newest),
             Start::Place { after, cut_off } => (Some(after), cut_off),
@@ -124,47 +177,67 @@ impl Results {
             total,
             ended: false,
         };
-        exporter.ahead = Some(exporter.read(FIRST_CHUNK).await?);
+        exporter.ahead = Some(Ahead::Read(exporter.read(FIRST_CHUNK).await?));
         Ok(exporter)
     }
 }
 
-impl<T: Exported> Exporter<T> {
+impl<T: Readable> Exporter<T> {
     /// How many results fit the conditions, wherever this export begins.
     pub fn total(&self) -> u64 {
         self.total
     }
 
+    /// What the export is about.
+    pub fn cut_off(&self) -> CutOff {
+        self.cut_off
+    }
+
     /// Where the export goes on, if it is not at its end: for the next part.
-    pub fn place(&self) -> Option<(PageAfter, ResultId)> {
-        if self.ended { None } else { self.after.map(|after| (after, self.cut_off)) }
+    pub fn place(&self) -> Option<PageAfter> {
+        if self.ended { None } else { self.after }
     }
 
     /// The next results, at most about a thousand; empty chunks are possible, `None` is the end.
     pub async fn next(&mut self) -> Result<Option<Vec<T>>, ResultsError> {
-        let Some(mut page) = self.ahead.take() else { return Ok(None) };
-        page.rows.retain(|row| row.id() <= self.cut_off);
+        let mut page = match self.ahead.take() {
+            Some(Ahead::Reading(reading)) => reading.await.map_err(interrupted)??,
+            Some(Ahead::Read(page)) => page,
+            None => return Ok(None),
+        };
+        // What was read ahead may have waited for a slow client: what has expired meanwhile does not leave.
+        let kept_from = self.results.store.news().borrow().month.first_kept().start();
+        let is_kept = |row: &T| kept_from.is_none_or(|start| row.checked_at_us() >= start.as_microsecond());
+        page.rows.retain(|row| row.id() <= self.cut_off.newest && is_kept(row));
         let taken = page.rows.len() as u64;
         self.left = self.left.saturating_sub(taken);
         self.after = page.next.or(self.after);
         self.ended = page.next.is_none();
-        let more = !self.ended && self.left > 0;
-        let ids = page.rows.iter().map(Exported::id).collect();
-        let entry = entry(&self.actor, "result.export", &self.query, ids);
-        let audit = self.results.audit.clone();
-        let written = audit.append(&entry);
-        if more {
-            let (written, ahead) = tokio::join!(written, self.read(CHUNK));
-            written?;
-            self.ahead = Some(ahead?);
-        } else {
-            written.await?;
+        if !self.ended && self.left > 0 {
+            self.ahead = Some(self.begin(CHUNK));
         }
+        let ids = page.rows.iter().map(Readable::id).collect();
+        self.results.audit.append(&entry(&self.actor, "result.export", &self.query, ids)).await?;
         Ok(Some(page.rows))
     }
 
-    async fn read(&self, most: u32) -> Result<Page<T>, StoreError> {
-        let limit = u32::try_from(self.left).unwrap_or(u32::MAX).min(most);
-        T::page(&*self.results.store, &self.query, self.after, limit).await
+    /// Begins to read. A task of its own, so that a client that is slow to take the last chunk holds up no read.
+    fn begin(&self, most: u32) -> Ahead<T> {
+        let (reading, (done, page)) = (self.read(most), oneshot::channel());
+        self.results.tasks.start(async move {
+            // The client may have gone away.
+            let _ = done.send(reading.await);
+        });
+        Ahead::Reading(page)
     }
+
+    fn read(&self, most: u32) -> impl Future<Output = Result<Page<T>, StoreError>> + Send + use<T> {
+        let limit = u32::try_from(self.left).unwrap_or(u32::MAX).min(most);
+        let (results, query, after) = (Arc::clone(&self.results), self.query.clone(), self.after);
+        async move { T::page(&*results.store, &query, after, limit).await }
+    }
+}
+
+fn interrupted(_: oneshot::error::RecvError) -> StoreError {
+    StoreError::Failed("reading for an export was interrupted".to_owned())
 }

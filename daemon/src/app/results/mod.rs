@@ -13,10 +13,11 @@ use super::ports::{
     AuditEntry, AuditLog, Page, PageAfter, Random, ReadyResult, RequestId, ResultQuery, ResultStore,
     ResultsMark, StoreError, random_bytes,
 };
+use super::tasks::Tasks;
 use crate::domain::check::ResultId;
 
 pub use changes::{Changes, Followed};
-pub use export::{Exported, Exporter, Start};
+pub use export::{CutOff, Exporter, Readable, Start};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,8 @@ pub struct Results {
     pub store: Arc<dyn ResultStore>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
+    /// Where an export reads ahead.
+    pub tasks: Tasks,
 }
 
 impl Results {
@@ -58,9 +61,23 @@ impl Results {
 
     /// How many searchable results fit the query.
     pub async fn count(&self, actor: &Actor, query: &ResultQuery) -> Result<u64, ResultsError> {
+        self.counted(actor, "result.count", query).await
+    }
+
+    /// As [`Results::count`], by conditions that name a person.
+    pub async fn count_search(&self, actor: &Actor, query: &ResultQuery) -> Result<u64, ResultsError> {
+        self.counted(actor, "result.count_search", query).await
+    }
+
+    async fn counted(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        query: &ResultQuery,
+    ) -> Result<u64, ResultsError> {
         actor.may(Action::ReadResults)?;
         let count = self.store.count(query).await?;
-        self.audit.append(&entry(actor, "result.count", query, Vec::new())).await?;
+        self.audit.append(&entry(actor, action, query, Vec::new())).await?;
         Ok(count)
     }
 
@@ -101,16 +118,16 @@ impl Results {
     }
 
     /// One result, unless the caller has it in the version that it has now.
-    pub async fn one(
+    pub async fn one<T: Readable>(
         &self,
         actor: &Actor,
         id: ResultId,
-        has: impl FnOnce(&ReadyResult) -> bool,
-    ) -> Result<Read, ResultsError> {
+        has: impl FnOnce(i64) -> bool + Send,
+    ) -> Result<Read<T>, ResultsError> {
         actor.may(Action::ReadResults)?;
-        let found = self.store.ready(id).await?;
-        if let Some(result) = found.as_ref().filter(|result| has(result)) {
-            return Ok(Read::Known { version: result.version });
+        let found = T::get(&*self.store, id).await?;
+        if let Some(version) = found.as_ref().map(T::version).filter(|version| has(*version)) {
+            return Ok(Read::Known { version });
         }
         let mut entry = entry(actor, "result.read", &ResultQuery::default(), vec![id]);
         if found.is_none() {
@@ -123,14 +140,14 @@ impl Results {
 
 /// What became of reading one result.
 #[derive(Debug)]
-pub enum Read {
+pub enum Read<T> {
     /// The caller has it already; nothing was read out and nothing written down.
     Known {
         /// The version that it has.
         version: i64,
     },
     /// The result.
-    Fresh(ReadyResult),
+    Fresh(T),
 }
 
 fn ids(rows: &[ReadyResult]) -> Vec<ResultId> {

@@ -53,7 +53,11 @@ async fn write(tx: &mut Tx, id: i64, change: AccountChange) -> Result<u64, Store
                 .await
         }
         AccountChange::Totp(secret) => {
-            one(tx, "DELETE FROM recovery_codes WHERE account = ?1", id).await.map_err(|e| failed(&e))?;
+            for gone in
+                ["DELETE FROM recovery_codes WHERE account = ?1", "DELETE FROM passkeys WHERE account = ?1"]
+            {
+                one(tx, gone, id).await.map_err(|e| failed(&e))?;
+            }
             let sealed = tx.keyring.system().totp.seal(tx.random.as_ref(), &totp_place(id), &secret)?;
             sqlx::query(
                 "UPDATE accounts SET totp_secret = ?2, totp_offer = NULL, last_step = -1 WHERE id = ?1",

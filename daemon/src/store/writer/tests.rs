@@ -1,4 +1,6 @@
-//! The writer alone, on a database in memory.
+//! The writer alone, on a database in memory, or in a file where a second connection writes as well.
+
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use sqlx::ConnectOptions;
@@ -6,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::super::database::MIGRATIONS;
 use super::*;
-use crate::app::ports::{Clock, StoredResult};
+use crate::app::ports::{AnchorFinding, Clock, StoredResult};
 
 struct Fixed;
 
@@ -33,7 +35,11 @@ impl ResultForm for Fixed {
 }
 
 async fn context() -> Tx {
-    let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    context_of(SqliteConnectOptions::new().in_memory(true)).await
+}
+
+async fn context_of(database: SqliteConnectOptions) -> Tx {
+    let mut db = database.connect().await.unwrap();
     MIGRATIONS.run(&mut db).await.unwrap();
     let keyring = Arc::new(Keyring::in_memory(Arc::new(Fixed)).unwrap());
     let clock = Arc::new(StoreClock::new(Arc::new(Fixed), 0, 0));
@@ -116,34 +122,101 @@ async fn on_a_full_disk_nobody_hears_of_a_success_that_is_not_there() {
 fn note() -> (Box<dyn Job>, Answer) {
     job(|tx| {
         Box::pin(async move {
-            let entry = audit::finding_entry(crate::app::ports::AnchorFinding::Begun);
+            let entry = audit::finding_entry(AnchorFinding::Begun);
             audit::append(tx, &entry, &[]).await
         })
     })
 }
 
+async fn rows(tx: &mut Tx) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM audit").fetch_one(&mut tx.db).await.unwrap()
+}
+
+/// A directory with an anchor file, which is there until this is dropped.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("shikaku-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("anchor"), [0; 1024]).unwrap();
+        Self(path)
+    }
+
+    /// The anchor as it is when its disk takes nothing more.
+    fn broken(&self, tx: &Tx) -> audit::Anchor {
+        audit::Anchor::in_file(File::open(self.0.join("anchor")).unwrap(), tx.keyring.system())
+    }
+
+    fn repair(&self, tx: &mut Tx) {
+        let file = File::options().write(true).open(self.0.join("anchor")).unwrap();
+        tx.ledger.anchor().unwrap().repair(file);
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn while_the_anchor_cannot_be_written_nobody_hears_of_a_success_and_at_most_one_commit_is_ahead() {
-    let directory = std::env::temp_dir().join(format!("shikaku-anchor-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let path = directory.join("anchor");
-    std::fs::write(&path, [0; 1024]).unwrap();
+    let directory = Directory::new("anchor");
     let mut tx = context().await;
-    let keys = tx.keyring.system();
-    tx.ledger = Ledger::in_memory(Some(audit::Anchor::in_file(File::open(&path).unwrap(), keys)));
-    let rows = "SELECT count(*) FROM audit";
+    tx.ledger = Ledger::in_memory(Some(directory.broken(&tx)));
     for _ in 0..3 {
         let (job, answer) = note();
         commit(&mut tx, vec![job]).await;
         assert!(matches!(answer.await, Ok(Err(StoreError::Failed(_)))));
-        let count: i64 = sqlx::query_scalar(rows).fetch_one(&mut tx.db).await.unwrap();
-        assert_eq!(count, 1, "the first commit is not known outside; no second one follows");
+        assert_eq!(rows(&mut tx).await, 1, "the first commit is not known outside; no second one follows");
     }
-    tx.ledger.anchor().unwrap().repair(File::options().write(true).open(&path).unwrap());
+    directory.repair(&mut tx);
     let (job, answer) = note();
     commit(&mut tx, vec![job]).await;
     assert_eq!(answer.await, Ok(Ok(())), "the writer goes on");
-    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Reads that ask for their audit rows at the same time; what each of them hears.
+async fn read_out(tx: &mut Tx, notes: &mut Notes, readers: usize) -> Vec<Result<(), StoreError>> {
+    let (waiting, answers): (Vec<_>, Vec<_>) = (0..readers)
+        .map(|_| {
+            let (reply, answer) = oneshot::channel();
+            (Note { entry: audit::finding_entry(AnchorFinding::Begun), reply }, answer)
+        })
+        .unzip();
+    Batch { jobs: Vec::new(), notes: waiting }.commit(tx, notes).await;
+    let mut heard = Vec::new();
+    for answer in answers {
+        heard.push(answer.await.unwrap());
+    }
+    heard
+}
+
+#[tokio::test]
+async fn while_the_anchor_cannot_be_written_no_read_is_answered_by_the_connection_of_its_own() {
+    let directory = Directory::new("notes");
+    let database = directory.0.join("store.db");
+    let mut tx = context_of(SqliteConnectOptions::new().filename(&database).create_if_missing(true)).await;
+    let mut notes = Notes::new(&database);
+    tx.ledger = Ledger::in_memory(Some(directory.broken(&tx)));
+    for _ in 0..3 {
+        for heard in read_out(&mut tx, &mut notes, 2).await {
+            assert!(matches!(heard, Err(StoreError::Failed(_))), "{heard:?}");
+        }
+        assert_eq!(rows(&mut tx).await, 2, "the first commit is not known outside; no second one follows");
+    }
+    let (job, answer) = note();
+    commit(&mut tx, vec![job]).await;
+    assert!(matches!(answer.await, Ok(Err(StoreError::Failed(_)))), "the other connection waits as well");
+    assert_eq!(rows(&mut tx).await, 2);
+
+    directory.repair(&mut tx);
+    assert_eq!(read_out(&mut tx, &mut notes, 1).await, [Ok(())]);
+    let (job, answer) = note();
+    commit(&mut tx, vec![job]).await;
+    assert_eq!(answer.await, Ok(Ok(())));
+    assert_eq!(rows(&mut tx).await, 4, "both go on");
 }
 
 #[tokio::test]

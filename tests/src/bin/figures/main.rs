@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a figure that cannot be measured ends with the reason")]
 
 mod api_hostile;
+mod api_speed;
 mod card;
 mod core;
 mod retention;
@@ -27,6 +28,9 @@ struct Arguments {
     /// More rounds
     #[arg(long)]
     long: bool,
+    /// The REST API against programs that others would write, too
+    #[arg(long)]
+    peers: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -38,7 +42,8 @@ enum Topic {
     Card,
     /// The store under kill -9, failing I/O calls and power loss; retention, purge, secrets, forged audit logs
     Store,
-    /// The REST API under hostile clients: malformed requests, the matrix of refusals, slow connections
+    /// The REST API under hostile clients: malformed requests, the matrix of refusals, slow connections; what it costs against
+    /// the bare limit of the machine
     Api,
     /// The connection to the central system: random schedules of questions and answers, bad certificates, overhead of a
     /// check, everyone from tap to download, outages
@@ -54,7 +59,10 @@ fn main() {
             store::measure(arguments.long);
             retention::measure(arguments.long);
         }
-        Topic::Api => api_hostile::measure(arguments.long),
+        Topic::Api => {
+            api_hostile::measure(arguments.long);
+            api_speed::measure(arguments.long, arguments.peers);
+        }
         Topic::Upstream => upstream::measure(arguments.long),
     }
 }

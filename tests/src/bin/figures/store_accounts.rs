@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use daemon::app::ports::{Accounts as _, Clock as _, Device, NewAccount, Role, SignInProof};
 use daemon::app::tasks::Tasks;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::figure;
+use crate::{figure, median};
 
 /// Codes that 64 callers send at the same time, each.
 const CODES: u64 = 1_000;
@@ -37,6 +38,7 @@ pub async fn measure() {
     let doubles = raced().await + replayed_after_kill().await;
     figure("store.totp_double_accepts", doubles);
     figure("store.guesses_evaluated_max", guessed().await);
+    answered_alike().await;
 }
 
 /// How often a code was accepted more than once, or never, by one of 64 callers.
@@ -147,6 +149,41 @@ async fn guessed() -> u64 {
     }
     guessers.join_all().await;
     evaluated(&open.clinic).await
+}
+
+/// How long each kind of refusal takes to answer: nobody may learn from it what was wrong. The kinds take turns, so that whatever
+/// else the machine does falls on all of them. Prints the median of each and how far the slowest lies behind the fastest.
+#[expect(clippy::disallowed_methods, reason = "measures")]
+async fn answered_alike() {
+    const ROUNDS: usize = 31;
+    let open = OpenClinic::at_noon().await;
+    let wrong_code = open.credentials.body("000000");
+    let (mut unknown, mut wrong_password) = (wrong_code.clone(), wrong_code.clone());
+    unknown["account"] = Value::from("nobody");
+    wrong_password["password"] = Value::from("kasa-to-neko-77");
+    let mut kinds = [
+        ("unknown", unknown, Vec::new()),
+        ("password", wrong_password, Vec::new()),
+        ("code", wrong_code, Vec::new()),
+    ];
+    for _ in 0..ROUNDS {
+        for (kind, body, measured) in &mut kinds {
+            // Far enough for the next attempt to be evaluated.
+            open.clock.advance(SignedDuration::from_hours(2));
+            let begun = Instant::now();
+            assert_eq!(sign_in(open.clinic.api, body).await, 401, "{kind}");
+            measured.push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    let medians = kinds.map(|(kind, _, measured)| (kind, median(measured)));
+    for (kind, median) in medians {
+        figure(&format!("store.sign_in_refused_{kind}_ms"), format!("{median:.2}"));
+    }
+    let fold = |seed: f64, choose: fn(f64, f64) -> f64| medians.iter().map(|one| one.1).fold(seed, choose);
+    figure(
+        "store.sign_in_refused_spread_ms",
+        format!("{:.2}", fold(0.0, f64::max) - fold(f64::MAX, f64::min)),
+    );
 }
 
 async fn evaluated(clinic: &Clinic) -> u64 {

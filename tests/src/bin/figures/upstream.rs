@@ -1,5 +1,8 @@
 //! The connection to the central system: what is left of it when it is away, slow or wrong.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -75,19 +78,31 @@ async fn bad_certificates() {
 /// Prints `upstream.overhead_ms`: a whole check through the API of a real daemon, from POST to the phase `done`, without
 /// the simulated card's RSA and without the simulator's work on the answers. In it are the HTTP requests with a connection
 /// each, the long polls, the card session, two questions over mutual TLS on a kept connection with the simulator's side of
-/// that, and the stored result with its sync to the disk. This program's check of each answer against the contract counts
-/// too, so that the daemon's own share is smaller.
+/// that, and the stored result with its syncs to the disk. Beside it `upstream.overhead_one_sync_ms`: what the disk under it takes
+/// for one small append, alone.
 async fn overhead() {
     const ROUNDS: usize = 60;
     let open = OpenClinic::at_noon().await;
-    let mut measured = Vec::new();
+    let (mut measured, mut syncs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         measured.push(one_check(&open, &open.visitor).await);
+        syncs.push(one_sync(&open.clinic.config.store.directory));
     }
     // The first one signs in to the central system.
     let own = measured.split_off(1);
     figure("upstream.overhead_ms", format!("{:.2}", median(own)));
+    figure("upstream.overhead_one_sync_ms", format!("{:.2}", median(syncs)));
     open.clinic.close().await;
+}
+
+/// What the disk takes to keep one small append.
+#[expect(clippy::disallowed_methods, reason = "measures")]
+fn one_sync(directory: &Path) -> f64 {
+    let path = directory.join("one-sync");
+    let mut file = File::options().create(true).append(true).open(path).expect("a file");
+    let begun = Instant::now();
+    file.write_all(&[0x55; 4096]).and_then(|()| file.sync_data()).expect("the disk takes it");
+    begun.elapsed().as_secs_f64() * 1000.0
 }
 
 #[expect(clippy::disallowed_methods, reason = "measures")]

@@ -3,7 +3,7 @@
 import { call, type Schemas } from "../../api";
 import { attempt } from "../../frame";
 import { type Child, fill, h } from "../../kit/dom";
-import { ask, banner, button, choice, field } from "../../kit/parts";
+import { ask, banner, button, choice, field, form } from "../../kit/parts";
 import { qr } from "../../kit/qr";
 import { desk } from "../../state";
 import { loaded, table } from "./part";
@@ -66,6 +66,7 @@ function actions(account: Account, once: HTMLElement, reload: () => Promise<void
     account.locked && button("ロックを解除", act(() => call("POST", `${path}/unlock`))),
     button("パスワードを再発行", reset({ password: true, totp: false }, "パスワードを再発行しますか")),
     button("認証アプリを再登録", reset({ password: false, totp: true }, "認証アプリを登録し直しますか")),
+    account.passkeys > 0 && button(`パスキーを削除（${account.passkeys}）`, act(() => call("DELETE", `${path}/passkeys`))),
     !own && button(account.disabled ? "有効にする" : "無効にする", act(() => call("PUT", `${path}/status`, { disabled: !account.disabled }))),
   );
 }
@@ -84,23 +85,10 @@ function enrolment(fresh: Schemas["Enrolment"]): HTMLElement {
 function add(once: HTMLElement, reload: () => Promise<void>): HTMLElement {
   let role: Schemas["Role"] = "operator";
   const name = field("アカウント名", { maxlength: "64", required: true, autocapitalize: "none" }, "個人ごとに作ります。共用しないでください。");
-  return h(
-    "form",
-    {
-      class: "sub-form",
-      novalidate: true,
-      onsubmit: (event) => {
-        event.preventDefault();
-        void attempt(once, async () => {
-          const fresh = await call<Schemas["Enrolment"]>("POST", "/v1/accounts", { account: name.input.value.trim(), role });
-          fill(once, enrolment(fresh));
-          await reload();
-        });
-      },
-    },
-    h("h3", {}, "アカウントを追加"),
-    name.row,
-    choice("役割", ROLES, role, (chosen) => (role = chosen)),
-    h("button", { type: "submit", class: "button button-primary" }, "追加する"),
-  );
+  const send = () =>
+    attempt(once, async () => {
+      fill(once, enrolment(await call<Schemas["Enrolment"]>("POST", "/v1/accounts", { account: name.input.value.trim(), role })));
+      await reload();
+    });
+  return form("sub-form", "追加する", send, h("h3", {}, "アカウントを追加"), name.row, choice("役割", ROLES, role, (chosen) => (role = chosen)));
 }

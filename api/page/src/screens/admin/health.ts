@@ -1,10 +1,11 @@
-/** Health (稼働状態) and retention: what works, what does not, what to do. */
+/** Health (稼働状態) and retention (保存期間): what works, what does not, what to do. */
 
 import { call, type Schemas } from "../../api";
 import { type Child, h } from "../../kit/dom";
+import { lastDayBefore, moment } from "../../kit/era";
 import { banner, button } from "../../kit/parts";
 import { drawn } from "../../kit/pictures";
-import { loaded } from "./part";
+import { loaded, table } from "./part";
 
 type Health = Schemas["Health"];
 type State = Schemas["HealthState"];
@@ -25,6 +26,10 @@ interface Part {
 }
 
 export function health(): Child {
+  return [state(), retention()];
+}
+
+function state(): HTMLElement {
   return loaded(
     "稼働状態",
     () => call<Health>("GET", "/v1/health"),
@@ -44,6 +49,18 @@ export function health(): Child {
       h("div", { class: "actions" }, button("もう一度確認する", reload)),
     ],
   );
+}
+
+/** What is kept of which month, and until when. */
+function retention(): HTMLElement {
+  return loaded("保存期間", () => call<Schemas["RetentionStatus"]>("GET", "/v1/retention"), (now) => [
+    h("p", {}, "結果は、資格確認を行った日の翌月末まで保存します。過ぎるとすぐに表示されなくなり、日時を確認できしだい消去します。"),
+    now.months.length === 0
+      ? h("p", {}, "保存している結果はありません。")
+      : table("月ごとの保存", ["資格確認を行った月", "結果", "確認できる期間"], now.months.map(({ month, results, expires_at, hidden }) => [month.replace("-", "年") + "月", `${results}件`, hidden ? "消去を待っています" : `${lastDayBefore(expires_at)}まで`])),
+    now.last_purge && h("p", { class: "small" }, `最後の消去：${moment(now.last_purge.at)}　${now.last_purge.results}件`),
+    !now.room && banner("error", "新しい資格確認を保存する空きがありません。"),
+  ]);
 }
 
 function part(name: string, { state, title, guidance }: Part): HTMLElement {

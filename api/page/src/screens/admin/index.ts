@@ -1,4 +1,4 @@
-/** Administration (管理): accounts, terminals and readers, security settings, audit log, retention, health, checklist. */
+/** Administration (管理): accounts, terminals and readers, security settings, audit log, retention, health, checklist, incidents. */
 
 import type { Screen } from "../../frame";
 import { type Child, fill, h } from "../../kit/dom";
@@ -7,6 +7,7 @@ import { accounts } from "./accounts";
 import { audit } from "./audit";
 import { checklist } from "./checklist";
 import { health } from "./health";
+import { incidents } from "./incidents";
 import { security } from "./security";
 import { terminals } from "./terminals";
 
@@ -17,6 +18,7 @@ const PARTS: readonly (readonly [name: string, show: () => Child])[] = [
   ["セキュリティ設定", security],
   ["監査ログ", audit],
   ["安全管理チェックリスト", checklist],
+  ["窓口で起きたこと", incidents],
 ];
 
 export function administration(): Screen {

@@ -4,7 +4,8 @@ import { call, type Schemas } from "../../api";
 import { attempt, toast } from "../../frame";
 import { type Child, fill, h } from "../../kit/dom";
 import { moment } from "../../kit/era";
-import { ask, banner, button, field } from "../../kit/parts";
+import { ask, banner, button, field, form } from "../../kit/parts";
+import { readerLine } from "../reader-line";
 import { loaded, table } from "./part";
 
 export function terminals(): Child {
@@ -23,7 +24,7 @@ export function terminals(): Child {
     loaded(
       "カードリーダー",
       () => call<Schemas["Readers"]>("GET", "/v1/readers"),
-      ({ readers }) => (readers.length === 0 ? h("p", {}, "カードリーダーは接続されていません。") : table("カードリーダーの一覧", ["名前", "状態"], readers.map((reader) => [reader.name, reader.check_id === undefined ? reader.state : "使用中"]))),
+      ({ readers }) => (readers.length === 0 ? h("p", {}, "カードリーダーは接続されていません。") : h("ul", { class: "readers" }, readers.map((reader) => h("li", { class: `reader reader-${reader.state}` }, readerLine(reader))))),
     ),
   ];
 }
@@ -35,44 +36,22 @@ async function remove(name: string, once: HTMLElement, reload: () => Promise<voi
 }
 
 function offer(once: HTMLElement): HTMLElement {
-  const name = field("端末の名前", { maxlength: "64", required: true }, "例：uketsuke-2。その端末で「この端末を登録」に表示された番号を入力します。");
-  return h(
-    "form",
-    {
-      class: "sub-form",
-      novalidate: true,
-      onsubmit: (event) => {
-        event.preventDefault();
-        void attempt(once, async () => {
-          const code = await call<Schemas["EnrolmentCode"]>("POST", "/v1/terminals/enrolment-codes", { name: name.input.value.trim() });
-          fill(once, banner("info", "登録の番号（1回だけ使えます）", h("p", {}, h("code", { class: "secret" }, code.code)), h("p", {}, `${moment(code.expires_at)}まで`)));
-        });
-      },
-    },
-    h("h3", {}, "端末を追加"),
-    name.row,
-    h("button", { type: "submit", class: "button" }, "登録の番号を発行する"),
-  );
+  const name = field("端末の名前", { maxlength: "64", required: true }, "例：uketsuke-2（英数字と - _）。その端末で「この端末を登録」に、表示された番号を入力します。");
+  const send = () =>
+    attempt(once, async () => {
+      const code = await call<Schemas["EnrolmentCode"]>("POST", "/v1/terminals/enrolment-codes", { name: name.input.value.trim() });
+      fill(once, banner("info", "登録の番号（1回だけ使えます）", h("p", {}, h("code", { class: "secret" }, code.code)), h("p", {}, `${moment(code.expires_at)}まで`)));
+    });
+  return form("sub-form", "登録の番号を発行する", send, h("h3", {}, "端末を追加"), name.row);
 }
 
 function enrolHere(once: HTMLElement, reload: () => Promise<void>): HTMLElement {
   const code = field("登録の番号", { maxlength: "64", required: true });
-  return h(
-    "form",
-    {
-      class: "sub-form",
-      novalidate: true,
-      onsubmit: (event) => {
-        event.preventDefault();
-        void attempt(once, async () => {
-          const known = await call<Schemas["TerminalToken"]>("POST", "/v1/terminals/enrol", { code: code.input.value.trim() });
-          toast(`この端末を「${known.name}」として登録しました。`);
-          await reload();
-        });
-      },
-    },
-    h("h3", {}, "この端末を登録"),
-    code.row,
-    h("button", { type: "submit", class: "button" }, "登録する"),
-  );
+  const send = () =>
+    attempt(once, async () => {
+      const known = await call<Schemas["TerminalToken"]>("POST", "/v1/terminals/enrol", { code: code.input.value.trim() });
+      toast(`この端末を「${known.name}」として登録しました。`);
+      await reload();
+    });
+  return form("sub-form", "この端末を登録する", send, h("h3", {}, "この端末を登録"), code.row);
 }

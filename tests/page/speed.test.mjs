@@ -1,0 +1,146 @@
+/** How light and fast the page is, and that it does not grow. Limits are those of the figures that were agreed. */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+
+import { browser, clear, Desk } from "./support/desk.mjs";
+import { figure } from "./support/figures.mjs";
+import * as sandbox from "./support/sandbox.mjs";
+
+/** The figures are measured on a quiet machine with a release build; elsewhere only what does not depend on speed is judged. */
+const MEASURED = process.env.SHIKAKU_FIGURES !== undefined;
+
+let chrome;
+
+before(async () => {
+  await sandbox.fresh();
+  chrome = await browser();
+});
+
+afterEach(clear);
+
+after(() => chrome?.close());
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+test("the whole page is small on the wire", async () => {
+  const context = await chrome.newContext();
+  const page = await context.newPage();
+  const session = await context.newCDPSession(page);
+  await session.send("Network.enable");
+  let bytes = 0;
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => (bytes += encodedDataLength));
+  await page.goto(process.env.SHIKAKU_PAGE, { waitUntil: "networkidle" });
+  const kilobytes = bytes / 1024;
+  figure("gzip_kb", kilobytes.toFixed(1));
+  assert.ok(kilobytes <= 60, `${kilobytes} KB`);
+  await context.close();
+});
+
+test("the first screen takes input soon on an old PC", async () => {
+  const times = [];
+  for (let round = 0; round < 5; round += 1) {
+    const context = await chrome.newContext();
+    const page = await context.newPage();
+    const session = await context.newCDPSession(page);
+    await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+    await page.addInitScript(() => {
+      const look = () => {
+        if (document.activeElement?.getAttribute("name") === "institution") window.interactiveAt = performance.now();
+        else requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+    await page.goto(process.env.SHIKAKU_PAGE);
+    times.push(await (await page.waitForFunction(() => window.interactiveAt)).jsonValue());
+    await context.close();
+  }
+  figure("interactive_ms", Math.round(median(times)));
+  if (MEASURED) assert.ok(median(times) <= 300, times.join(" "));
+});
+
+test("a result is on the screen as soon as the daemon has it", async () => {
+  const desk = await Desk.open(chrome);
+  const { page } = desk;
+  await page.addInitScript(() => {
+    // The frame after the one that the verdict came in: it has been painted.
+    new MutationObserver(() => {
+      if (!document.querySelector(".verdict-word")) window.shownAt = undefined;
+      else if (window.shownAt === undefined) {
+        window.shownAt = null;
+        requestAnimationFrame(() => setTimeout(() => (window.shownAt = performance.now())));
+      }
+    }).observe(document, { childList: true, subtree: true });
+  });
+  await page.reload();
+  await desk.signIn("operator");
+  const times = [];
+  for (let round = 0; round < 9; round += 1) {
+    await sandbox.remove();
+    await page.evaluate(() => performance.clearResourceTimings());
+    await desk.begin("visual");
+    await desk.heading(/かざしてください/);
+    await sandbox.tap("taro");
+    await page.waitForFunction(() => typeof window.shownAt === "number");
+    times.push(
+      await page.evaluate(() => {
+        const told = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/v1/checks/")).at(-1);
+        return window.shownAt - told.responseStart;
+      }),
+    );
+    await desk.press(/閉じる/);
+  }
+  figure("result_ms", median(times).toFixed(1));
+  if (MEASURED) assert.ok(median(times) <= 50, times.join(" "));
+});
+
+test("500 checks leave nothing behind", async () => {
+  const desk = await Desk.open(chrome);
+  const { page } = desk;
+  await desk.signIn("operator");
+  // One real check; then its answers again and again, so that nothing but the page is at work.
+  const heard = page.waitForResponse(/\/v1\/results\/\d+$/);
+  await desk.begin("visual");
+  await desk.heading(/かざしてください/);
+  await sandbox.tap("taro");
+  const result = await (await heard).json();
+  await desk.verdict();
+  await desk.press(/閉じる/);
+  const first = { id: "k2wetz7ac5xdeh722sicgo55vy", revision: 1, method: "visual", phase: "fetching_challenge", terminal: result.terminal, reader: "Simulated Reader 00 00", created_at: result.checked_at };
+  await page.route("**/v1/checks", (route) => route.fulfill({ status: 201, json: first }));
+  await page.route("**/v1/checks/*", (route) => route.fulfill({ json: { ...first, revision: 2, phase: "done", result_id: result.id } }));
+  await page.route(/\/v1\/results\/\d+$/, (route) => route.fulfill({ json: result }));
+  const session = await desk.context.newCDPSession(page);
+  await session.send("Performance.enable");
+  await session.send("HeapProfiler.enable");
+  const held = async () => {
+    await session.send("HeapProfiler.collectGarbage");
+    const { metrics } = await session.send("Performance.getMetrics");
+    const of = (wanted) => metrics.find(({ name }) => name === wanted).value;
+    return { kilobytes: of("JSHeapUsedSize") / 1024, nodes: of("Nodes"), listeners: of("JSEventListeners") };
+  };
+  const checks = (count) =>
+    page.evaluate(async (count) => {
+      const until = async (look) => {
+        for (;;) {
+          const found = look();
+          if (found) return found;
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+      };
+      for (let done = 0; done < count; done += 1) {
+        (await until(() => document.querySelector("[data-method=visual]"))).click();
+        const close = await until(() => [...document.querySelectorAll(".result-actions button")].at(-1));
+        close.click();
+      }
+    }, count);
+  await checks(20);
+  const before = await held();
+  await checks(500);
+  const after = await held();
+  figure("heap_growth_kb", Math.round(after.kilobytes - before.kilobytes));
+  // The browser's own bookkeeping moves by some kilobytes; a leaked screen would be 500 times as much.
+  assert.ok(after.kilobytes - before.kilobytes < 500, `${before.kilobytes} KB → ${after.kilobytes} KB`);
+  assert.ok(after.nodes - before.nodes < 500, `${before.nodes} → ${after.nodes} nodes`);
+  assert.ok(after.listeners - before.listeners < 100, `${before.listeners} → ${after.listeners} listeners`);
+});
