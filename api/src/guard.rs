@@ -32,6 +32,7 @@ pub type IsEnrolled = Arc<dyn Fn(&PeerCertificate) -> bool + Send + Sync>;
 pub struct Guard {
     hosts: BTreeSet<String>,
     origins: BTreeSet<String>,
+    entrances: BTreeSet<&'static str>,
     machines: Option<IsEnrolled>,
 }
 
@@ -60,6 +61,14 @@ impl Guard {
         self
     }
 
+    /// Also lets people follow a link from anywhere to these paths, into a window of its own: what lies there is the same for
+    /// everybody and no other page can look into it.
+    #[must_use]
+    pub fn and_entrances(mut self, paths: impl IntoIterator<Item = &'static str>) -> Self {
+        self.entrances.extend(paths);
+        self
+    }
+
     /// Accepts only connections with the certificate of an enrolled machine. Asked at every request: a certificate that is
     /// revoked ends with the next one.
     #[must_use]
@@ -75,7 +84,7 @@ impl Guard {
         if !self.machine_is_ours(request) {
             return Some(Code::ClientCertificateRequired);
         }
-        if !self.origin_is_ours(request.headers()) {
+        if !self.origin_is_ours(request.headers()) && !self.is_a_way_in(request) {
             return Some(Code::OriginNotAllowed);
         }
         if has_a_body_that_nobody_reads(request) {
@@ -108,6 +117,19 @@ impl Guard {
             .iter()
             .all(|value| matches!(value.as_bytes(), b"same-origin" | b"none"));
         origins_listed && not_foreign
+    }
+
+    fn is_a_way_in(&self, request: &Request) -> bool {
+        let headers = request.headers();
+        let says = |name: &str, word: &str| {
+            let mut values = headers.get_all(name).iter();
+            values.next().is_some_and(|value| value == word) && values.next().is_none()
+        };
+        request.method() == Method::GET
+            && self.entrances.contains(request.uri().path())
+            && !headers.contains_key(ORIGIN)
+            && says("sec-fetch-mode", "navigate")
+            && says("sec-fetch-dest", "document")
     }
 }
 

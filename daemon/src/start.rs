@@ -189,8 +189,10 @@ impl Daemon {
         let limits = (around.limits, around.lan_limits);
         let listeners = taken.equip(config, &people, &parts.random, &limits).await?;
         let records = Arc::new(desk::records(config, &parts, &people, &store));
-        let ports = Adapters { store: &store, desk: &desk, central: &central, records: &records, api, page };
-        let service: Arc<dyn Service> = Arc::new(use_cases(config, &parts, &people, &ports, &collect).await?);
+        let adapters =
+            Adapters { store: &store, desk: &desk, central: &central, records: &records, api, page };
+        let service: Arc<dyn Service> =
+            Arc::new(use_cases(config, &parts, &people, &adapters, &collect).await?);
         let control_ended = start_control(config, people.office(retention.clone()), &tasks)?;
         let review = review_audit(&store, &parts.clock);
         let keep_years = config.audit.keep_years;

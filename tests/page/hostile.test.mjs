@@ -78,11 +78,8 @@ async function attack({ daemon, targets }) {
   };
   const works = [];
   for (const [method, path, body] of targets) {
-    for (const mode of ["cors", "no-cors", "same-origin"]) {
-      works.push(asked(method, path, body, mode, {}, "application/json"));
-      works.push(asked(method, path, body, mode, {}, "text/plain"));
-      works.push(asked(method, path, body, mode, { "X-Shikaku-CSRF": "" }, "application/json"));
-    }
+    for (const mode of ["cors", "no-cors"]) works.push(asked(method, path, body, mode, {}, "text/plain"));
+    works.push(asked(method, path, body, "cors", { "X-Shikaku-CSRF": "" }, "application/json"));
     works.push(soon(new Promise((done) => {
       const request = new XMLHttpRequest();
       request.open(method, daemon + path);
@@ -91,12 +88,12 @@ async function attack({ daemon, targets }) {
       request.send(body === undefined ? null : JSON.stringify(body));
     })));
     if (method === "GET") {
-      for (const [name, source] of [["img", "src"], ["script", "src"], ["embed", "src"], ["object", "data"], ["video", "src"]]) {
+      for (const [name, source] of [["img", "src"], ["script", "src"], ["embed", "src"], ["object", "data"]]) {
         const node = document.createElement(name);
         node[source] = daemon + path;
         works.push(soon(grown(node)));
       }
-      for (const rel of ["stylesheet", "prefetch", "preload", "modulepreload", "icon"]) {
+      for (const rel of ["stylesheet", "prefetch", "preload"]) {
         const link = document.createElement("link");
         Object.assign(link, { rel, href: daemon + path, as: "fetch" });
         works.push(soon(grown(link)));
@@ -203,7 +200,9 @@ for (const role of ["administrator", "operator"]) {
     const places = [`http://evil.test:${port}/`, `http://127.0.0.1:${port}/`, `http://localhost:${port}/`, `http://evil.test:${PAGE_PORT}/attack`];
     for (const place of places) {
       const rebound = place.endsWith("/attack");
-      const daemons = rebound ? [`http://evil.test:${PAGE_PORT}`] : [PAGE, API];
+      // The API knows no cookies: who is signed in makes no difference there.
+      const both = role === "administrator" ? [PAGE, API] : [PAGE];
+      const daemons = rebound ? [`http://evil.test:${PAGE_PORT}`] : both;
       for (const daemon of daemons) {
         const page = await besides(victim, place);
         const read = await page.evaluate(attack, { daemon, targets: TARGETS });

@@ -18,7 +18,7 @@ use crate::pki::{digest_info, passkey_key, sign_padded};
 /// Its private key.
 enum Key {
     /// As telephones and security keys make it.
-    Es256(KeyPair),
+    Es256(Box<KeyPair>),
     /// As Windows Hello makes it on many computers.
     Rs256(Arc<RsaPrivateKey>),
 }
@@ -69,7 +69,7 @@ impl Authenticator {
     pub fn new(site: &str, origin: &str) -> Self {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
         let name = key.der_bytes().to_vec();
-        Self::with(Key::Es256(key), &name, site, origin)
+        Self::with(Key::Es256(Box::new(key)), &name, site, origin)
     }
 
     /// Windows Hello's: RSA, and it does not count.

@@ -48,8 +48,8 @@ ensure(answer(await client.GET("/v1/results/count")).count >= 1, "count");
 const page = answer(await client.GET("/v1/results", { params: { query: { limit: 10 } } }));
 ensure(page.results.some((result) => result.id === id), page);
 const result = answer(await client.GET("/v1/results/{id}", { params: { path: { id } } }));
-// Other formats are text, and `fields` leaves members out: what came is looked at.
-const name = typeof result === "object" && "eligibilities" in result ? result.eligibilities?.[0]?.name : undefined;
+// Other formats are text or another standard's JSON, and `fields` leaves members out: asked for neither, it is our own JSON.
+const name = (result as components["schemas"]["EligibilityResult"]).eligibilities[0]?.name;
 ensure(name === "資格 太郎", result);
 
 const changes = answer(await client.GET("/v1/results/changes", { params: { query: { from_start: true } } }));

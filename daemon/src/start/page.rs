@@ -52,7 +52,10 @@ pub(super) async fn equip(
         authority,
     };
     let by_address = section.addresses().into_iter().map(|address| host(section, &written(address), port));
-    let guard = Guard::new(page.names.iter().cloned()).and_hosts(by_address).and_origins(origins);
+    let guard = Guard::new(page.names.iter().cloned())
+        .and_hosts(by_address)
+        .and_origins(origins)
+        .and_entrances(["/", "/trust"]);
     Ok(PageDoor { page, guard, tls })
 }
 

@@ -137,17 +137,17 @@ async fn succeed(tx: &mut Tx, account: i64, device: Device, proof: SignInProof) 
             let step = i64::try_from(step)
                 .map_err(|_| StoreError::Failed("a TOTP step beyond every calendar".to_owned()))?;
             let take = sqlx::query("UPDATE accounts SET last_step = ?2 WHERE id = ?1 AND last_step < ?2");
-            take.bind(account).bind(step).execute(&mut tx.db).await.map(is_one)
+            take.bind(account).bind(step).execute(&mut tx.db).await.map(|done| is_one(&done))
         }
         SignInProof::Recovery(code) => {
             let hash = recovery_hash(&tx.keyring.system().recovery, account, &code)?;
             let take = sqlx::query("DELETE FROM recovery_codes WHERE account = ?1 AND hash = ?2");
-            take.bind(account).bind(hash.as_slice()).execute(&mut tx.db).await.map(is_one)
+            take.bind(account).bind(hash.as_slice()).execute(&mut tx.db).await.map(|done| is_one(&done))
         }
         SignInProof::Passkey { id, sign_count } => passkeys::count(tx, account, id, sign_count).await,
         SignInProof::Lasting => {
             let find = sqlx::query("UPDATE accounts SET id = id WHERE id = ?1");
-            find.bind(account).execute(&mut tx.db).await.map(is_one)
+            find.bind(account).execute(&mut tx.db).await.map(|done| is_one(&done))
         }
     };
     if !used.map_err(|e| failed(&e))? {
@@ -162,7 +162,7 @@ async fn succeed(tx: &mut Tx, account: i64, device: Device, proof: SignInProof) 
     Ok(true)
 }
 
-fn is_one(done: SqliteQueryResult) -> bool {
+fn is_one(done: &SqliteQueryResult) -> bool {
     done.rows_affected() == 1
 }
 

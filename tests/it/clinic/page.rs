@@ -71,7 +71,7 @@ async fn the_session_of_the_page_is_a_cookie_that_scripts_cannot_read_and_works_
     assert_eq!(thief.get("/v1/sessions/current").await.code(), "session_required");
     let bearer = line("Authorization", &format!("Bearer {}", open.visitor.token().expect("a token")));
     let mut stranger = open.clinic.browser();
-    let refused = stranger.ask("GET", "/v1/sessions/current", &[bearer.clone()], None).await;
+    let refused = stranger.ask("GET", "/v1/sessions/current", std::slice::from_ref(&bearer), None).await;
     assert_eq!((refused.status, refused.code().as_str()), (401, "session_required"));
     assert_eq!(
         browser.ask("GET", "/v1/sessions/current", &[bearer], None).await.status,
@@ -207,6 +207,36 @@ async fn the_matrix_of_hosts_and_origins_lets_only_the_page_itself_through() {
             raw.send(request).await.expect("sent");
             let Ok(reply) = raw.reply().await else { continue };
             assert!([400, 403].contains(&reply.status), "{host} {target}: {}", reply.status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_link_from_anywhere_leads_to_the_page_and_to_nothing_that_tells_or_changes_something() {
+    let open = open(on_loopback()).await;
+    let browser = signed_in(&open, "kanri").await;
+    for site in ["cross-site", "same-site"] {
+        let follow = |mode: &str, dest: &str| {
+            vec![line("Sec-Fetch-Site", site), line("Sec-Fetch-Mode", mode), line("Sec-Fetch-Dest", dest)]
+        };
+        for entrance in ["/", "/trust"] {
+            let reply = browser.ask("GET", entrance, &follow("navigate", "document"), None).await;
+            assert_eq!(reply.status, 200, "{entrance}");
+            for (mode, dest) in
+                [("navigate", "iframe"), ("no-cors", "script"), ("cors", "empty"), ("navigate", "object")]
+            {
+                let reply = browser.ask("GET", entrance, &follow(mode, dest), None).await;
+                assert_eq!(reply.code(), "origin_not_allowed", "{entrance} {mode} {dest}");
+            }
+            let mut posted = follow("navigate", "document");
+            posted.push(line("Origin", "http://evil.example"));
+            assert_eq!(browser.ask("POST", entrance, &posted, None).await.code(), "origin_not_allowed");
+        }
+        for inside in
+            ["/v1/sessions/current", "/v1/accounts", "/healthz", "/assets/x.js", "/trust/shikaku-ca.crt"]
+        {
+            let reply = browser.ask("GET", inside, &follow("navigate", "document"), None).await;
+            assert_eq!(reply.code(), "origin_not_allowed", "{inside}");
         }
     }
 }
@@ -382,6 +412,6 @@ async fn a_certificate_that_was_given_is_shown_and_must_be_for_the_name() {
     let (other, _) = certificate(directory.path(), &["other.clinic.example"]);
     let mut clinic = open.clinic;
     clinic.config.page = Some(other);
-    let refused = clinic.restart().await.err().expect("it does not start").to_string();
+    let refused = clinic.restart().await.expect_err("it does not start").to_string();
     assert!(refused.contains("uketsuke.clinic.example"), "{refused}");
 }

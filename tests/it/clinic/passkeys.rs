@@ -11,6 +11,9 @@ use super::accounts::{audited, next_step, row, seconds, with_people};
 
 const SITE: &str = "localhost";
 
+/// What an authenticator says otherwise than it should.
+type Fault = (&'static str, fn(&mut Says));
+
 fn origin(open: &OpenClinic) -> String {
     format!("http://{SITE}:{}", open.clinic.api.port())
 }
@@ -155,7 +158,6 @@ async fn enrolling_takes_both_factors_and_a_person() {
 async fn a_passkey_that_was_not_made_for_this_question_is_not_kept() {
     let (open, boss) = with_people().await;
     let hanako = signed_in(&open, "hanako").await;
-    type Fault = (&'static str, fn(&mut Says));
     let faults: [Fault; 6] = [
         ("kind", |it| it.kind = Some("webauthn.get")),
         ("origin", |it| it.origin = "http://localhost.example".to_owned()),
@@ -219,7 +221,6 @@ async fn every_refusal_of_a_sign_in_looks_alike() {
         assert_eq!((reply.status, reply.code().as_str()), (401, "sign_in_failed"), "{what}");
         bodies.push(reply.body);
     };
-    type Fault = (&'static str, fn(&mut Says));
     let faults: [Fault; 8] = [
         ("kind", |it| it.kind = Some("webauthn.create")),
         ("origin", |it| it.origin = "https://localhost".to_owned()),

@@ -219,8 +219,7 @@ pub fn body(operation: &Operation) -> Option<&'static str> {
         "sign_in_with_passkey" => Some(PASSKEY),
         "record_checklist" => Some(r#"{"done":["lock"],"terminal":"uketsuke-1"}"#),
         "record_incident" => Some(r#"{"kind":"another_person_shown","measures":["checked_again"]}"#),
-        "count_search" => Some(r#"{"name":"資格","from":"2026-07-01"}"#),
-        "search_results" => Some(r#"{"name":"資格","from":"2026-07-01"}"#),
+        "count_search" | "search_results" => Some(r#"{"name":"資格","from":"2026-07-01"}"#),
         "set_inquiry_numbers_in_bulk" => Some(r#"{"items":[{"inquiry_number":"K-1","result":42}]}"#),
         _ => None,
     }

@@ -89,7 +89,8 @@ fn json(body: Vec<u8>) -> impl IntoResponse {
 fn create(arguments: &Arguments) {
     let unfinished = arguments.database.with_extension("unfinished");
     let mut connection = open(&unfinished);
-    let columns: String = (0..COLUMNS).map(|column| format!(", f{column:02} TEXT NOT NULL")).collect();
+    let columns: Vec<_> = (0..COLUMNS).map(|column| format!(", f{column:02} TEXT NOT NULL")).collect();
+    let columns = columns.concat();
     connection
         .execute_batch(&format!(
             "CREATE TABLE results (id INTEGER PRIMARY KEY, confirmed_at INTEGER NOT NULL{columns}, body BLOB NOT NULL);

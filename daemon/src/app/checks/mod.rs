@@ -401,30 +401,6 @@ impl Checks {
         Ok(())
     }
 
-    /// The configured terminal that an enrolled one of this name is; the only one there is where it is none, or nothing is enrolled.
-    pub fn terminal_at(&self, enrolled: Option<&str>) -> Option<TerminalId> {
-        let all = self.parts.terminals.as_slice();
-        let own = all.iter().find(|terminal| Some(terminal.id.0.as_str()) == enrolled);
-        let only = || if let [only] = all { Some(only) } else { None };
-        own.or_else(only).map(|terminal| terminal.id.clone())
-    }
-
-    fn terminal(&self, wanted: Option<&TerminalId>) -> Result<&Terminal, CreateError> {
-        match (wanted, self.parts.terminals.as_slice()) {
-            (None, [only]) => Ok(only),
-            (None, _) => Err(CreateError::UnknownTerminal),
-            (Some(id), all) => {
-                all.iter().find(|terminal| terminal.id == *id).ok_or(CreateError::UnknownTerminal)
-            }
-        }
-    }
-
-    /// The readers that stand beside other terminals.
-    fn readers_of_others(&self, own: &Terminal) -> Vec<&ReaderName> {
-        let others = self.parts.terminals.iter().filter(|terminal| terminal.id != own.id);
-        others.filter_map(|terminal| terminal.reader.as_ref()).collect()
-    }
-
     /// A check as it stands.
     pub fn view(&self, actor: &Actor, id: &str) -> Result<CheckView, InputError> {
         Ok(self.find(actor, id)?.view())

@@ -55,12 +55,15 @@ type Answer = oneshot::Receiver<Result<(), StoreError>>;
 fn save(token: u8, length: usize, then: Result<(), StoreError>) -> (Box<dyn Job>, Answer) {
     job(move |tx| {
         Box::pin(async move {
-            sqlx::query("INSERT INTO sessions VALUES (?1, hex(?1), ?2, 'operator', NULL, 0, 0, 0, NULL)")
-                .bind(vec![token; 32])
-                .bind("x".repeat(length))
-                .execute(&mut tx.db)
-                .await
-                .map_err(|e| failed(&e))?;
+            sqlx::query(
+                "INSERT INTO sessions (token_hash, id, account, role, restricted, created_at_us, last_used_at_us) \
+                 VALUES (?1, hex(?1), ?2, 'operator', 0, 0, 0)",
+            )
+            .bind(vec![token; 32])
+            .bind("x".repeat(length))
+            .execute(&mut tx.db)
+            .await
+            .map_err(|e| failed(&e))?;
             then
         })
     })

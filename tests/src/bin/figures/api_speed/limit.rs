@@ -53,10 +53,13 @@ impl Limit {
         let answer = connection.last();
         answer.split("\r\n\r\n").nth(1).and_then(|seconds| seconds.parse().ok()).expect("seconds")
     }
+}
 
-    /// Stops it.
-    pub fn close(mut self) {
-        self.child.kill().and_then(|()| self.child.wait()).expect("it ran");
+impl Drop for Limit {
+    fn drop(&mut self) {
+        // Fails only if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -56,7 +56,7 @@ pub fn measure(long: bool, with_peers: bool) {
     site.cut_off_upstream();
     write(&site, rows);
     beside::while_writing(&site, rows);
-    limit.close();
+    drop(limit);
     site.close();
     if with_peers {
         peers::measure(rows, row_bytes, &peers::Ours { page_us, export_seconds });
