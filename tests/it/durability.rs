@@ -17,7 +17,7 @@ fn nothing_acknowledged_is_lost_or_doubled_when_the_process_is_killed() {
     assert_eq!((report.rounds, report.lost, report.doubled), (200, 0, 0));
     assert!(report.slowest_reopening < Duration::from_secs(2), "{:?}", report.slowest_reopening);
     // Processes that do nothing lose nothing.
-    assert!(report.acknowledged > 2_000 && report.stillborn < 100 && report.purges_cut > 0, "{report:?}");
+    assert!(report.acknowledged > 500 && report.stillborn < 100 && report.purges_cut > 0, "{report:?}");
 }
 
 #[test]

@@ -183,6 +183,8 @@ test("announcements", async () => {
 
 test("administration", async () => {
   await sandbox.fresh();
+  // The accounts of before are gone.
+  for (const role of Object.keys(credentials)) delete credentials[role];
   const administrator = await desk("administrator");
   const { page } = administrator;
   const part = (name) => page.getByRole("navigation", { name: "管理の項目" }).getByRole("button", { name }).click();
