@@ -99,6 +99,7 @@ pub struct NewChecklistRecord {
     #[schema(max_items = 5)]
     pub done: Vec<ChecklistItemName>,
     /// 端末（設定か登録された端末の名前）。省略すると、セッションが結び付いている端末です。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 64)]
     pub terminal: Option<String>,
 }
@@ -110,6 +111,7 @@ pub struct NewIncident {
     /// 起きたこと。
     pub kind: IncidentKind,
     /// その資格確認結果の番号。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = 42, minimum = 1)]
     pub result: Option<i64>,
     /// これまでに行ったこと。
@@ -117,6 +119,7 @@ pub struct NewIncident {
     #[schema(max_items = 5)]
     pub measures: Vec<IncidentMeasure>,
     /// 端末（設定か登録された端末の名前）。省略すると、セッションが結び付いている端末です。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 64)]
     pub terminal: Option<String>,
 }

@@ -78,3 +78,10 @@ pub use terminal::{
     EnrolledTerminal, EnrolledTerminals, EnrolmentCode, NewTerminal, TerminalEnrolment, TerminalToken,
 };
 pub use upkeep::{AuditPage, AuditQuery, AuditRow, LastPurge, RetainedMonth, RetentionStatus};
+
+/// Reads an optional field of a request: it may be absent and is never `null`, as the contract says.
+fn given<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
+    value: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}

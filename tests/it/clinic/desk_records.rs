@@ -38,6 +38,8 @@ async fn the_checklist_is_recorded_with_date_person_and_terminal_and_earlier_rec
     assert_eq!(seen["records"], expected);
     let unknown = hanako.put("/v1/checklist", &json!({ "done": [], "terminal": "nowhere" })).await;
     assert_eq!((unknown.code().as_str(), &unknown.json()["field"]), ("unknown_terminal", &json!("terminal")));
+    let none = hanako.put("/v1/checklist", &json!({ "done": [], "terminal": null })).await;
+    assert_eq!((none.code().as_str(), &none.json()["field"]), ("invalid_request", &json!("terminal")));
     assert_eq!(open.visitor.get("/v1/checklist").await.code(), "forbidden_role", "a machine ticks nothing");
     open.clinic.restart().await.expect("the daemon starts");
     let mut boss = open.clinic.visitor();
