@@ -24,7 +24,7 @@ vendors: deps-build ## What a vendor does: samples, generated clients and schema
 	tests/vendors/run $(if $(LONG),--long,)
 
 page: ## Build the front-desk page anew from its sources and the contract (api/page/dist, which is committed)
-	@deploy/install-deps.sh page
+	@command -v npm >/dev/null || deploy/install-deps.sh page
 	cd api/page && npm ci --silent --no-audit --no-fund --ignore-scripts && npm run --silent types && npm run --silent build
 
 page-test: ## The front-desk page in Chromium: screens, personas, keyboard, behaviour, hostile pages, speed
