@@ -54,100 +54,76 @@ of_period! {
     }
 }
 
-/// 患者の条件も使う検索。氏名などの個人情報はURLに残らないよう、本文で送ります。すべての条件を満たす結果を返します。
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResultSearch {
-    /// 資格確認を行った日（日本時間）がこの日以後。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, format = Date, example = "2026-07-01")]
-    pub from: Option<String>,
-    /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, format = Date, example = "2026-07-31")]
-    pub to: Option<String>,
-    /// この端末で行った資格確認だけ（この端末で資格確認した結果のみ）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
-    pub terminal: Option<String>,
-    /// この資格有効性の結果だけ。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false)]
-    pub validity: Option<ValidityFilter>,
-    /// 照会番号（完全一致）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, example = "K-000123", min_length = 1, max_length = 50)]
-    pub inquiry_number: Option<SecretText>,
-    /// 氏名（前方一致。空白の有無と全角・半角は区別しません）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, example = "資格 太郎", min_length = 1, max_length = 100)]
-    pub name: Option<SecretText>,
-    /// フリガナ（前方一致。小さい文字と大きい文字、ひらがな、半角も区別しません）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, example = "シカク", min_length = 1, max_length = 100)]
-    pub kana: Option<SecretText>,
-    /// 生年月日。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, format = Date, example = "1954-05-02")]
-    pub birthdate: Option<SecretText>,
-    /// 保険者番号（数字8桁以内。8桁に満たないときは左に空白を補って扱います）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, example = "12345678", min_length = 1, max_length = 8)]
-    pub insurer_number: Option<SecretText>,
-    /// 返す項目の名前。省略するとすべての項目を返します。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, example = json!(["version", "eligibilities.name"]), min_items = 1, max_items = 64)]
-    pub fields: Option<Vec<String>>,
-    /// 前のページの next_cursor。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, example = "MTc4MzQ3OTYwMDAwMDAwMC00Mg", min_length = 1, max_length = 512)]
-    pub cursor: Option<String>,
-    /// 1ページの最大件数。省略すると100件です。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, minimum = 1, maximum = 200, default = 100, example = 100)]
-    pub limit: Option<u32>,
+/// Declares a search for persons with conditions of its own. A macro for the same reason as [`of_period`].
+macro_rules! of_persons {
+    ($(#[doc = $about:literal])+ pub struct $name:ident { $($own:tt)* }) => {
+        $(#[doc = $about])+
+        #[derive(Default, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// 資格確認を行った日（日本時間）がこの日以後。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false, format = Date, example = "2026-07-01")]
+            pub from: Option<String>,
+            /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false, format = Date, example = "2026-07-31")]
+            pub to: Option<String>,
+            /// この端末で行った資格確認だけ（この端末で資格確認した結果のみ）。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
+            pub terminal: Option<String>,
+            /// この資格有効性の結果だけ。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false)]
+            pub validity: Option<ValidityFilter>,
+            /// 照会番号（完全一致）。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false, value_type = Option<String>, example = "K-000123", min_length = 1, max_length = 50)]
+            pub inquiry_number: Option<SecretText>,
+            /// 氏名（前方一致。空白の有無と全角・半角は区別しません）。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false, value_type = Option<String>, example = "資格 太郎", min_length = 1, max_length = 100)]
+            pub name: Option<SecretText>,
+            /// フリガナ（前方一致。小さい文字と大きい文字、ひらがな、半角も区別しません）。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false, value_type = Option<String>, example = "シカク", min_length = 1, max_length = 100)]
+            pub kana: Option<SecretText>,
+            /// 生年月日。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false, value_type = Option<String>, format = Date, example = "1954-05-02")]
+            pub birthdate: Option<SecretText>,
+            /// 保険者番号（数字8桁以内。8桁に満たないときは左に空白を補って扱います）。
+            #[serde(default, deserialize_with = "super::given")]
+            #[schema(nullable = false, value_type = Option<String>, example = "12345678", min_length = 1, max_length = 8)]
+            pub insurer_number: Option<SecretText>,
+            $($own)*
+        }
+    };
 }
 
-/// 患者の条件も使う件数の条件。すべての条件を満たす結果を数えます。
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResultSearchCount {
-    /// 資格確認を行った日（日本時間）がこの日以後。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, format = Date, example = "2026-07-01")]
-    pub from: Option<String>,
-    /// 資格確認を行った日（日本時間）がこの日以前。この日も含みます。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, format = Date, example = "2026-07-31")]
-    pub to: Option<String>,
-    /// この端末で行った資格確認だけ（この端末で資格確認した結果のみ）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 128)]
-    pub terminal: Option<String>,
-    /// この資格有効性の結果だけ。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false)]
-    pub validity: Option<ValidityFilter>,
-    /// 照会番号（完全一致）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, example = "K-000123", min_length = 1, max_length = 50)]
-    pub inquiry_number: Option<SecretText>,
-    /// 氏名（前方一致。空白の有無と全角・半角は区別しません）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, example = "資格 太郎", min_length = 1, max_length = 100)]
-    pub name: Option<SecretText>,
-    /// フリガナ（前方一致。小さい文字と大きい文字、ひらがな、半角も区別しません）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, example = "シカク", min_length = 1, max_length = 100)]
-    pub kana: Option<SecretText>,
-    /// 生年月日。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, format = Date, example = "1954-05-02")]
-    pub birthdate: Option<SecretText>,
-    /// 保険者番号（数字8桁以内。8桁に満たないときは左に空白を補って扱います）。
-    #[serde(default, deserialize_with = "super::given")]
-    #[schema(nullable = false, value_type = Option<String>, example = "12345678", min_length = 1, max_length = 8)]
-    pub insurer_number: Option<SecretText>,
+of_persons! {
+    /// 患者の条件も使う検索。氏名などの個人情報はURLに残らないよう、本文で送ります。すべての条件を満たす結果を返します。
+    pub struct ResultSearch {
+        /// 返す項目の名前。省略するとすべての項目を返します。
+        #[serde(default, deserialize_with = "super::given")]
+        #[schema(nullable = false, example = json!(["version", "eligibilities.name"]), min_items = 1, max_items = 64)]
+        pub fields: Option<Vec<String>>,
+        /// 前のページの next_cursor。
+        #[serde(default, deserialize_with = "super::given")]
+        #[schema(nullable = false, example = "MTc4MzQ3OTYwMDAwMDAwMC00Mg", min_length = 1, max_length = 512)]
+        pub cursor: Option<String>,
+        /// 1ページの最大件数。省略すると100件です。
+        #[serde(default, deserialize_with = "super::given")]
+        #[schema(nullable = false, minimum = 1, maximum = 200, default = 100, example = 100)]
+        pub limit: Option<u32>,
+    }
+}
+
+of_persons! {
+    /// 患者の条件も使う件数の条件。すべての条件を満たす結果を数えます。
+    pub struct ResultSearchCount {
+    }
 }
 
 impl ResultSearchCount {
