@@ -30,6 +30,7 @@ mod machines;
 mod master;
 mod merge;
 mod news;
+mod numbers;
 mod passkeys;
 mod pending;
 mod queue;
@@ -196,7 +197,7 @@ impl Store {
             form: Arc::clone(&form),
             news: Arc::clone(&news),
             now_us,
-            changed: None,
+            numbers: numbers::Numbers::default(),
             ledger,
         };
         tasks.start(writer::run(context, audit::Notes::new(&database), commands, lock));
