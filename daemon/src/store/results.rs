@@ -39,7 +39,8 @@ pub(super) struct Sealed {
 impl Sealed {
     /// A row of [`HOLDERS`].
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        let read = || Ok(Self { id: row.get(0)?, month: row.get(1)?, version: row.get(2)?, payload: row.get(3)? });
+        let read =
+            || Ok(Self { id: row.get(0)?, month: row.get(1)?, version: row.get(2)?, payload: row.get(3)? });
         read().map_err(|e: rusqlite::Error| read_failed(&e))
     }
 

@@ -274,11 +274,13 @@ fn numbered(changes: usize, then: Result<(), StoreError>) -> (Box<dyn Job>, ones
                 taken.push(tx.next_change().await?);
             }
             let id = tx.next_id("inquiry_bulks").await?;
-            sqlx::query("INSERT INTO inquiry_bulks (id, items, taken_at_us, expires_at_us) VALUES (?1, 1, 0, 1)")
-                .bind(id)
-                .execute(&mut tx.db)
-                .await
-                .map_err(|e| failed(&e))?;
+            sqlx::query(
+                "INSERT INTO inquiry_bulks (id, items, taken_at_us, expires_at_us) VALUES (?1, 1, 0, 1)",
+            )
+            .bind(id)
+            .execute(&mut tx.db)
+            .await
+            .map_err(|e| failed(&e))?;
             then.map(|()| (id, taken))
         })
     })
