@@ -68,7 +68,7 @@ export function failure(told: Why | undefined, request: Schemas["NewCheck"], of?
         "div",
         { class: "actions" },
         readers.map(({ name }) => primary(name, () => show(check({ ...request, reader: name })))),
-        again && primary("もう一度行う", () => show(check(request)), { "data-focus": "" }),
+        again && primary("もう一度行う", () => show(check(request, why.tries_left)), { "data-focus": "" }),
         ways,
         button("最初に戻る", () => show(home()), again || ways.length > 0 ? {} : { "data-focus": "" }),
         button([drawn("printer", 20), "代わりの確認方法"], () => show(fallback())),
