@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    AuditEntry, AuditSource, CertificateAuthority, Clock, MachineStore as _, Random,
+    AuditEntry, AuditSource, CertificateAuthority, Clock, MachineStore as _, Random, Role,
 };
 use daemon::app::tasks::Tasks;
 use daemon::config::PageSection;
 use daemon::service::JsonForm;
 use daemon::store::{Room, Store, StoreConfig};
 use harness::ambient::SeededRandom;
-use harness::clinic::{OpenClinic, client_tls};
+use harness::clinic::{OpenClinic, Plan, client_tls};
 use jiff::SignedDuration;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, GeneralSubtree, IsCa, KeyPair, NameConstraints,
     PKCS_ECDSA_P256_SHA256,
 };
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use sha2::{Digest as _, Sha256};
 use x509_cert::Certificate;
-use x509_cert::der::{DecodePem as _, Encode as _};
+use x509_cert::der::{Decode as _, Encode as _};
 
 use super::accounts::{audited, row};
 
@@ -43,7 +44,8 @@ fn as_it_was(authority: &CertificateAuthority) -> CertificateAuthority {
 }
 
 fn public_key(certificate: &str) -> Vec<u8> {
-    let read = Certificate::from_pem(certificate).expect("a certificate");
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM");
+    let read = Certificate::from_der(&der).expect("a certificate");
     read.tbs_certificate().subject_public_key_info().to_der().expect("a public key")
 }
 
@@ -77,7 +79,8 @@ async fn turn_back(open: &OpenClinic) -> String {
 
 #[tokio::test]
 async fn an_authority_of_before_the_page_is_certified_anew_with_its_key_when_the_page_is_set_up() {
-    let mut open = OpenClinic::at_noon().await;
+    let mut open =
+        OpenClinic::with(|plan: &mut Plan| plan.accounts.push(("uketsuke", Role::Operator))).await;
     open.clinic.authority().await;
     open.clinic.stop_daemon().await;
     let old = turn_back(&open).await;
@@ -98,7 +101,7 @@ async fn an_authority_of_before_the_page_is_certified_anew_with_its_key_when_the
 
     open.clock.advance(SignedDuration::from_secs(60));
     let mut browser = open.clinic.browser().trusting(client_tls(&anew, None, open.clock.clone()));
-    assert_eq!(browser.sign_in(&open.credentials).await.status, 201);
+    assert_eq!(browser.sign_in(&open.clinic.credentials("uketsuke")).await.status, 201);
 
     open.clinic.restart().await.expect("it starts again");
     assert_eq!(open.clinic.authority().await, anew, "once is enough");
