@@ -177,6 +177,7 @@ const NAMED_ELSEWHERE: &[(&str, &str)] = &[
     ("daemon/src/doctor/wiring.rs", "crate::card::survey::"),
     ("daemon/src/doctor/wiring.rs", "crate::upstream::"),
     ("daemon/src/doctor/wiring.rs", "crate::store::"),
+    ("daemon/src/doctor/page.rs", "crate::pki::"),
     ("daemon/src/doctor/checks/desk.rs", "crate::card::survey::"),
     ("daemon/src/doctor/checks/desk.rs", "crate::card::readers::{Presence, ReadersError}"),
     ("daemon/src/doctor/checks/link.rs", "crate::upstream::Probed"),

@@ -2,5 +2,6 @@
 
 pub(super) mod desk;
 pub(super) mod link;
+pub(super) mod page;
 pub(super) mod store;
 mod validity;
