@@ -394,7 +394,8 @@ fn a_given_certificate_of_the_page_is_looked_at_before_the_start() {
             let made = params.self_signed(&key).expect("a certificate");
             fs::write(secrets.join("page.pem"), made.pem()).expect("written");
             fs::write(secrets.join("page-key.pem"), key.serialize_pem()).expect("written");
-            fs::set_permissions(secrets.join("page-key.pem"), fs::Permissions::from_mode(0o600)).expect("ours");
+            fs::set_permissions(secrets.join("page-key.pem"), fs::Permissions::from_mode(0o600))
+                .expect("ours");
         };
         page(
             &site,

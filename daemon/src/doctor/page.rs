@@ -40,12 +40,7 @@ pub(super) async fn look(config: &Config, running: bool, clock: &Arc<dyn Clock>)
     [address].into_iter().chain(page::names(&names)).chain([certificate]).collect()
 }
 
-async fn look_at_tls(
-    config: &Config,
-    section: &PageSection,
-    shown: bool,
-    clock: &Arc<dyn Clock>,
-) -> TlsSeen {
+async fn look_at_tls(config: &Config, section: &PageSection, shown: bool, clock: &Arc<dyn Clock>) -> TlsSeen {
     if let PageTls::Given { certificate, key } = section.tls() {
         let fits = given_server_config(certificate, key, &section.names(), Arc::clone(clock));
         return match fits.and_then(|_| given_validity(certificate)) {
@@ -57,7 +52,8 @@ async fn look_at_tls(
         return TlsSeen::NotShown;
     }
     // A daemon that shows this page has an authority: asking for it makes none.
-    let asked = client::through_daemon(&config.store.directory, &Command::MachineAuthority, &mut |_| ()).await;
+    let asked =
+        client::through_daemon(&config.store.directory, &Command::MachineAuthority, &mut |_| ()).await;
     let (authority, fingerprint) = match asked {
         Ok(Some(Reply::Authority { certificate, fingerprint })) => (certificate, fingerprint),
         Ok(_) => return TlsSeen::NotShown,

@@ -19,16 +19,20 @@ use crate::local_network::LocalHost;
 use crate::pki::{self, Clients, TlsError};
 
 /// What `shikakud config check` says of the page, one line a part: what it looked at, and a remark or what is wrong. Takes no port.
-pub fn review_page(section: &PageSection, clock: &Arc<dyn Clock>) -> Vec<(&'static str, Result<String, String>)> {
+pub fn review_page(
+    section: &PageSection,
+    clock: &Arc<dyn Clock>,
+) -> Vec<(&'static str, Result<String, String>)> {
     let listen = match TcpListener::bind((section.listen.ip(), 0)) {
         Ok(_) => Ok(section.address(section.listen.port())),
         Err(error) => Err(format!("{} で待ち受けられません: {error}", section.listen.ip())),
     };
     let certificate = match section.tls() {
         PageTls::Loopback => return vec![("page.listen", listen)],
-        PageTls::OwnAuthority => {
-            ("page.hosts", Ok("証明書は資格ブリッジの認証局が発行します（指紋は shikakud page ca）".to_owned()))
-        }
+        PageTls::OwnAuthority => (
+            "page.hosts",
+            Ok("証明書は資格ブリッジの認証局が発行します（指紋は shikakud page ca）".to_owned()),
+        ),
         PageTls::Given { certificate, key } => {
             ("page.certificate_file", review_given(certificate, key, &section.names(), clock))
         }

@@ -61,7 +61,8 @@ async fn turn_back(open: &OpenClinic) -> String {
     };
     let (clock, tasks): (Arc<dyn Clock>, _) = (open.clock.clone(), Tasks::default());
     let random: Arc<dyn Random> = Arc::new(SeededRandom::new(7));
-    let store = Store::open(&paths, clock, random, Arc::new(JsonForm), &tasks).await.expect("the store opens");
+    let store =
+        Store::open(&paths, clock, random, Arc::new(JsonForm), &tasks).await.expect("the store opens");
     let old = as_it_was(&store.authority().await.expect("it reads").expect("an authority"));
     let entry = AuditEntry {
         actor: "shikakud".to_owned(),
@@ -79,8 +80,7 @@ async fn turn_back(open: &OpenClinic) -> String {
 
 #[tokio::test]
 async fn an_authority_of_before_the_page_is_certified_anew_with_its_key_when_the_page_is_set_up() {
-    let mut open =
-        OpenClinic::with(|plan: &mut Plan| plan.accounts.push(("uketsuke", Role::Operator))).await;
+    let mut open = OpenClinic::with(|plan: &mut Plan| plan.accounts.push(("uketsuke", Role::Operator))).await;
     open.clinic.authority().await;
     open.clinic.stop_daemon().await;
     let old = turn_back(&open).await;

@@ -79,9 +79,9 @@ pub(in super::super) fn certificate(seen: TlsSeen, now: Timestamp) -> Finding {
         // Certificates that renew themselves are replaced thirty days before they end at the latest.
         None | Some(Nearness::SixtyDays) => Finding::with(Code::PageCertificateValid, left()),
         Some(Nearness::Ended) => Finding::new(Code::PageCertificateEnded),
-        Some(
-            Nearness::ThirtyDays | Nearness::FourteenDays | Nearness::SevenDays | Nearness::OneDay,
-        ) => Finding::with(Code::PageCertificateEndsSoon, left()),
+        Some(Nearness::ThirtyDays | Nearness::FourteenDays | Nearness::SevenDays | Nearness::OneDay) => {
+            Finding::with(Code::PageCertificateEndsSoon, left())
+        }
     }
 }
 
