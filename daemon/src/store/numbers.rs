@@ -68,18 +68,17 @@ impl Tx {
     /// The next number of the sequence of changes, for a result that is being written.
     pub(super) async fn next_change(&mut self) -> Result<i64, StoreError> {
         let changes = &mut self.numbers.changes;
-        let next = match changes.last {
-            Some(last) => last + 1,
-            None => {
-                let first = sqlx::query_scalar(
-                    "UPDATE results_sequence SET change = change + 1 WHERE id = 1 RETURNING change",
-                )
-                .fetch_one(&mut self.db)
-                .await
-                .map_err(|e| failed(&e))?;
-                changes.written = Some(first);
-                first
-            }
+        let next = if let Some(last) = changes.last {
+            last + 1
+        } else {
+            let first = sqlx::query_scalar(
+                "UPDATE results_sequence SET change = change + 1 WHERE id = 1 RETURNING change",
+            )
+            .fetch_one(&mut self.db)
+            .await
+            .map_err(|e| failed(&e))?;
+            changes.written = Some(first);
+            first
         };
         changes.last = Some(next);
         Ok(next)
