@@ -177,6 +177,7 @@ impl Store {
         let news = Arc::new(News::new(change, Arc::clone(&clock)));
         let ballast = Arc::new(Ballast::new(&config.data_dir, config.room));
         make_room(&ballast);
+        writer::leave_no_old_log(&mut connection).await?;
         sqlx::query("UPDATE clock SET high_water_us = ?1 WHERE id = 1")
             .bind(now_us)
             .execute(&mut connection)

@@ -303,9 +303,23 @@ async fn execute(db: &mut SqliteConnection, sql: &'static str) -> Result<(), Sto
 
 /// Whether the WAL was moved into the database and emptied; not while a reader still needs it.
 async fn checkpoint(db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    emptied(db).await.map_err(|e| failed(&e))
+}
+
+async fn emptied(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let (busy, _, _): (i64, i64, i64) =
-        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(db).await.map_err(|e| failed(&e))?;
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(db).await?;
     Ok(busy == 0)
+}
+
+/// Before the first commit of a start: moves what an earlier process left in the WAL into the database and empties it. Had a sync of
+/// the WAL failed there, the kernel may show frames that the disk will never have; whatever were appended to them would be lost
+/// with them when the power fails, syncs or not.
+pub(super) async fn leave_no_old_log(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    if !emptied(db).await? {
+        tracing::warn!("another program reads the database: the log that an earlier process left goes on");
+    }
+    Ok(())
 }
 
 /// Pages given back at once: a few milliseconds' work.
