@@ -284,7 +284,7 @@ macro_rules! keep_mark {
     };
 }
 
-/// [`keep_mark`] alone.
+/// The statement by itself.
 pub(super) const KEEP_MARK: &str = keep_mark!();
 // Each statement that is sent to sqlx's thread by itself costs two changes of threads.
 const BEGIN_ALONE: &str = concat!("BEGIN IMMEDIATE; ", keep_mark!());
