@@ -96,7 +96,8 @@ pub async fn face_lag(results: usize) -> Lag {
 fn look(face: &Path, seen: &mut BTreeMap<String, Instant>) {
     let now = Instant::now();
     for entry in fs::read_dir(face).expect("the folder").flatten() {
-        if let Ok(name) = entry.file_name().into_string() {
+        // A temporary name is none yet.
+        if let Some(name) = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.')) {
             seen.entry(name).or_insert(now);
         }
     }
