@@ -11,10 +11,12 @@ CREATE TABLE folder_accepted_roots (
     root TEXT PRIMARY KEY
 ) STRICT;
 
--- Up to which change of the results the intents of a folder reach.
+-- Up to which change of the results the intents of a folder reach, and the last result from before it was followed: whatever
+-- becomes of that one and those before it, they are not new there.
 CREATE TABLE folder_followed (
     folder TEXT    PRIMARY KEY,
-    change INTEGER NOT NULL
+    change INTEGER NOT NULL,
+    known  INTEGER NOT NULL
 ) STRICT;
 
 -- Every request that was ever answered or is to be: kept for ever, so that a name never gets a second answer.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::directory::Root;
-use super::{Round, Shared, Stopped, Work, blocking};
+use super::{Round, Shared, Stopped, Work, blocking, publish};
 use crate::app::folders::Side;
 use crate::app::ports::{FolderStand, ResultsMark};
 
@@ -75,8 +75,8 @@ impl Work for Faces {
         if changed || blocked > 0 || self.stand.is_none_or(|stand| stand.due > 0) {
             self.stand = Some(exchange.stand(&folder.name, Side::Faces).await?);
         }
-        looked?;
-        Ok(Round { again, refused: blocked, stand: self.stand.unwrap_or_default() })
+        let trouble = looked.err().map(|error| publish::trouble(&error));
+        Ok(Round { again, refused: blocked, stand: self.stand.unwrap_or_default(), trouble })
     }
 
     async fn news(&mut self) {

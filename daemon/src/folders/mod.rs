@@ -93,6 +93,8 @@ struct Round {
     refused: usize,
     /// What is open.
     stand: FolderStand,
+    /// Why what is open stays open.
+    trouble: Option<FolderTrouble>,
 }
 
 /// One side of a folder.
@@ -159,7 +161,8 @@ async fn serve(mut work: impl Work, mut keeper: Keeper, stopping: CancellationTo
             let outcome = work.round().await;
             let again = outcome.as_ref().is_ok_and(|round| round.again);
             let outcome = match outcome {
-                Ok(round) => keeper.sweep().await.map(|()| round),
+                Ok(round) if round.trouble.is_none() => keeper.sweep().await.map(|()| round),
+                Ok(round) => Ok(round),
                 Err(stopped) => Err(stopped),
             };
             keeper.say(outcome.map_err(|stopped| Keeper::trouble_of(&stopped)));
@@ -203,7 +206,7 @@ impl Keeper {
 
     fn say(&mut self, outcome: Result<Round, FolderTrouble>) {
         let Shared { folder, exchange } = &*self.shared;
-        let trouble = outcome.as_ref().err().copied();
+        let trouble = outcome.as_ref().map_or_else(|trouble| Some(*trouble), |round| round.trouble);
         if trouble != self.trouble {
             match trouble {
                 Some(trouble) => tracing::warn!(folder = folder.name.0, ?trouble, "a folder is not served"),
@@ -213,7 +216,7 @@ impl Keeper {
         }
         let board = exchange.board();
         match outcome {
-            Ok(round) => board.say(&folder.name, self.side, None, round.stand, round.refused),
+            Ok(round) => board.say(&folder.name, self.side, trouble, round.stand, round.refused),
             Err(trouble) => board.keep(&folder.name, self.side, trouble),
         }
     }

@@ -56,6 +56,7 @@ async fn results_that_come_while_the_folder_is_away_or_the_daemon_down_are_there
 
     site.place.lose();
     let second = site.check("hanako").await;
+    site.health_says(|health| health["due"] == 1).await;
     site.open.clinic.restart().await.expect("the daemon starts");
     site.place.find();
     let (name, _) = until("the result is there", || site.careful.faces().pop()).await;

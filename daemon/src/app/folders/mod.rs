@@ -17,8 +17,8 @@ pub use board::{FolderBoard, FolderTrouble, FoldersHealth, Side};
 use super::access::Actor;
 use super::inquiries::{BulkTaken, HandedIn, Inquiries, InquiryError, Subject, Ticket};
 use super::ports::{
-    AuditEntry, AuditLog, AuditSource, Clock, DueFile, Echo, FileBytes, FolderLedger, FolderName,
-    FolderRequest, FolderStand, InquiryEnd, Keyed, KnownRequest, NewAnswer, NewFace, ResultStore,
+    AuditEntry, AuditLog, AuditSource, Clock, DueFile, Echo, FileBytes, FolderFollowed, FolderLedger,
+    FolderName, FolderRequest, FolderStand, InquiryEnd, Keyed, KnownRequest, NewAnswer, NewFace, ResultStore,
     ResultsMark, Role, StoreError, StoredResult, WaitingRequest,
 };
 use super::retention::Retention;
@@ -128,7 +128,7 @@ impl FolderExchange {
     ) -> Result<(Vec<DueFile>, bool), StoreError> {
         let Self { parts: FolderParts { ledger, results, .. }, .. } = self;
         let mark = *results.news().borrow();
-        let followed = ledger.followed(folder, mark.change).await?;
+        let FolderFollowed { change: followed, known: before } = self.followed(folder).await?;
         if followed >= mark.change {
             return Ok((Vec::new(), false));
         }
@@ -140,7 +140,7 @@ impl FolderExchange {
         let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         let known = ledger.have_faces(folder, &ids).await?;
         let mut faces = Vec::new();
-        for id in ids.into_iter().filter(|id| !known.contains(id)) {
+        for id in ids.into_iter().filter(|id| *id > before && !known.contains(id)) {
             // Gone meanwhile: past its retention.
             let Some(stored) = results.get(id).await? else { continue };
             faces.push(face(&stored, form));
@@ -148,6 +148,24 @@ impl FolderExchange {
         let about: Vec<ResultId> = faces.iter().map(|face| face.result).collect();
         let entry = (!about.is_empty()).then(|| AuditEntry { results: about, ..actor().entry(FACES) });
         Ok((ledger.intend_faces(folder, &faces, followed, entry.as_ref()).await?, more))
+    }
+
+    /// Up to where the folder follows the results; one that was never followed begins now.
+    async fn followed(&self, folder: &FolderName) -> Result<FolderFollowed, StoreError> {
+        let Self { parts: FolderParts { ledger, results, .. }, .. } = self;
+        if let Some(followed) = ledger.followed(folder).await? {
+            return Ok(followed);
+        }
+        // A result that is stored between the two questions must not fall between them.
+        let present = loop {
+            let known = results.newest().await?;
+            let change = results.news().borrow().change;
+            if results.newest().await? == known {
+                break FolderFollowed { change, known };
+            }
+        };
+        ledger.begin_to_follow(folder, present).await?;
+        Ok(present)
     }
 
     /// Files that are settled and not known to be out, some after a number.

@@ -148,6 +148,15 @@ pub struct NewAnswer {
     pub bulk: Option<(BulkId, Vec<InquiryNumber>)>,
 }
 
+/// Up to where a folder follows the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FolderFollowed {
+    /// The last change that was looked at.
+    pub change: i64,
+    /// The last result from before the folder was followed: that one and those before it get no file, whatever becomes of them.
+    pub known: ResultId,
+}
+
 /// What is open for a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FolderStand {
@@ -171,8 +180,11 @@ pub trait FolderLedger: Send + Sync + 'static {
         audit: &AuditEntry,
     ) -> Result<Option<Acceptance>, StoreError>;
 
-    /// Up to which change the results are in files; a folder that was never followed begins at `present`.
-    async fn followed(&self, folder: &FolderName, present: i64) -> Result<i64, StoreError>;
+    /// Up to where the results are in files, if the folder was ever followed.
+    async fn followed(&self, folder: &FolderName) -> Result<Option<FolderFollowed>, StoreError>;
+
+    /// Begins to follow a folder.
+    async fn begin_to_follow(&self, folder: &FolderName, present: FolderFollowed) -> Result<(), StoreError>;
 
     /// Which of these results have had a file in the folder.
     async fn have_faces(

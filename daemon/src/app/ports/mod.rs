@@ -42,8 +42,8 @@ pub use central::{
 pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
 pub use desk::{ChecklistRecord, DeskRecords, IncidentRecord};
 pub use folders::{
-    Acceptance, DueFile, Echo, FileBytes, FileKind, FolderLedger, FolderName, FolderRequest, FolderStand,
-    KnownRequest, NewAnswer, NewFace, WaitingRequest,
+    Acceptance, DueFile, Echo, FileBytes, FileKind, FolderFollowed, FolderLedger, FolderName, FolderRequest,
+    FolderStand, KnownRequest, NewAnswer, NewFace, WaitingRequest,
 };
 pub use idempotency::{Keyed, Made, Remembered, RequestMemory};
 pub use machines::{

@@ -229,7 +229,7 @@ impl Work for Requests {
         };
         self.stand = Some(stand);
         let refused = self.parked.values().filter(|parked| matches!(parked, Parked::Refused { .. })).count();
-        Ok(Round { again, refused: refused + blocked, stand })
+        Ok(Round { again, refused: refused + blocked, stand, trouble: None })
     }
 
     async fn news(&mut self) {

@@ -7,34 +7,54 @@ use super::super::error::failed;
 use super::super::writer::{Tx, write};
 use super::super::{Store, audit};
 use super::sealed::{self, Column};
-use crate::app::ports::{AuditEntry, DueFile, FileBytes, FileKind, FolderName, NewFace, StoreError};
+use crate::app::ports::{
+    AuditEntry, DueFile, FileBytes, FileKind, FolderFollowed, FolderName, NewFace, StoreError,
+};
+use crate::domain::check::ResultId;
 use crate::domain::retention::{JstMonth, expiry};
 
-pub(super) async fn followed(store: &Store, folder: &FolderName, present: i64) -> Result<i64, StoreError> {
-    let known: Option<i64> = sqlx::query_scalar("SELECT change FROM folder_followed WHERE folder = ?1")
-        .bind(&folder.0)
-        .fetch_optional(&store.readers)
-        .await
-        .map_err(|e| failed(&e))?;
-    if let Some(change) = known {
-        return Ok(change);
-    }
+pub(super) async fn followed(
+    store: &Store,
+    folder: &FolderName,
+) -> Result<Option<FolderFollowed>, StoreError> {
+    let row: Option<(i64, i64)> =
+        sqlx::query_as("SELECT change, known FROM folder_followed WHERE folder = ?1")
+            .bind(&folder.0)
+            .fetch_optional(&store.readers)
+            .await
+            .map_err(|e| failed(&e))?;
+    Ok(row.map(|(change, known)| FolderFollowed { change, known: ResultId(known) }))
+}
+
+pub(super) async fn begin_to_follow(
+    store: &Store,
+    folder: &FolderName,
+    present: FolderFollowed,
+) -> Result<(), StoreError> {
     let folder = folder.clone();
-    write(&store.writer, move |tx| Box::pin(async move { follow(tx, &folder, present).await })).await?;
-    Ok(present)
+    write(&store.writer, move |tx| {
+        Box::pin(async move {
+            sqlx::query("INSERT INTO folder_followed (folder, change, known) VALUES (?1, ?2, ?3)")
+                .bind(&folder.0)
+                .bind(present.change)
+                .bind(present.known.0)
+                .execute(&mut tx.db)
+                .await
+                .map(drop)
+                .map_err(|e| failed(&e))
+        })
+    })
+    .await
 }
 
 async fn follow(tx: &mut Tx, folder: &FolderName, change: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO folder_followed (folder, change) VALUES (?1, ?2) \
-         ON CONFLICT (folder) DO UPDATE SET change = excluded.change WHERE excluded.change > change",
-    )
-    .bind(&folder.0)
-    .bind(change)
-    .execute(&mut tx.db)
-    .await
-    .map(drop)
-    .map_err(|e| failed(&e))
+    sqlx::query("UPDATE folder_followed SET change = max(change, ?2) WHERE folder = ?1")
+        .bind(&folder.0)
+        .bind(change)
+        .execute(&mut tx.db)
+        .await
+        .map(drop)
+        .map_err(|e| failed(&e))
 }
 
 pub(super) async fn intend_faces(

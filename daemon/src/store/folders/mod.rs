@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use super::Store;
 use super::error::failed;
 use crate::app::ports::{
-    Acceptance, AuditEntry, DueFile, Echo, FileBytes, FolderLedger, FolderName, FolderRequest, FolderStand,
-    KnownRequest, NewAnswer, NewFace, StoreError, WaitingRequest,
+    Acceptance, AuditEntry, DueFile, Echo, FileBytes, FolderFollowed, FolderLedger, FolderName,
+    FolderRequest, FolderStand, KnownRequest, NewAnswer, NewFace, StoreError, WaitingRequest,
 };
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::InquiryNumber;
@@ -37,8 +37,12 @@ impl FolderLedger for Store {
         acceptance::read(self).await
     }
 
-    async fn followed(&self, folder: &FolderName, present: i64) -> Result<i64, StoreError> {
-        files::followed(self, folder, present).await
+    async fn followed(&self, folder: &FolderName) -> Result<Option<FolderFollowed>, StoreError> {
+        files::followed(self, folder).await
+    }
+
+    async fn begin_to_follow(&self, folder: &FolderName, present: FolderFollowed) -> Result<(), StoreError> {
+        files::begin_to_follow(self, folder, present).await
     }
 
     async fn have_faces(
