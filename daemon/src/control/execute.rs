@@ -183,9 +183,9 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
         Command::FoldersShow => Ok(Reply::Folders(folders(&office.folders.view(&by)))),
         Command::FoldersAccept { accept } => {
             if accept {
-                office.folders.accept(&by).await?
+                office.folders.accept(&by).await?;
             } else {
-                office.folders.withdraw(&by).await?
+                office.folders.withdraw(&by).await?;
             }
             Ok(Reply::Folders(folders(&office.folders.view(&by))))
         }

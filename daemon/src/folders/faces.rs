@@ -14,6 +14,8 @@ use crate::app::ports::{FolderStand, ResultsMark};
 pub(super) struct Faces {
     shared: Arc<Shared>,
     news: watch::Receiver<ResultsMark>,
+    /// The change up to which results have their files settled.
+    settled: Option<i64>,
     /// What is open; not known before the first round.
     stand: Option<FolderStand>,
     /// Whether the folder was usable in the last round.
@@ -23,7 +25,7 @@ pub(super) struct Faces {
 impl Faces {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let news = shared.exchange.news();
-        Self { shared, news, stand: None, usable: false }
+        Self { shared, news, settled: None, stand: None, usable: false }
     }
 
     /// Looks whether the folder is there; after it was not, removes what was left half written.
@@ -58,7 +60,7 @@ impl Faces {
 impl Work for Faces {
     async fn round(&mut self) -> Result<Round, Stopped> {
         // What happens from here on is news.
-        self.news.borrow_and_update();
+        let change = self.news.borrow_and_update().change;
         let looked = self.look().await;
         let Shared { folder, exchange } = &*self.shared.clone();
         let mut blocked = 0;
@@ -66,7 +68,12 @@ impl Work for Faces {
             blocked = self.publish_due().await?;
         }
         // Results are settled also while the folder is away: they are there when it comes back.
-        let (files, again) = exchange.new_faces(&folder.name, &*folder.form).await?;
+        let (files, again) = if self.settled == Some(change) {
+            (Vec::new(), false)
+        } else {
+            exchange.new_faces(&folder.name, &*folder.form).await?
+        };
+        self.settled = (!again).then_some(change);
         let changed = !files.is_empty();
         if looked.is_ok() {
             blocked +=
@@ -77,6 +84,10 @@ impl Work for Faces {
         }
         let trouble = looked.err().map(|error| publish::trouble(&error));
         Ok(Round { again, refused: blocked, stand: self.stand.unwrap_or_default(), trouble })
+    }
+
+    fn pause(&mut self) {
+        (self.settled, self.stand, self.usable) = (None, None, false);
     }
 
     async fn news(&mut self) {

@@ -167,7 +167,7 @@ fn decode(bytes: &[u8]) -> Result<String, Fault> {
     if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
         return utf8(rest).ok_or(Fault::Encoding);
     }
-    match declared(bytes).map(|name| name.to_ascii_lowercase()).as_deref() {
+    match declared(bytes).map(str::to_ascii_lowercase).as_deref() {
         Some("utf-8" | "utf8" | "us-ascii" | "ascii") => utf8(bytes),
         Some("shift_jis" | "shift-jis" | "sjis" | "x-sjis" | "windows-31j" | "cp932" | "ms932") => {
             shift_jis(bytes)

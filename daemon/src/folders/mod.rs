@@ -102,6 +102,9 @@ trait Work: Send + 'static {
     /// Does everything that can be done now.
     fn round(&mut self) -> impl Future<Output = Result<Round, Stopped>> + Send;
 
+    /// The folder is not used for a while: what is known of it from looking is not true afterwards.
+    fn pause(&mut self);
+
     /// Waits for a reason to look again.
     fn news(&mut self) -> impl Future<Output = ()> + Send;
 }
@@ -151,6 +154,7 @@ async fn serve(mut work: impl Work, mut keeper: Keeper, stopping: CancellationTo
     let all = async {
         loop {
             if !keeper.is_accepted() {
+                work.pause();
                 keeper.say(Err(FolderTrouble::NotAccepted));
                 // An error means that nobody can accept any more: the daemon stops.
                 if keeper.acceptance.changed().await.is_err() {
@@ -208,9 +212,10 @@ impl Keeper {
         let Shared { folder, exchange } = &*self.shared;
         let trouble = outcome.as_ref().map_or_else(|trouble| Some(*trouble), |round| round.trouble);
         if trouble != self.trouble {
-            match trouble {
-                Some(trouble) => tracing::warn!(folder = folder.name.0, ?trouble, "a folder is not served"),
-                None => tracing::info!(folder = folder.name.0, "a folder is served"),
+            if let Some(trouble) = trouble {
+                tracing::warn!(folder = folder.name.0, ?trouble, "a folder is not served");
+            } else {
+                tracing::info!(folder = folder.name.0, "a folder is served");
             }
             self.trouble = trouble;
         }

@@ -38,6 +38,13 @@ async fn nothing_happens_in_a_folder_before_an_administrator_accepts_and_nothing
     assert!(site.place.names("face").is_empty(), "also not the result of before, which has a number now");
     assert!(site.place.names("res").is_empty());
     assert_eq!(site.place.names("req"), [Kind::Single.request(2)], "it waits");
+
+    assert_eq!(administrator.put("/v1/settings/folders", &access(true)).await.status, 200);
+    until("the request that waited is answered", || site.careful.take(Kind::Single, 2)).await;
+    site.health_says(|health| health["part"]["state"] == "ok").await;
+    let new = site.check("hanako").await;
+    let (name, _) = until("the new result is there", || site.careful.faces().pop()).await;
+    assert!(name.contains(&format!("_{new}_")), "not the one from the time without acceptance: {name}");
 }
 
 #[tokio::test]

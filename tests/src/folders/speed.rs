@@ -191,8 +191,8 @@ async fn idle(with_folder: bool, over: Duration) -> Duration {
             fs::write(place.path("face").join(name), "x").expect("a file");
         }
         installation.configure("[[folders]]\nname = \"receipt\"\nroot = \"oqs\"");
-        let accepted = installation.command(&["folders", "accept"]).status().expect("shikakud starts");
-        assert!(accepted.success(), "the administrator accepts");
+        let accepted = installation.command(&["folders", "accept"]).output().expect("shikakud starts");
+        assert!(accepted.status.success(), "the administrator accepts");
     }
     let mut running = installation.run();
     running.wait_ready();

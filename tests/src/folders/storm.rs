@@ -16,7 +16,7 @@ use crate::upstream::{Options, SimUpstream};
 /// People known to the simulated central system.
 const PEOPLE: [&str; 3] = ["taro", "hanako", "kokuho"];
 /// Requests between two blows.
-const BETWEEN: u32 = 50;
+const BETWEEN: u32 = 25;
 /// Longer than a restart, a new sign-in and the queue's waits; shorter than a hung run.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// Between two looks of the receipt computer.
@@ -60,8 +60,8 @@ pub async fn storm(count: u32, seed: u64) -> Storm {
     let installation = Installation::write(directory.path(), &upstream, None, "warn");
     let place = Place::make(directory.path());
     installation.configure("[[folders]]\nname = \"receipt\"\nroot = \"oqs\"\npoll_seconds = 1");
-    let accepted = installation.command(&["folders", "accept"]).status().expect("shikakud starts");
-    assert!(accepted.success(), "the administrator accepts");
+    let accepted = installation.command(&["folders", "accept"]).output().expect("shikakud starts");
+    assert!(accepted.status.success(), "the administrator accepts");
     let consumer = Careful::new(&place, &upstream.facility().institution_code);
     let mut play = Play {
         place,

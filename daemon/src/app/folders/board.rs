@@ -55,12 +55,15 @@ pub struct FoldersHealth {
     pub ambiguous: u64,
 }
 
+/// Each side of each folder; nothing of one that nobody has looked at yet.
+type Lines = BTreeMap<(FolderName, Side), Option<Line>>;
+
 /// How the folders are; clones are the same.
 #[derive(Clone, Default)]
-pub struct FolderBoard(Arc<Mutex<BTreeMap<(FolderName, Side), Option<Line>>>>);
+pub struct FolderBoard(Arc<Mutex<Lines>>);
 
 impl FolderBoard {
-    fn lines(&self) -> MutexGuard<'_, BTreeMap<(FolderName, Side), Option<Line>>> {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
         // Every change is a single assignment.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -162,7 +162,7 @@ fn document_types_and_entities_are_refused_before_anything_is_expanded() {
 fn nesting_and_long_tags_are_refused_in_linear_time() {
     let nested = "<a>".repeat(400_000);
     assert_eq!(fault(&message("", &nested)), Fault::Markup);
-    let attributes: String = (0..200_000).map(|index| format!(" a{index}=\"\"")).collect();
+    let attributes = " a=\"\"".repeat(200_000);
     assert_eq!(fault(&message("", &format!("<a{attributes}/>"))), Fault::Markup);
     let many = "<a/>".repeat(500_000);
     assert_eq!(fault(&message("", &many)), Fault::Markup);

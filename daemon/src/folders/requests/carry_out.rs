@@ -49,11 +49,13 @@ impl Requests {
             Seen::Nothing => Ok(Carried::Nothing),
             Seen::Moved => Ok(Carried::Moved),
             Seen::OnItsWay => Ok(Carried::Waits),
-            Seen::New(request, Err(refused)) => {
-                let bytes = answer::refused(&self.shared.folder, &refused);
-                Ok(answered(request, name, bytes))
-            }
-            Seen::New(request, Ok(read)) => self.carry_out(request, name, read).await,
+            Seen::New(request, read) => match *read {
+                Ok(read) => self.carry_out(request, name, read).await,
+                Err(refused) => {
+                    let bytes = answer::refused(&self.shared.folder, &refused);
+                    Ok(answered(request, name, bytes))
+                }
+            },
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) enum Seen {
     /// Its answer is on its way.
     OnItsWay,
     /// A request that was never seen.
-    New(FolderRequest, Result<Request, Refused>),
+    New(FolderRequest, Box<Result<Request, Refused>>),
 }
 
 impl Requests {
@@ -67,7 +67,7 @@ impl Requests {
             return Ok(Seen::Nothing);
         }
         self.parked.remove(name);
-        Ok(Seen::New(request, read))
+        Ok(Seen::New(request, Box::new(read)))
     }
 
     /// Reads a file, unless it is parked and has not changed.

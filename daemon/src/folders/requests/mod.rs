@@ -167,12 +167,11 @@ impl Requests {
     /// A number's end was told, or is not to be waited for any longer.
     async fn landed(&mut self, done: carry_out::Landed, answered: &mut Vec<Answered>) -> Result<(), Stopped> {
         let carry_out::Landed { request, name, echo, job, end } = done;
-        match end {
-            Some(end) => answered.push(self.answer(request, &name, &echo, &end)),
-            None => {
-                self.shared.exchange.wait(&request, &name.answer(), &echo, job).await?;
-                self.underway_is(name);
-            }
+        if let Some(end) = end {
+            answered.push(self.answer(request, &name, &echo, &end));
+        } else {
+            self.shared.exchange.wait(&request, &name.answer(), &echo, job).await?;
+            self.underway_is(name);
         }
         Ok(())
     }
@@ -230,6 +229,12 @@ impl Work for Requests {
         self.stand = Some(stand);
         let refused = self.parked.values().filter(|parked| matches!(parked, Parked::Refused { .. })).count();
         Ok(Round { again, refused: refused + blocked, stand, trouble: None })
+    }
+
+    fn pause(&mut self) {
+        self.parked.clear();
+        self.underway.clear();
+        (self.watch, self.stand, self.usable) = (None, None, false);
     }
 
     async fn news(&mut self) {

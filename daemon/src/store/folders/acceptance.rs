@@ -35,7 +35,13 @@ pub(super) async fn write(
                 .execute(&mut tx.db)
                 .await
                 .map_err(|e| failed(&e))?;
-            if !roots.is_empty() {
+            if roots.is_empty() {
+                // What is stored from now on was not meant, also if it is accepted again.
+                sqlx::raw_sql("DELETE FROM folder_followed")
+                    .execute(&mut tx.db)
+                    .await
+                    .map_err(|e| failed(&e))?;
+            } else {
                 sqlx::query(
                     "INSERT INTO folder_acceptance (id, accepted_by, accepted_at_us) VALUES (1, ?1, ?2)",
                 )

@@ -21,8 +21,17 @@ fn hash(keys: &MonthKeys, request: &FolderRequest) -> Result<Vec<u8>, StoreError
     Ok(keys.folder_index.hash(&parts)?.to_vec())
 }
 
+/// A request that is remembered, and what is left of its answer.
+#[derive(FromRow)]
+struct Known {
+    id: Option<i64>,
+    month: Option<i32>,
+    state: Option<String>,
+    request_hash: Option<Vec<u8>>,
+}
+
 pub(super) async fn known(store: &Store, request: &FolderRequest) -> Result<KnownRequest, StoreError> {
-    let row: Option<(Option<i64>, Option<i32>, Option<String>, Option<Vec<u8>>)> = sqlx::query_as(
+    let row: Option<Known> = sqlx::query_as(
         "SELECT files.id, files.month, files.state, files.request_hash FROM folder_requests AS requests \
          LEFT JOIN folder_files AS files ON files.request_id = requests.id \
          WHERE requests.folder = ?1 AND requests.name = ?2",
@@ -34,7 +43,8 @@ pub(super) async fn known(store: &Store, request: &FolderRequest) -> Result<Know
     .map_err(|e| failed(&e))?;
     let Some(row) = row else { return Ok(KnownRequest::New) };
     // Past its retention only the name is left.
-    let (Some(id), Some(month), Some(state), Some(known)) = row else {
+    let Known { id: Some(id), month: Some(month), state: Some(state), request_hash: Some(known) } = row
+    else {
         return Ok(KnownRequest::Answered { same: false });
     };
     if state != "published" {
