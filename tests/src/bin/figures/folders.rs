@@ -39,7 +39,7 @@ async fn faces() {
 
 /// Prints `folders.idle_cpu_percent`: what the program uses of one processor with a folder, less what it uses without.
 async fn idle(long: bool) {
-    let over = Duration::from_secs(if long { 120 } else { 20 });
+    let over = Duration::from_secs(if long { 60 } else { 6 });
     figure("folders.idle_cpu_percent", format!("{:.3}", idle_cpu_percent(over).await));
 }
 
