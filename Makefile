@@ -34,8 +34,8 @@ figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, stor
 ifeq ($(ONLY),page)
 	tests/page/run --figures
 else
-	cargo build --quiet --locked --release -p daemon --bin shikakud
-	cargo build --quiet --locked --release -p harness --bin figures $(if $(filter core,$(ONLY)),--bin sim-card) $(if $(filter store upstream,$(ONLY)),--bin store-worker) $(if $(filter api,$(ONLY)),--bin api-limit)
+	@# In one go: apart, the two would build what they share with other features, twice.
+	cargo build --quiet --locked --release -p daemon --bin shikakud -p harness --bin figures $(if $(filter core,$(ONLY)),--bin sim-card) $(if $(filter store upstream,$(ONLY)),--bin store-worker) $(if $(filter api,$(ONLY)),--bin api-limit)
 	target/release/figures --only $(ONLY) $(if $(LONG),--long,) $(if $(PEERS),--peers,)
 endif
 

@@ -7,11 +7,10 @@
 use std::convert::Infallible;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -143,17 +142,19 @@ fn csrf_of(token: &str) -> String {
     data_encoding::HEXLOWER.encode(&digest)
 }
 
-/// The middleware of every listener: says how its tokens travel. On the page's, nothing is changed for whoever cannot show that
-/// the page itself asks.
-pub(crate) async fn carry(State(carriage): State<Carriage>, mut request: Request, next: Next) -> Response {
-    if carriage == Carriage::Cookies && !is_asked_by_the_page(&request) {
-        let mut refusal = Problem::new(Code::CsrfTokenInvalid).into_response();
-        // A browser that has lost one of the two cookies could not even sign in again.
-        take(&mut refusal);
-        return refusal;
+impl Carriage {
+    /// What every request of a listener passes: says how its tokens travel. On the page's, nothing is changed for whoever cannot
+    /// show that the page itself asks.
+    pub(crate) fn check(self, request: &mut Request) -> Result<(), Box<Response>> {
+        if self == Self::Cookies && !is_asked_by_the_page(request) {
+            let mut refusal = Problem::new(Code::CsrfTokenInvalid).into_response();
+            // A browser that has lost one of the two cookies could not even sign in again.
+            take(&mut refusal);
+            return Err(Box::new(refusal));
+        }
+        request.extensions_mut().insert(self);
+        Ok(())
     }
-    request.extensions_mut().insert(carriage);
-    next.run(request).await
 }
 
 fn is_asked_by_the_page(request: &Request) -> bool {

@@ -6,17 +6,24 @@
 //! No CORS header is ever sent.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::Method;
 use axum::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
     HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, Map};
+use tokio::time::Timeout;
+use tokio::time::error::Elapsed;
+use tower::{Layer, Service};
 
 use crate::codes::Code;
 use crate::limits::Limits;
@@ -146,29 +153,87 @@ fn body_is_announced_too_large(headers: &HeaderMap, limits: &Limits) -> bool {
     announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limits.body_bytes))
 }
 
-/// The middleware: refuses or hands on, and puts the security headers on whatever comes back.
-pub(crate) async fn guard(
-    State((guard, limits)): State<(Arc<Guard>, Limits)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let limits = limits.of_path(request.uri().path());
-    let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
-    let mut response = if let Some(code) = guard.refusal(&request, &limits) {
-        tracing::debug!(code = code.as_str(), "request refused");
-        Problem::new(code).into_response()
-    } else {
-        request.extensions_mut().insert(limits);
-        match tokio::time::timeout(limits.request_timeout, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => Problem::new(Code::RequestTimeout).into_response(),
-        }
-    };
-    if is_chunked {
-        // hyper drops a Content-Length that stands beside it, so what somebody else took for the end cannot be known any
-        // more. The last request of its connection has nothing after it that could be taken for another.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+/// The layer: refuses or hands on, and puts the security headers on whatever comes back.
+#[derive(Clone)]
+pub(crate) struct GuardLayer {
+    guard: Arc<Guard>,
+    limits: Limits,
+}
+
+impl GuardLayer {
+    pub(crate) fn new(guard: Guard, limits: Limits) -> Self {
+        Self { guard: Arc::new(guard), limits }
     }
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { inner, layer: self.clone() }
+    }
+}
+
+/// What the guard stands before.
+#[derive(Clone)]
+pub(crate) struct Guarded<S> {
+    inner: S,
+    layer: GuardLayer,
+}
+
+/// What became of a request within its time.
+type Outcome<R> = Result<Result<R, Infallible>, Elapsed>;
+
+impl<S> Service<Request> for Guarded<S>
+where
+    S: Service<Request, Error = Infallible>,
+    S::Response: IntoResponse,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<
+        Ready<Result<Response, Infallible>>,
+        Map<Timeout<S::Future>, fn(Outcome<S::Response>) -> Result<Response, Infallible>>,
+    >;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let GuardLayer { guard, limits } = &self.layer;
+        let limits = limits.of_path(request.uri().path());
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        if let Some(code) = guard.refusal(&request, &limits) {
+            tracing::debug!(code = code.as_str(), "request refused");
+            let refused = Problem::new(code).into_response();
+            return Either::Left(ready(Ok(if is_chunked { last(refused) } else { secured(refused) })));
+        }
+        request.extensions_mut().insert(limits);
+        let answering = tokio::time::timeout(limits.request_timeout, self.inner.call(request));
+        Either::Right(answering.map(if is_chunked {
+            |outcome| Ok(last(in_time(outcome)))
+        } else {
+            |outcome| Ok(secured(in_time(outcome)))
+        }))
+    }
+}
+
+fn in_time<R: IntoResponse>(outcome: Outcome<R>) -> Response {
+    match outcome {
+        Ok(Ok(response)) => response.into_response(),
+        Err(_) => Problem::new(Code::RequestTimeout).into_response(),
+    }
+}
+
+/// The last answer of its connection. hyper drops a Content-Length that stands beside chunks, so what somebody else took for the
+/// end of such a request cannot be known any more; this way nothing follows that could be taken for another.
+fn last(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    secured(response)
+}
+
+fn secured(mut response: Response) -> Response {
     match response.extensions_mut().remove::<OwnHeaders>() {
         Some(OwnHeaders(own)) => response.headers_mut().extend(own),
         None => response.headers_mut().extend(security_headers()),

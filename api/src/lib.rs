@@ -7,6 +7,7 @@
 //! router to [`serve::serve`].
 
 mod carriage;
+mod checked;
 pub mod codes;
 mod compress;
 pub mod etag;

@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -236,22 +235,18 @@ impl Elsewhere {
         Arc::new(Self(elsewhere))
     }
 
+    /// An operation of another listener is not there.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Box<Response>> {
+        if self.has(request) { Err(Box::new(Problem::new(Code::NotFound).into_response())) } else { Ok(()) }
+    }
+
     fn has(&self, request: &Request) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
         let Some(path) = request.extensions().get::<MatchedPath>() else { return false };
         // What answers GET answers HEAD.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         self.0.get(path.as_str()).is_some_and(|methods| methods.contains(method))
     }
-}
-
-/// The middleware: an operation of another listener is not there.
-pub(crate) async fn only_what_is_here(
-    State(elsewhere): State<Arc<Elsewhere>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if elsewhere.has(&request) {
-        return Problem::new(Code::NotFound).into_response();
-    }
-    next.run(request).await
 }

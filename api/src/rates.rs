@@ -41,7 +41,10 @@ impl Rates {
         if !missing.is_zero() {
             return Err(u32::try_from(missing.as_secs()).unwrap_or(u32::MAX).saturating_add(1));
         }
-        buckets.insert(account.to_owned(), after);
+        match buckets.get_mut(account) {
+            Some(full_at) => *full_at = after,
+            None => drop(buckets.insert(account.to_owned(), after)),
+        }
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use crate::control::{
     AccountAct, Command as ControlCommand, Hidden, Note, Reply as ControlReply, RoleName, show,
 };
 use crate::doctor;
-use crate::start::{Daemon, StartError, Surroundings};
+use crate::start::{Daemon, StartError, Surroundings, review_page};
 use crate::system::{OsRandom, SystemClock, credentials_directory};
 
 /// 資格ブリッジ：カードリーダーとオンライン資格確認等システムをレセコンにつなぐデーモン
@@ -41,7 +41,7 @@ enum Command {
         #[arg(long)]
         start_empty: bool,
     },
-    /// リーダー、PC/SC、カード、証明書、時計、ディスク、中央システムを調べ、直し方を示す（デーモンが動いていてもよい）
+    /// リーダー、PC/SC、カード、証明書、時計、ディスク、中央システム、受付ページを調べ、直し方を示す（デーモンが動いていてもよい）
     Doctor {
         #[command(flatten)]
         file: ConfigFile,
@@ -353,14 +353,17 @@ fn read_password(path: &Path) -> Result<Hidden, Failure> {
 fn check_config(config: &Config) -> Result<ExitCode, Failure> {
     let (clock, _) = ambient();
     let mut out = std::io::stdout();
-    let lines = crate::upstream::review(&config.upstream, &clock);
-    for line in &lines {
-        match &line.outcome {
-            Ok(remark) => writeln!(out, "OK    {}  {remark}", line.what)?,
-            Err(problem) => writeln!(out, "問題  {}  {problem}", line.what)?,
+    let upstream = crate::upstream::review(&config.upstream, &clock);
+    let upstream = upstream.into_iter().map(|line| (line.what, line.outcome));
+    let page = config.page.iter().flat_map(|section| review_page(section, &clock));
+    let lines: Vec<_> = upstream.chain(page).collect();
+    for (what, outcome) in &lines {
+        match outcome {
+            Ok(remark) => writeln!(out, "OK    {what}  {remark}")?,
+            Err(problem) => writeln!(out, "問題  {what}  {problem}")?,
         }
     }
-    if lines.iter().any(|line| line.outcome.is_err()) {
+    if lines.iter().any(|(_, outcome)| outcome.is_err()) {
         return Ok(ExitCode::from(2));
     }
     writeln!(out, "設定は正しく読めました")?;

@@ -23,6 +23,7 @@ use self::listeners::Ports;
 pub use self::mode::ModeError;
 use self::mode::claim_mode;
 pub(crate) use self::mode::marked_mode;
+pub use self::page::review_page;
 use self::people::{People, review_audit};
 pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
 use crate::app::announcements::News;

@@ -19,6 +19,7 @@ mod lan;
 mod machines;
 mod methods;
 mod page;
+mod page_authority;
 mod passkeys;
 mod patience;
 mod people;

@@ -1,6 +1,7 @@
 //! `shikakud doctor`, the shipped binary: every fault it is there to find, and that it harms nothing while it looks.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 use std::sync::Arc;
@@ -13,10 +14,11 @@ use harness::card::{Behaviour, Faults, SimCard};
 use harness::lane::READER;
 use harness::personas::Personas;
 use harness::pki::CardPki;
-use harness::process::Installation;
+use harness::process::{Installation, free_address};
 use harness::upstream::pki::TestPki;
 use harness::upstream::{Endpoint, Options, SimUpstream};
 use jiff::SignedDuration;
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -322,6 +324,108 @@ fn faults_of_the_store_are_found_and_nothing_is_repaired_behind_anybodys_back() 
         let text = fs::read_to_string(&config).expect("the configuration");
         fs::write(&config, text.replace("\"sandbox\"", "\"production\"")).expect("a writable file");
         contains(Code::StoreOtherMode);
+    });
+}
+
+/// Where the page is to listen, and how it is called.
+fn page(site: &Site, listen: SocketAddr, more: &str) {
+    site.installation.configure(&format!("[page]\nlisten = \"{listen}\"\n{more}"));
+}
+
+#[test]
+fn a_page_for_this_pc_is_ready_answers_or_finds_its_port_taken() {
+    block_on(async {
+        let site = Site::build().await;
+        let contains = |expected: Code| {
+            let found = site.doctor(&["--no-card"]);
+            let of_page = |code: &&str| code.starts_with("page_");
+            assert_eq!(found.codes().into_iter().filter(of_page).collect::<Vec<_>>(), [expected.word()]);
+        };
+        contains(Code::PageOff);
+        let listen = free_address();
+        page(&site, listen, "");
+        contains(Code::PageReady);
+        let mut running = site.installation.run();
+        running.wait_ready();
+        contains(Code::PageAnswers);
+        assert!(running.stop().success());
+        let _other = TcpListener::bind(listen).expect("a free port");
+        contains(Code::PagePortTaken);
+    });
+}
+
+#[test]
+fn a_page_for_the_clinic_is_looked_at_by_address_name_and_certificate() {
+    block_on(async {
+        let site = Site::build().await;
+        let listen = free_address();
+        page(&site, listen, "hosts = [\"uketsuke-of-nobody.local\"]\n");
+        let contains = |found: &Found, expected: &[Code]| {
+            for code in expected {
+                assert!(found.codes().contains(&code.word()), "{code:?}: {:#}", found.0);
+            }
+        };
+        let stopped = site.doctor(&["--no-card"]);
+        contains(&stopped, &[Code::PageReady, Code::PageNameUnknown, Code::PageCertificateUnknown]);
+        let mut running = site.installation.run();
+        running.wait_ready();
+        let found = site.doctor(&["--no-card"]);
+        contains(&found, &[Code::PageAnswers, Code::PageNameUnknown, Code::PageCertificateOwn]);
+        let shown = site.installation.command(&["page", "ca"]).output().expect("shikakud starts");
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        let findings = found.0["findings"].as_array().expect("findings");
+        let own = findings.iter().find(|finding| finding["code"] == "page_certificate_own").expect("a line");
+        let fingerprint = own["detail"].as_str().and_then(|text| text.rsplit(' ').next()).expect("a word");
+        assert!(fingerprint.len() == 64 && shown.contains(fingerprint), "{shown}");
+        assert!(running.stop().success());
+    });
+}
+
+#[test]
+fn a_given_certificate_of_the_page_is_looked_at_before_the_start() {
+    block_on(async {
+        let site = Site::build().await;
+        let secrets = site.directory.path().join("secrets");
+        let give = |name: &str, not_after: (i32, u8, u8)| {
+            let key = KeyPair::generate().expect("a key");
+            let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(not_after.0, not_after.1, not_after.2);
+            let made = params.self_signed(&key).expect("a certificate");
+            fs::write(secrets.join("page.pem"), made.pem()).expect("written");
+            fs::write(secrets.join("page-key.pem"), key.serialize_pem()).expect("written");
+            fs::set_permissions(secrets.join("page-key.pem"), fs::Permissions::from_mode(0o600))
+                .expect("ours");
+        };
+        page(
+            &site,
+            free_address(),
+            "hosts = [\"uketsuke.clinic.example\"]\ncertificate_file = \"secrets/page.pem\"\nkey_file = \"secrets/page-key.pem\"\n",
+        );
+        let config_check = || {
+            let output = site.installation.command(&["config", "check"]).output().expect("shikakud starts");
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.code(), String::from_utf8(said).expect("text"))
+        };
+        let judged = |expected: Code, exit_code: Option<i32>| {
+            let found = site.doctor(&["--no-card"]);
+            assert!(found.codes().contains(&expected.word()), "{expected:?}: {:#}", found.0);
+            let (code, said) = config_check();
+            assert_eq!(code, exit_code, "{said}");
+            said
+        };
+        give("uketsuke.clinic.example", (2120, 1, 1));
+        let said = judged(Code::PageCertificateValid, Some(0));
+        assert!(said.contains("OK    page.listen  https://uketsuke.clinic.example:"), "{said}");
+        assert!(said.contains("OK    page.certificate_file  有効期限まであと"), "{said}");
+        give("uketsuke.clinic.example", (2021, 1, 1));
+        let said = judged(Code::PageCertificateEnded, Some(2));
+        assert!(said.contains("問題  page.certificate_file"), "{said}");
+        give("other.clinic.example", (2120, 1, 1));
+        let said = judged(Code::PageCertificateUnusable, Some(2));
+        assert!(said.contains("uketsuke.clinic.example"), "{said}");
+        fs::set_permissions(secrets.join("page-key.pem"), fs::Permissions::from_mode(0o644)).expect("ours");
+        judged(Code::SecretOpen, Some(2));
     });
 }
 

@@ -37,6 +37,15 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
     assert!(report.states > 400 && report.acknowledged > 2_000, "{:?}", (report.states, report.acknowledged));
 }
 
+/// A process whose sync of the WAL has failed dies, and a second one goes on: the kernel shows it frames that the disk does not have.
+#[test]
+fn what_follows_a_log_that_was_never_synced_survives_a_loss_of_power() {
+    const FAILS_SO: u64 = 19;
+    let report = power::run_one(FAILS_SO);
+    assert!(report.findings.is_empty(), "{:#?}", report.findings);
+    assert!(report.acknowledged > 100, "{}", report.acknowledged);
+}
+
 #[test]
 fn a_disk_that_ignores_syncs_is_found_out() {
     let lost: u64 = (1..=3).map(|seed| power::run_one_without_syncs(seed).lost).sum();

@@ -194,6 +194,7 @@ const NAMED_ELSEWHERE: &[(&str, &str)] = &[
     ("daemon/src/doctor/wiring.rs", "crate::store::"),
     ("daemon/src/doctor/wiring.rs", "crate::folders::{Surveyed, survey}"),
     ("daemon/src/doctor/checks/folders.rs", "crate::folders::Surveyed"),
+    ("daemon/src/doctor/page.rs", "crate::pki::"),
     ("daemon/src/doctor/checks/desk.rs", "crate::card::survey::"),
     ("daemon/src/doctor/checks/desk.rs", "crate::card::readers::{Presence, ReadersError}"),
     ("daemon/src/doctor/checks/link.rs", "crate::upstream::Probed"),

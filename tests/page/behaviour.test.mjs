@@ -225,3 +225,113 @@ test("at 200 % nothing has to be scrolled sideways, and forced colours keep what
   await check(desk);
   assert.equal(await wide(), 0);
 });
+
+test("reduced motion is respected, and nothing moves without reason", async () => {
+  const desk = await atWork({ reducedMotion: "no-preference" });
+  await sandbox.fault("challenge", "slow 8000", 1);
+  const longest = () => desk.page.evaluate(() => Math.max(0, ...document.getAnimations().map((animation) => animation.effect.getComputedTiming().duration)));
+  await desk.begin("card_pin");
+  await desk.pin("1234");
+  await desk.heading("準備しています");
+  assert.ok((await longest()) > 100, "something shows that the wait goes on");
+  await desk.page.emulateMedia({ reducedMotion: "reduce" });
+  assert.ok((await longest()) < 1);
+  await desk.page.keyboard.press("Escape");
+});
+
+test("every numbered item of the manual is there, and every note of it opens", async () => {
+  const desk = await atWork();
+  const { page } = desk;
+  await check(desk, "elderly-recipient");
+  const labels = await page.locator(".item dt").evaluateAll((terms) => terms.map((term) => [term.firstChild.textContent, term.lastChild.textContent]));
+  const numbers = new Set(labels.map(([number]) => number).filter((number) => number !== "－").map(Number));
+  assert.deepEqual([...numbers].sort((a, b) => a - b), Array.from({ length: 15 }, (_, index) => index + 1));
+  for (const own of ["資格取得年月日", "未就学区分", "資格喪失事由", "照会番号"]) assert.ok(labels.some(([number, label]) => number === "－" && label === own), own);
+  for (const toggle of await page.locator(".item-info").all()) {
+    await toggle.click();
+    assert.equal(await toggle.getAttribute("aria-expanded"), "true");
+  }
+  const notes = (await page.locator(".item-notes:visible").allTextContents()).join("\n");
+  for (const words of ["「●」が含まれる", "空欄になっている", "小文字が大文字", "通称等の理由", "資格確認書の表面記載の性別", "裏面記載の戸籍上の性別", "1900-01-01", "令和6年12月2日", "後期高齢者医療制度の場合、空欄", "「家族」の場合", "医療扶助の場合、空欄", "発効期日", "年次の更新日", "75歳到達日前日", "自治体・福祉事務所", "提供されません", "一部負担金割合", "生活保護が開始", "義務教育就学前", "喪失していない段階", "診察券番号"]) assert.ok(notes.includes(words), words);
+  assert.equal(await page.locator(".item-notes:visible").count(), await page.locator(".item-info").count());
+});
+
+test("a screen reader hears the verdict with the button that has the focus, and whatever changes by itself", async () => {
+  const desk = await atWork();
+  await check(desk);
+  const session = await desk.context.newCDPSession(desk.page);
+  const { nodes } = await session.send("Accessibility.getFullAXTree");
+  const focused = nodes.find(({ role, properties }) => role?.value === "button" && properties?.some(({ name, value }) => name === "focused" && value.value));
+  assert.ok(focused.name.value.startsWith("閉じる"));
+  assert.ok(focused.description.value.includes("資格有効") && focused.description.value.includes("資格 太郎"), focused.description.value);
+  await desk.press(/閉じる/);
+  const spoken = async (part) => assert.ok(await desk.page.locator(part).evaluate((node) => node.closest("[role=status], [role=alert], [aria-live]") !== null), part);
+  await desk.page.locator(".reader-state").waitFor();
+  await spoken(".reader-state");
+  await sandbox.remove();
+  await desk.begin("card_pin");
+  await desk.heading("暗証番号を入力してください");
+  await spoken(".pin-dots");
+  await desk.pin("1234");
+  await desk.heading("カードをかざしてください");
+  await spoken(".hold .reader");
+});
+
+test("past results are limited by period", async () => {
+  const desk = await atWork();
+  const { page } = desk;
+  await check(desk);
+  await desk.press(/閉じる/);
+  await desk.go("過去の結果");
+  await page.getByText("総件数：1件").waitFor();
+  for (const [from, to, found] of [["2026-07-08", "2026-07-08", 1], ["2026-07-01", "2026-07-07", 0], ["2026-07-01", "", 1]]) {
+    await page.getByLabel("開始").fill(from);
+    await page.getByLabel("終了").fill(to);
+    await desk.press("検索");
+    await page.getByText(`総件数：${found}件`).waitFor();
+    await page.locator(found > 0 ? ".past" : ".past-none").waitFor();
+  }
+});
+
+test("the sheet of the other ways is printed without the navigation", async () => {
+  const desk = await atWork();
+  const { page } = desk;
+  await desk.go("代わりの確認方法");
+  await desk.heading("オンライン資格確認ができないとき");
+  await page.emulateMedia({ media: "print" });
+  assert.ok(await page.getByText("マイナポータルにログインし").first().isVisible(), "who has only a phone");
+  assert.ok(await page.getByRole("heading", { name: "初検のとき" }).isVisible());
+  for (const hidden of [".header", ".no-print"]) assert.equal(await page.locator(hidden).first().isVisible(), false, hidden);
+  assert.ok((await page.pdf({ format: "A4" })).subarray(0, 5).equals(Buffer.from("%PDF-")));
+});
+
+test("after the PC's sleep the stream is opened anew, and a daemon that was opened anew leads to the sign-in", async () => {
+  const desk = await Desk.open(chrome);
+  const { page } = desk;
+  await page.clock.install();
+  await page.reload();
+  await desk.signIn("operator");
+  await page.locator("[data-method=card_pin]").waitFor();
+  const again = page.waitForRequest(/\/v1\/events$/);
+  await page.clock.fastForward(60_000);
+  await again;
+  await page.clock.resume();
+  await sandbox.fresh();
+  await desk.heading("ログイン");
+  await page.getByText("ログインの有効期間が終わりました").waitFor();
+});
+
+test("a page that does not come whole says so at the sign-in", async () => {
+  const context = await chrome.newContext({ locale: "ja-JP", timezoneId: "Asia/Tokyo" });
+  const page = await context.newPage();
+  await page.route(/\/assets\/work-.*\.js$/, (route) => route.abort());
+  const desk = new Desk(context, page);
+  await page.goto(sandbox.PAGE);
+  await desk.fillSignIn(await sandbox.account("operator"));
+  await desk.press("ログイン");
+  await page.getByText("受付ページの続きを読み込めません。").waitFor();
+  await page.unroute(/\/assets\/work-.*\.js$/);
+  await page.reload();
+  await desk.signIn("operator");
+  await context.close();
+});

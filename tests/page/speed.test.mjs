@@ -7,8 +7,10 @@ import { browser, clear, Desk } from "./support/desk.mjs";
 import { figure } from "./support/figures.mjs";
 import * as sandbox from "./support/sandbox.mjs";
 
-/** The figures are measured on a quiet machine with a release build; elsewhere only what does not depend on speed is judged. */
+/** The figures are measured on a quiet machine with a release build; elsewhere it is seen, once, that there is something to measure. */
 const MEASURED = process.env.SHIKAKU_FIGURES !== undefined;
+/** How often something is measured. */
+const times = (often, once) => (MEASURED ? often : once);
 
 let chrome;
 
@@ -38,8 +40,8 @@ test("the whole page is small on the wire", async () => {
 });
 
 test("the first screen takes input soon on an old PC", async () => {
-  const times = [];
-  for (let round = 0; round < 5; round += 1) {
+  const took = [];
+  for (let round = 0; round < times(9, 1); round += 1) {
     const context = await chrome.newContext();
     const page = await context.newPage();
     const session = await context.newCDPSession(page);
@@ -52,11 +54,11 @@ test("the first screen takes input soon on an old PC", async () => {
       requestAnimationFrame(look);
     });
     await page.goto(process.env.SHIKAKU_PAGE);
-    times.push(await (await page.waitForFunction(() => window.interactiveAt)).jsonValue());
+    took.push(await (await page.waitForFunction(() => window.interactiveAt)).jsonValue());
     await context.close();
   }
-  figure("interactive_ms", Math.round(median(times)));
-  if (MEASURED) assert.ok(median(times) <= 300, times.join(" "));
+  figure("interactive_ms", Math.round(median(took)));
+  if (MEASURED) assert.ok(median(took) <= 300, took.join(" "));
 });
 
 test("a result is on the screen as soon as the daemon has it", async () => {
@@ -74,15 +76,15 @@ test("a result is on the screen as soon as the daemon has it", async () => {
   });
   await page.reload();
   await desk.signIn("operator");
-  const times = [];
-  for (let round = 0; round < 9; round += 1) {
+  const took = [];
+  for (let round = 0; round < times(9, 1); round += 1) {
     await sandbox.remove();
     await page.evaluate(() => performance.clearResourceTimings());
     await desk.begin("visual");
     await desk.heading(/かざしてください/);
     await sandbox.tap("taro");
     await page.waitForFunction(() => typeof window.shownAt === "number");
-    times.push(
+    took.push(
       await page.evaluate(() => {
         const told = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/v1/checks/")).at(-1);
         return window.shownAt - told.responseStart;
@@ -90,12 +92,15 @@ test("a result is on the screen as soon as the daemon has it", async () => {
     );
     await desk.press(/閉じる/);
   }
-  figure("result_ms", median(times).toFixed(1));
-  if (MEASURED) assert.ok(median(times) <= 50, times.join(" "));
+  figure("result_ms", median(took).toFixed(1));
+  if (MEASURED) assert.ok(median(took) <= 50, took.join(" "));
 });
 
-test("500 checks leave nothing behind", async () => {
-  const desk = await Desk.open(chrome);
+test("checks leave nothing behind", async (t) => {
+  // Code that is compiled anew while it runs would be counted as growth: it is not compiled at all.
+  const interpreting = await browser(["--js-flags=--jitless"]);
+  t.after(() => interpreting.close());
+  const desk = await Desk.open(interpreting);
   const { page } = desk;
   await desk.signIn("operator");
   // One real check; then its answers again and again, so that nothing but the page is at work.
@@ -114,7 +119,8 @@ test("500 checks leave nothing behind", async () => {
   await session.send("Performance.enable");
   await session.send("HeapProfiler.enable");
   const held = async () => {
-    await session.send("HeapProfiler.collectGarbage");
+    // Once more for what the first collection only made collectable.
+    for (let times = 0; times < 3; times += 1) await session.send("HeapProfiler.collectGarbage");
     const { metrics } = await session.send("Performance.getMetrics");
     const of = (wanted) => metrics.find(({ name }) => name === wanted).value;
     return { kilobytes: of("JSHeapUsedSize") / 1024, nodes: of("Nodes"), listeners: of("JSEventListeners") };
@@ -133,14 +139,16 @@ test("500 checks leave nothing behind", async () => {
         const close = await until(() => [...document.querySelectorAll(".result-actions button")].at(-1));
         close.click();
       }
+      await until(() => document.querySelector("[data-method=visual]"));
     }, count);
-  await checks(20);
+  // The first hundred fill the browser's own record of the last 250 requests.
+  await checks(times(100, 10));
   const before = await held();
-  await checks(500);
+  await checks(times(500, 30));
   const after = await held();
   figure("heap_growth_kb", Math.round(after.kilobytes - before.kilobytes));
-  // The browser's own bookkeeping moves by some kilobytes; a leaked screen would be 500 times as much.
-  assert.ok(after.kilobytes - before.kilobytes < 500, `${before.kilobytes} KB → ${after.kilobytes} KB`);
-  assert.ok(after.nodes - before.nodes < 500, `${before.nodes} → ${after.nodes} nodes`);
-  assert.ok(after.listeners - before.listeners < 100, `${before.listeners} → ${after.listeners} listeners`);
+  // A screen that is left holds some 100 KB, 300 nodes and 20 listeners.
+  if (MEASURED) assert.ok(after.kilobytes - before.kilobytes < 100, `${before.kilobytes} KB → ${after.kilobytes} KB`);
+  assert.ok(after.nodes - before.nodes < 300, `${before.nodes} → ${after.nodes} nodes`);
+  assert.ok(after.listeners - before.listeners < 20, `${before.listeners} → ${after.listeners} listeners`);
 });

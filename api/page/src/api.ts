@@ -8,10 +8,13 @@ import type { components } from "./contract";
 export type Schemas = components["schemas"];
 export type Problem = Schemas["Problem"];
 
+/** What a refusal tells: by the daemon in the words of the contract, or by the page itself. */
+type Told = Pick<Problem, "title" | "guidance"> & Partial<Omit<Problem, "code">> & { readonly code: string };
+
 /** A refusal or failure, with the texts that staff can use. */
 export class Refused extends Error {
   constructor(
-    readonly problem: Pick<Problem, "code" | "title" | "guidance"> & Partial<Problem>,
+    readonly problem: Told,
     readonly status: number,
     readonly retryAfter: number | undefined,
   ) {
@@ -63,7 +66,7 @@ async function send(method: Method, path: string, body: unknown, headers: Record
     response = await fetch(path, init);
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Refused(UNREACHABLE as unknown as Problem, 0, undefined);
+    throw new Refused(UNREACHABLE, 0, undefined);
   }
   if (response.ok) return response;
   throw await refusal(response);
@@ -73,7 +76,7 @@ async function refusal(response: Response): Promise<Refused> {
   const after = Number(response.headers.get("Retry-After") ?? Number.NaN);
   const told = (await response.json().catch(() => undefined)) as Problem | undefined;
   const problem = told && { ...told, guidance: FOR_STAFF[told.code] ?? told.guidance };
-  const refused = new Refused(problem ?? ({ ...UNREACHABLE, code: "page_no_answer" } as unknown as Problem), response.status, Number.isFinite(after) ? after : undefined);
+  const refused = new Refused(problem ?? { ...UNREACHABLE, code: "page_no_answer" }, response.status, Number.isFinite(after) ? after : undefined);
   if (refused.problem.code === "session_required") signedOut();
   return refused;
 }

@@ -1,9 +1,10 @@
 /** Passkeys (WebAuthn): the manual's 生体認証 at sign-in, and their enrolment. Needs a host name, not an address. */
 
 import { call, type Schemas } from "./api";
-import { attempt, welcome } from "./frame";
+import { attempt } from "./frame";
 import { fill, h } from "./kit/dom";
 import { banner } from "./kit/parts";
+import { rest } from "./rest";
 
 /** Whether this browser at this address can use one. */
 export function canUsePasskey(): boolean {
@@ -34,6 +35,7 @@ async function given<T extends AuthenticatorResponse>(place: Element, coming: Pr
 export async function signInWithPasskey(place: Element): Promise<void> {
   fill(place);
   await attempt(place, async () => {
+    const { welcome } = await rest();
     const { ceremony, options } = await call<Schemas["PasskeyAsked"]>("POST", "/v1/sessions/passkey/begin");
     const publicKey = { ...options, challenge: bytes(options.challenge) } as PublicKeyCredentialRequestOptions;
     const answer = await given<AuthenticatorAssertionResponse>(place, navigator.credentials.get({ publicKey }));

@@ -51,7 +51,7 @@ pub(crate) fn files<S: Clone + Send + Sync + 'static>(page: &Page) -> Router<S> 
     let trust = plain::trust(page);
     let certificate = page.authority.as_ref().map(|authority| authority.certificate.clone());
     let router = Router::new()
-        .route("/", get(async || assets::index()))
+        .route("/", get(assets::index))
         .route("/assets/{*path}", get(assets::asset))
         .route("/favicon.ico", get(async || assets::icon()))
         .route("/plain.css", get(async || plain::style()))

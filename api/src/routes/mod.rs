@@ -19,22 +19,23 @@ mod upkeep;
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::middleware::from_fn_with_state;
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoParams, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
-use crate::carriage::{Carriage, carry};
+use crate::carriage::Carriage;
+use crate::checked::Checked;
 use crate::codes::{Code, Who};
 use crate::compress;
-use crate::guard::{Guard, guard};
+use crate::guard::{Guard, GuardLayer};
 use crate::limits::Limits;
-use crate::listeners::{self, Elsewhere, Listener, only_what_is_here};
+use crate::listeners::{self, Elsewhere, Listener};
 use crate::page::{self, Page};
 use crate::places::AllPlaces;
 use crate::problem::{Problem, Refusal};
@@ -160,7 +161,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(results::count_search))
         .routes(routes!(results::count_results))
         .routes(routes!(changes::list_result_changes))
-        .routes(routes!(export::export_results))
+        .routes(routes!(export::export_results).layer(compress::layer()))
         .routes(routes!(results::get_result))
         .routes(routes!(results::collect_results))
         .routes(routes!(changes::stream_events))
@@ -179,7 +180,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(upkeep::get_retention))
         .routes(routes!(system::list_announcements))
         .routes(routes!(system::get_liveness))
-        .routes(routes!(system::get_openapi))
+        .routes(routes!(system::get_openapi).layer(compress::layer()))
 }
 
 /// The document (OpenAPI 3.1). Needs no state and no server.
@@ -215,26 +216,25 @@ pub fn page_router(service: Arc<dyn Service>, page: &Page, guarded: Guard, limit
 /// The operations of a listener, and what stands beside them.
 fn operations(service: Arc<dyn Service>, listener: Listener, beside: Router, limits: Limits) -> Router {
     let (router, document) = routes().split_for_parts();
+    let (elsewhere, carriage) = (Elsewhere::of(listener, &document), Carriage::of(listener));
     router
         .with_state(service)
-        .merge(beside)
+        .merge(beside.layer(compress::layer()))
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
         // One layer, from the outside in: each of its own would box every request and answer once more.
         .layer((
-            from_fn_with_state(Elsewhere::of(listener, &document), only_what_is_here),
-            from_fn_with_state(Carriage::of(listener), carry),
+            Checked(move |request: &mut Request| {
+                elsewhere.check(request)?;
+                carriage.check(request)
+            }),
             Extension(Arc::new(Rates::new(&limits))),
-            compress::layer(),
             Extension(AllPlaces::new(&limits)),
         ))
 }
 
 fn guard_all(router: Router, guarded: Guard, limits: Limits) -> Router {
-    router.layer((
-        from_fn_with_state((Arc::new(guarded), limits), guard),
-        CatchPanicLayer::custom(panic_to_problem),
-    ))
+    router.layer((GuardLayer::new(guarded, limits), CatchPanicLayer::custom(panic_to_problem)))
 }
 
 /// The panic's message stays where it is: it can hold anything.

@@ -72,19 +72,24 @@ pub struct NewCheck {
     /// 本人確認の方法。
     pub method: Method,
     /// 資格確認を行う端末。省略すると既定の端末です。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "uketsuke-1", min_length = 1, max_length = 64)]
     pub terminal: Option<String>,
     /// 使用するカードリーダーの名前（GET /v1/readers）。1台だけ接続されていれば省略できます。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "Sony RC-S300/P 00 00", min_length = 1, max_length = 255)]
     pub reader: Option<String>,
     /// カードの種類。method が visual か card_pin のときに指定できます。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false)]
     pub card_kind: Option<CardKind>,
     /// 暗証番号を入力する人、またはかざす人。省略は患者本人を意味します。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false)]
     pub entered_by: Option<EnteredBy>,
     /// 暗証番号のロック（pin_locked）で終わった資格確認の番号。method が visual のときだけ指定でき、「目視確認で本人認証」が無効でも、
     /// 同じ端末で15分以内に1回、目視で確認できます。監査ログに記録されます。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "01J2ZK3M9Q4R8T6V7W5X1Y0ABC", min_length = 1, max_length = 64)]
     pub visual_after_lock_of: Option<String>,
 }
@@ -116,6 +121,7 @@ pub struct CardUseRegistration {
     #[schema(example = true)]
     pub consent: bool,
     /// 同意した人。省略は患者本人を意味します。consent が true のときに監査ログに記録されます。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false)]
     pub consented_by: Option<ConsentedBy>,
 }

@@ -23,12 +23,14 @@ pub struct Insurance {
     #[schema(example = "01139991", min_length = 1, max_length = 8)]
     pub insurer_number: String,
     /// 記号（20文字以内）。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "21700037", max_length = 20)]
     pub insured_card_symbol: Option<String>,
     /// 番号（20文字以内。先頭の0も区別します）。
     #[schema(example = "0001731", min_length = 1, max_length = 20)]
     pub insured_identification_number: String,
     /// 枝番（数字2桁）。後期高齢者医療では省略します。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "00", max_length = 2)]
     pub insured_branch_number: Option<String>,
 }
@@ -209,9 +211,11 @@ pub struct BulkInquiryItem {
     #[schema(example = "K-000123", min_length = 1, max_length = 50)]
     pub inquiry_number: String,
     /// 患者の結果の番号。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = 42)]
     pub result: Option<i64>,
     /// 患者の資格。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false)]
     pub insurance: Option<Insurance>,
 }

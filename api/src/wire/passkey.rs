@@ -14,6 +14,7 @@ pub struct PasskeyProof {
     #[schema(value_type = String, format = Password, write_only, example = "correct-horse-battery", min_length = 1, max_length = 1024)]
     pub password: SecretText,
     /// 認証アプリに表示される6桁の数字。ログインに数字が要らないアカウントは省略できます。ログインに使った数字は使えません。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(value_type = Option<String>, nullable = false, write_only, example = "492039", min_length = 1, max_length = 64)]
     pub code: Option<SecretText>,
 }

@@ -82,7 +82,7 @@ impl ResultFormat {
 }
 
 /// A form that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResultForm {
     /// The form.
     pub format: ResultFormat,

@@ -10,7 +10,7 @@ use super::{EligibilityResult, SecretText, SelectedResult, ValidityFilter};
 macro_rules! of_period {
     ($(#[doc = $about:literal])+ pub struct $name:ident { $($own:tt)* }) => {
         $(#[doc = $about])+
-        #[derive(Debug, Clone, Default, serde::Deserialize, utoipa::IntoParams)]
+        #[derive(Debug, Clone, Default, Hash, serde::Deserialize, utoipa::IntoParams)]
         #[serde(deny_unknown_fields)]
         #[into_params(parameter_in = Query)]
         pub struct $name {

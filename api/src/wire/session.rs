@@ -12,21 +12,27 @@ use super::{AnnouncementList, SecretText};
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     /// 2段階でログインするときの ticket。機関コード、アカウント、パスワードの代わりに送ります。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(value_type = Option<String>, nullable = false, write_only, min_length = 1, max_length = 64)]
     pub ticket: Option<SecretText>,
     /// 機関コード（数字10桁：都道府県2桁、点数表1桁、医療機関等7桁）。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "1312345678", min_length = 1, max_length = 64)]
     pub institution_code: Option<String>,
     /// アカウント名。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false, example = "receipt", min_length = 1, max_length = 64)]
     pub account: Option<String>,
     /// パスワード。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(value_type = Option<String>, nullable = false, format = Password, write_only, example = "correct-horse-battery", min_length = 1, max_length = 1024)]
     pub password: Option<SecretText>,
     /// 認証アプリに表示される6桁の数字。一度受け付けた数字は再び使えません。設定により資格確認担当者は、登録したクライアント証明書で接続したレセコンはいつでも、省略できます。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(value_type = Option<String>, nullable = false, write_only, example = "492039", min_length = 1, max_length = 64)]
     pub code: Option<SecretText>,
     /// 6桁の数字の代わりに使う回復コード。1つにつき1回だけ使えます。
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(value_type = Option<String>, nullable = false, write_only, min_length = 1, max_length = 64)]
     pub recovery_code: Option<SecretText>,
 }

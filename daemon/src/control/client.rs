@@ -49,8 +49,8 @@ pub async fn run(
     }
 }
 
-/// `None` if no daemon listens.
-async fn through_daemon(
+/// Carries a command out in the running daemon; `None` if none listens.
+pub async fn through_daemon(
     directory: &Path,
     command: &Command,
     note: &mut (dyn FnMut(Note) + Send),

@@ -397,6 +397,66 @@ outcomes! {
             "中央システムの時刻が得られないため比べていません"
             "";
     }
+    Page "page" "受付ページ" {
+        PageAnswers "page_answers" Ok
+            "開けます"
+            "";
+        PageReady "page_ready" Ok
+            "起動すると開けます"
+            "";
+        PageOff "page_off" Skipped
+            "設定していません"
+            "";
+        PageAddressForeign "page_address_foreign" Problem
+            "このパソコンにないアドレスで待ち受ける設定です"
+            "page.listen をこのパソコンのアドレスにし、アドレスが変わらないようルーターで固定してください。";
+        PagePortTaken "page_port_taken" Problem
+            "ほかのプログラムがこのポートを使っています"
+            "そのプログラムを止めるか、page.listen のポートを変えてください。";
+        PagePortRefused "page_port_refused" Problem
+            "このポートを使う権限がありません"
+            "page.listen のポートを1024以上にするか、サービスに CAP_NET_BIND_SERVICE を与えてください。";
+        PageNotListening "page_not_listening" Problem
+            "動いているデーモンが待ち受けていません"
+            "設定を変えたあとなら、shikakudを再起動してください。";
+    }
+    PageName "page_name" "受付ページの名前" {
+        PageNameFound "page_name_found" Ok
+            "このパソコンから引けます"
+            "";
+        PageNameUnknown "page_name_unknown" Warning
+            "このパソコンからは引けません"
+            "受付のパソコンで ping が通らなければ、avahi-daemon（.local）、ルーターのDNS、hostsファイルのどれかで引けるようにしてください（docs/ja/page.md）。";
+        PageNameElsewhere "page_name_elsewhere" Warning
+            "待ち受けるアドレスとは別のアドレスを指しています"
+            "受付のパソコンでも同じなら、DNSかhostsファイルのアドレスを直してください。";
+    }
+    PageCertificate "page_certificate" "受付ページの証明書" {
+        PageCertificateOwn "page_certificate_own" Ok
+            "資格ブリッジの認証局の証明書です。自動で更新されます"
+            "";
+        PageCertificateValid "page_certificate_valid" Ok
+            "有効期間内です"
+            "";
+        PageCertificateEndsSoon "page_certificate_ends_soon" Warning
+            "まもなく有効期限が切れます"
+            "page.certificate_file と page.key_file を新しいものに入れ替え、shikakudを再起動してください。";
+        PageCertificateEnded "page_certificate_ended" Problem
+            "有効期限が切れています"
+            "page.certificate_file と page.key_file を新しいものに入れ替え、shikakudを再起動してください。";
+        PageCertificateNotYet "page_certificate_not_yet" Problem
+            "有効期間がまだ始まっていません"
+            "このPCの時計を確認してください。";
+        PageCertificateUnusable "page_certificate_unusable" Problem
+            "使えません"
+            "page.hosts の名前と、示されたファイルを確認してください。";
+        PageCertificateDoubtful "page_certificate_doubtful" Problem
+            "資格ブリッジの認証局を信頼するブラウザでも警告が出ます"
+            "このPCの時計を確認し、shikakudを再起動してください。";
+        PageCertificateUnknown "page_certificate_unknown" Skipped
+            "デーモンが動いていないため調べていません"
+            "";
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::checks::{desk, folders, link, store};
 use super::codes::Code;
 use super::machine::{self, SecretFile};
+use super::page;
 use super::report::{Finding, Report};
 use crate::app::ports::{Clock, KernelClock as _};
 use crate::card::survey::{SurveyError, SurveyedReader, survey_within};
@@ -40,9 +41,15 @@ pub async fn examine(asked: &Asked<'_>, around: Surroundings) -> Report {
     };
     let mut findings = vec![Finding::new(Code::ConfigOk)];
     findings.extend(store::secrets(&secret_files(&config)));
-    findings.extend(look_at_store(&config).await);
+    let store = look_at_store(&config).await;
+    let running = store.iter().any(|finding| finding.code == Code::DaemonRunning);
+    findings.extend(store);
     let clock = Arc::clone(&around.clock);
-    let (survey, line) = tokio::join!(look_at_desk(around, asked.touch_card), look_at_line(&config, clock));
+    let (survey, line, page) = tokio::join!(
+        look_at_desk(around, asked.touch_card),
+        look_at_line(&config, Arc::clone(&clock)),
+        page::look(&config, running, &clock)
+    );
     findings.extend(desk::desk(&desk::Desk {
         survey: &survey,
         usb: &machine::usb_readers(Path::new(machine::USB)),
@@ -53,6 +60,7 @@ pub async fn examine(asked: &Asked<'_>, around: Surroundings) -> Report {
     }));
     findings.extend(folders::folders(&look_at_folders(&config).await));
     findings.extend(line);
+    findings.extend(page);
     Report { at, findings }
 }
 
@@ -72,6 +80,7 @@ fn secret_files(config: &Config) -> Vec<SecretFile> {
         ("upstream.totp_secret_file", Some(&upstream.totp_secret_file)),
         ("upstream.client_key_file", Some(&upstream.client_key_file)),
         ("upstream.password_file", upstream.password_file.as_ref()),
+        ("page.key_file", config.page.as_ref().and_then(|page| page.key_file.as_ref())),
     ];
     let master = paths.master_file().map(|path| ("store.master_key_file", path.to_owned()));
     let own: Vec<_> = master.into_iter().chain([("keyring", paths.keyring)]).collect();

@@ -4,6 +4,7 @@
 //! drawn by ring itself, which takes no other source of randomness; serial numbers come from the port. Knows nothing of
 //! accounts, storage or HTTP.
 
+mod convinced;
 mod given;
 mod listener;
 mod request;
@@ -22,7 +23,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-pub use given::given_server_config;
+pub use convinced::convinces_at;
+pub use given::{given_server_config, given_validity};
 pub use listener::{Clients, TlsError, server_config};
 pub use request::new_key;
 

@@ -20,6 +20,18 @@ fn bytes(place: Place, form: u32) -> Vec<u8> {
     bytes
 }
 
+/// Keeps a body in place of an older one: parameters for the row's number, the form and the sealed body.
+macro_rules! keep_body {
+    ($id:literal, $form:literal, $body:literal) => {
+        concat!(
+            "INSERT INTO result_bodies (id, form, body) VALUES (",
+            concat!($id, ", ", $form, ", ", $body),
+            ") ON CONFLICT (id) DO UPDATE SET form = excluded.form, body = excluded.body"
+        )
+    };
+}
+pub(super) use keep_body;
+
 /// Renders a row that is being written and keeps its body, in place of an older one.
 pub(super) async fn keep(
     tx: &mut Tx,
@@ -28,6 +40,19 @@ pub(super) async fn keep(
     content: &NewResult,
     marks: Marks<'_>,
 ) -> Result<(), StoreError> {
+    let (form, sealed) = seal(tx, keys, place, content, marks)?;
+    let query = sqlx::query(keep_body!("?1", "?2", "?3")).bind(place.id).bind(form).bind(sealed);
+    query.execute(&mut tx.db).await.map(drop).map_err(|e| failed(&e))
+}
+
+/// Renders a row that is being written: the number of the form, and the sealed body.
+pub(super) fn seal(
+    tx: &Tx,
+    keys: &MonthKeys,
+    place: Place,
+    content: &NewResult,
+    marks: Marks<'_>,
+) -> Result<(u32, Vec<u8>), StoreError> {
     let stored = StoredResult {
         id: ResultId(place.id),
         expires_at: expiry(content.confirmation.processed_at),
@@ -38,17 +63,7 @@ pub(super) async fn keep(
     };
     let form = tx.form.number();
     let body = tx.form.render(&stored)?;
-    sqlx::query(
-        "INSERT INTO result_bodies (id, form, body) VALUES (?1, ?2, ?3) \
-         ON CONFLICT (id) DO UPDATE SET form = excluded.form, body = excluded.body",
-    )
-    .bind(place.id)
-    .bind(form)
-    .bind(keys.body.seal(tx.random.as_ref(), &bytes(place, form), &body)?)
-    .execute(&mut tx.db)
-    .await
-    .map(drop)
-    .map_err(|e| failed(&e))
+    Ok((form, keys.body.seal(tx.random.as_ref(), &bytes(place, form), &body)?))
 }
 
 /// Opens a body.

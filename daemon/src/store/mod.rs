@@ -31,6 +31,7 @@ mod machines;
 mod master;
 mod merge;
 mod news;
+mod numbers;
 mod passkeys;
 mod pending;
 mod queue;
@@ -177,6 +178,7 @@ impl Store {
         let news = Arc::new(News::new(change, Arc::clone(&clock)));
         let ballast = Arc::new(Ballast::new(&config.data_dir, config.room));
         make_room(&ballast);
+        writer::leave_no_old_log(&mut connection).await?;
         sqlx::query("UPDATE clock SET high_water_us = ?1 WHERE id = 1")
             .bind(now_us)
             .execute(&mut connection)
@@ -197,7 +199,7 @@ impl Store {
             form: Arc::clone(&form),
             news: Arc::clone(&news),
             now_us,
-            changed: None,
+            numbers: numbers::Numbers::default(),
             ledger,
         };
         tasks.start(writer::run(context, audit::Notes::new(&database), commands, lock));

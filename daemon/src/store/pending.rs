@@ -2,43 +2,46 @@
 
 use std::sync::Arc;
 
-use super::body;
+use super::body::{self, keep_body};
 use super::error::failed;
 use super::keyring::MonthKeys;
-use super::results::{Sealed, inquiry_index, live_row, person_index};
+use super::results::{Sealed, inquiry_index, person_index};
 use super::row::{self, Marks};
 use super::writer::Tx;
 use crate::app::ports::{Inquiry, InquiryFailure, PendingNumber, StoreError, StoredResult};
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Confirmation;
-use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::identifiers::InquiryNumber;
 use crate::domain::queue::JobId;
 
-/// The rows of a person. Index keys differ from month to month, so the person is looked up once for each.
-async fn rows_of_person(tx: &mut Tx, person: &InsuranceIdentifiers) -> Result<Vec<Sealed>, StoreError> {
-    let fingerprint = person.fingerprint();
-    let mut rows = Vec::new();
-    for keys in tx.keyring.months() {
-        let found: Vec<Sealed> = sqlx::query_as(
-            "SELECT id, month, version, payload FROM live_results \
-             WHERE person_index = ?1 AND expires_at_us > ?2 ORDER BY id",
-        )
-        .bind(person_index(&keys, &fingerprint)?)
-        .bind(tx.now_us)
-        .fetch_all(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
-        rows.extend(found);
-    }
-    Ok(rows)
-}
+/// Months that one statement asks for; there are rarely more with results.
+const MONTHS: usize = 3;
 
-/// The rows of an inquiry's person, and the one it was asked for even if its person is not certain.
+/// The rows of an inquiry's person, and the one it was asked for even if its person is not certain. Index keys differ from month
+/// to month, so the person is looked up under one for each.
 async fn rows_of(tx: &mut Tx, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreError> {
-    let mut rows = rows_of_person(tx, &inquiry.person).await?;
-    if let Some(result) = inquiry.result.filter(|result| rows.iter().all(|row| row.id != result.0)) {
-        rows.extend(live_row(result, tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?);
+    let fingerprint = inquiry.person.fingerprint();
+    let months = tx.keyring.months();
+    let indexes: Vec<_> =
+        months.iter().map(|keys| person_index(keys, &fingerprint)).collect::<Result<_, _>>()?;
+    let mut asked = inquiry.result.map(|result| result.0);
+    let mut rows: Vec<Sealed> = Vec::new();
+    let mut left = indexes.as_slice();
+    while !left.is_empty() || asked.is_some() {
+        let (now, later) = left.split_at(left.len().min(MONTHS));
+        left = later;
+        let mut query = sqlx::query_as(
+            "SELECT id, month, version, payload FROM live_results \
+             WHERE (id = ?1 OR person_index = ?3 OR person_index = ?4 OR person_index = ?5) AND expires_at_us > ?2",
+        );
+        query = query.bind(asked.take()).bind(tx.now_us);
+        for index in now {
+            query = query.bind(index.as_slice());
+        }
+        rows.extend(query.fetch_all(&mut tx.db).await.map_err(|e| failed(&e))?);
     }
+    rows.sort_by_key(|row| row.id);
+    rows.dedup_by_key(|row| row.id);
     Ok(rows)
 }
 
@@ -132,18 +135,22 @@ async fn rewrite(
     place.version += 1;
     let change = tx.next_change().await?;
     let index = |number: &InquiryNumber| inquiry_index(&keys, number);
-    sqlx::query(
+    let (form, body) = body::seal(tx, &keys, place, &stored.content, marks)?;
+    sqlx::query(concat!(
         "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, \
-         numbered_at_us = COALESCE(?4, numbered_at_us), change = ?5 WHERE id = ?6",
-    )
+         numbered_at_us = COALESCE(?4, numbered_at_us), change = ?5 WHERE id = ?6; ",
+        keep_body!("?6", "?7", "?8")
+    ))
     .bind(place.version)
     .bind(marks.number.map(index).transpose()?)
     .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, marks)?)
     .bind(numbered_at_us)
     .bind(change)
     .bind(place.id)
+    .bind(form)
+    .bind(body)
     .execute(&mut tx.db)
     .await
-    .map_err(|e| failed(&e))?;
-    body::keep(tx, &keys, place, &stored.content, marks).await
+    .map(drop)
+    .map_err(|e| failed(&e))
 }

@@ -128,7 +128,7 @@ fn place(row: &Row<'_>) -> Result<Place, StoreError> {
 }
 
 /// At most `limit` rows, and whether there was one more.
-fn rows<T>(
+pub(super) fn rows<T>(
     db: &Connection,
     sql: &str,
     values: &[Value],

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 use sqlx::FromRow;
 use tokio::sync::watch;
 
-use super::error::failed;
+use super::error::{failed, read_failed};
 use super::keyring::{Keyring, MonthKeys};
 use super::row::{self, Marks, Place};
 use super::writer::{Tx, write};
-use super::{Store, audit, body, merge, pending};
+use super::{Store, audit, body, merge, pending, reads};
 use crate::app::ports::{
     AuditEntry, NewResult, Page, PageAfter, ReadyResult, ResultQuery, ResultStore, ResultsMark, Source,
     StoreError, StoredResult,
@@ -22,6 +24,9 @@ use crate::domain::retention::{JstMonth, expiry};
 /// Bytes of a blind index: enough that two people never meet, short enough to index.
 pub(super) const INDEX_BYTES: usize = 16;
 
+/// Results with an inquiry number.
+const HOLDERS: &str = "SELECT id, month, version, payload FROM live_results WHERE inquiry_index = ?1 AND expires_at_us > ?2 ORDER BY id";
+
 /// The columns that cross sqlx's channel: as few as possible, because every value of every row does.
 #[derive(FromRow)]
 pub(super) struct Sealed {
@@ -32,6 +37,13 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
+    /// A row of [`HOLDERS`].
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let read =
+            || Ok(Self { id: row.get(0)?, month: row.get(1)?, version: row.get(2)?, payload: row.get(3)? });
+        read().map_err(|e: rusqlite::Error| read_failed(&e))
+    }
+
     pub(super) fn place(&self) -> Result<Place, StoreError> {
         let month = JstMonth::from_number(self.month).ok_or_else(|| self.corrupt("its month is no month"))?;
         Ok(Place { id: self.id, month, version: self.version })
@@ -136,21 +148,22 @@ impl Store {
         &self,
         number: &InquiryNumber,
     ) -> Result<Vec<InsuranceIdentifiers>, StoreError> {
-        let mut persons = Vec::new();
-        for keys in self.keyring.months() {
-            let found: Vec<Sealed> = sqlx::query_as(
-                "SELECT id, month, version, payload FROM live_results \
-                 WHERE inquiry_index = ?1 AND expires_at_us > ?2 ORDER BY id",
-            )
-            .bind(inquiry_index(&keys, number)?)
-            .bind(self.clock.now_us())
-            .fetch_all(&self.readers)
-            .await
-            .map_err(|e| failed(&e))?;
-            for sealed in found {
-                let person = row::person(&sealed.open(&self.keyring)?.content.confirmation);
-                persons.extend(person.filter(|person| !persons.contains(person)));
+        let (keyring, now_us) = (Arc::clone(&self.keyring), self.clock.now_us());
+        let indexes: Vec<_> =
+            keyring.months().iter().map(|keys| inquiry_index(keys, number)).collect::<Result<_, _>>()?;
+        let reading = move |db: &Connection| {
+            let mut found = Vec::new();
+            for index in indexes {
+                let values = [Value::Blob(index), Value::Integer(now_us)];
+                let (rows, _) = reads::rows(db, HOLDERS, &values, u32::MAX, Sealed::read)?;
+                found.extend(rows);
             }
+            found.iter().map(|sealed| sealed.open(&keyring)).collect::<Result<Vec<_>, _>>()
+        };
+        let mut persons: Vec<InsuranceIdentifiers> = Vec::new();
+        for stored in self.results.read(reading).await? {
+            let person = row::person(&stored.content.confirmation);
+            persons.extend(person.filter(|person| !persons.contains(person)));
         }
         Ok(persons)
     }

@@ -18,6 +18,7 @@ use super::clock::StoreClock;
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
 use super::news::News;
+use super::numbers::Numbers;
 use crate::app::ports::{Random, ResultForm, StoreError};
 use crate::domain::retention::JstMonth;
 
@@ -42,8 +43,8 @@ pub(super) struct Tx {
     pub(super) news: Arc<News>,
     /// The store's instant of this transaction, microseconds.
     pub(super) now_us: i64,
-    /// The last change of a result that this transaction made.
-    pub(super) changed: Option<i64>,
+    /// The numbers that this transaction gives.
+    pub(super) numbers: Numbers,
     /// Where the audit log stands.
     pub(super) ledger: Ledger,
 }
@@ -57,28 +58,6 @@ impl Tx {
         let keyring = Arc::clone(&self.keyring);
         let added = tokio::task::spawn_blocking(move || keyring.add_month(month)).await;
         Ok(added.map_err(|_| StoreError::Failed("writing the keyring was interrupted".to_owned()))??)
-    }
-
-    /// The number the next row of an AUTOINCREMENT table gets. Safe because nobody else writes; rows are sealed to it.
-    pub(super) async fn next_id(&mut self, table: &'static str) -> Result<i64, StoreError> {
-        let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = ?1")
-            .bind(table)
-            .fetch_optional(&mut self.db)
-            .await
-            .map_err(|e| failed(&e))?;
-        last.unwrap_or(0).checked_add(1).ok_or_else(|| StoreError::Failed("numbers are used up".to_owned()))
-    }
-
-    /// The next number of the sequence of changes, for a result that is being written.
-    pub(super) async fn next_change(&mut self) -> Result<i64, StoreError> {
-        let change: i64 = sqlx::query_scalar(
-            "UPDATE results_sequence SET change = change + 1 WHERE id = 1 RETURNING change",
-        )
-        .fetch_one(&mut self.db)
-        .await
-        .map_err(|e| failed(&e))?;
-        self.changed = Some(change);
-        Ok(change)
     }
 }
 
@@ -148,15 +127,7 @@ where
     F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (pending(work, reply), answer)
-}
-
-fn pending<T, F>(work: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Box<dyn Job>
-where
-    T: Send + 'static,
-    F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
-{
-    Box::new(Pending { work: Some(work), outcome: None, reply })
+    (Box::new(Pending { work: Some(work), outcome: None, reply }), answer)
 }
 
 /// Hands work to the writer and waits for its commit. Dropping the wait does not stop the work.
@@ -243,67 +214,81 @@ impl Batch {
         (batch, None)
     }
 
-    async fn commit(self, tx: &mut Tx, notes: &mut Notes) {
-        let Self { mut jobs, notes: waiting } = self;
+    async fn commit(self, tx: &mut Tx, connection: &mut Notes) {
+        let Self { mut jobs, notes } = self;
         if jobs.is_empty() {
-            return notes.commit(tx, waiting).await;
+            return connection.commit(tx, notes).await;
         }
-        jobs.extend(waiting.into_iter().map(|Note { entry, reply }| {
-            pending(move |tx| Box::pin(async move { audit::append(tx, &entry, &[]).await }), reply)
-        }));
-        commit(tx, jobs).await;
+        let outcome = transaction(tx, &mut jobs, &notes).await;
+        if outcome.is_err() {
+            // SQLite may have rolled back by itself; then there is nothing left to undo and this fails.
+            tx.db.execute("ROLLBACK").await.ok();
+        }
+        for job in jobs {
+            job.finish(outcome.clone());
+        }
+        for note in notes {
+            // The caller may have gone away; the row is there all the same.
+            note.reply.send(outcome.clone()).ok();
+        }
     }
 }
 
-/// Runs the jobs in one transaction and answers them.
-async fn commit(tx: &mut Tx, mut batch: Vec<Box<dyn Job>>) {
-    let outcome = transaction(tx, &mut batch).await;
-    if outcome.is_err() {
-        // SQLite may have rolled back by itself; then there is nothing left to undo and this fails.
-        tx.db.execute("ROLLBACK").await.ok();
-    }
-    for job in batch {
-        job.finish(outcome.clone());
-    }
-}
-
-async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+/// Runs the jobs in one transaction; the notes' rows follow, which only a failure of all of it can undo.
+async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>], notes: &[Note]) -> Result<(), StoreError> {
     tx.ledger.prepare().await?;
     tx.now_us = tx.clock.now_us();
-    tx.changed = None;
-    execute(&mut tx.db, "BEGIN IMMEDIATE").await?;
-    keep_mark(&mut tx.db, tx.now_us).await?;
-    let alone = batch.len() == 1;
+    tx.numbers = Numbers::default();
+    let alone = batch.len() == 1 && notes.is_empty();
+    let begin = sqlx::query(if alone { BEGIN_ALONE } else { BEGIN });
+    begin.bind(tx.now_us).execute(&mut tx.db).await.map_err(|e| failed(&e))?;
+    let mut before = None;
     for job in batch {
-        if !alone {
-            execute(&mut tx.db, "SAVEPOINT job").await?;
+        if before == Some(true) {
+            execute(&mut tx.db, "RELEASE job; SAVEPOINT job").await?;
         }
-        let (changed, end) = (tx.changed, tx.ledger.end());
+        let (changes, end) = (tx.numbers.changes(), tx.ledger.end());
         let kept = job.run(tx).await;
-        if !kept {
-            // Both go back with what is undone.
-            tx.changed = changed;
-            tx.ledger.put_back(end);
+        before = Some(kept);
+        if kept {
+            continue;
         }
-        if alone && !kept {
+        // They go back with what is undone.
+        tx.numbers.put_back(changes);
+        tx.ledger.put_back(end);
+        if alone {
             // Its own error is the answer; the mark alone is not worth a commit.
             return execute(&mut tx.db, "ROLLBACK").await;
         }
-        if !kept {
-            // Fails if SQLite undid the whole transaction (disk full): then nobody in it has succeeded.
-            execute(&mut tx.db, "ROLLBACK TO job").await?;
-        }
-        if !alone {
-            execute(&mut tx.db, "RELEASE job").await?;
+        // Fails if SQLite undid the whole transaction (disk full): then nobody in it has succeeded. The savepoint stays.
+        execute(&mut tx.db, "ROLLBACK TO job").await?;
+    }
+    for note in notes {
+        audit::append(tx, &note.entry, &[]).await?;
+    }
+    match tx.numbers.unwritten() {
+        None => execute(&mut tx.db, "COMMIT").await?,
+        Some(change) => {
+            let commit = sqlx::query("UPDATE results_sequence SET change = ?1 WHERE id = 1; COMMIT");
+            commit.bind(change).execute(&mut tx.db).await.map(drop).map_err(|e| failed(&e))?;
         }
     }
-    execute(&mut tx.db, "COMMIT").await?;
-    tx.news.publish(tx.changed);
+    tx.news.publish(tx.numbers.changed());
     tx.ledger.keep().await
 }
 
 /// Persists the store's instant, in every commit.
-pub(super) const KEEP_MARK: &str = "UPDATE clock SET high_water_us = ?1 WHERE id = 1";
+macro_rules! keep_mark {
+    () => {
+        "UPDATE clock SET high_water_us = ?1 WHERE id = 1"
+    };
+}
+
+/// The statement by itself.
+pub(super) const KEEP_MARK: &str = keep_mark!();
+// Each statement that is sent to sqlx's thread by itself costs two changes of threads.
+const BEGIN_ALONE: &str = concat!("BEGIN IMMEDIATE; ", keep_mark!());
+const BEGIN: &str = concat!("BEGIN IMMEDIATE; ", keep_mark!(), "; SAVEPOINT job");
 
 /// Persists the store's instant. The mark in memory began with the persisted one and alone knows whether it may come down.
 async fn keep_mark(db: &mut SqliteConnection, now_us: i64) -> Result<(), StoreError> {
@@ -311,15 +296,30 @@ async fn keep_mark(db: &mut SqliteConnection, now_us: i64) -> Result<(), StoreEr
     update.execute(db).await.map(drop).map_err(|e| failed(&e))
 }
 
+/// As a query, so that it stays prepared.
 async fn execute(db: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
-    db.execute(sql).await.map(drop).map_err(|e| failed(&e))
+    sqlx::query(sql).execute(db).await.map(drop).map_err(|e| failed(&e))
 }
 
 /// Whether the WAL was moved into the database and emptied; not while a reader still needs it.
 async fn checkpoint(db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    emptied(db).await.map_err(|e| failed(&e))
+}
+
+async fn emptied(db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let (busy, _, _): (i64, i64, i64) =
-        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(db).await.map_err(|e| failed(&e))?;
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(db).await?;
     Ok(busy == 0)
+}
+
+/// Before the first commit of a start: moves what an earlier process left in the WAL into the database and empties it. Had a sync of
+/// the WAL failed there, the kernel may show frames that the disk will never have; whatever were appended to them would be lost
+/// with them when the power fails, syncs or not.
+pub(super) async fn leave_no_old_log(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    if !emptied(db).await? {
+        tracing::warn!("another program reads the database: the log that an earlier process left goes on");
+    }
+    Ok(())
 }
 
 /// Pages given back at once: a few milliseconds' work.

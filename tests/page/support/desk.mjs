@@ -12,7 +12,7 @@ const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-firs
 export const browser = (more = []) => chromium.launch({ executablePath: "/usr/bin/chromium", args: [...ARGUMENTS, ...more], env: { ...process.env, LANGUAGE: "ja" } });
 
 /** How long anything may take to appear; generous, since nothing waits for it in vain. */
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 /** Everybody who sits at a desk now. */
 const seated = new Set();

@@ -20,7 +20,7 @@ export const UPDATE = process.env.UPDATE_SCREENS === "1";
 const MOST_DIFFERENT = 0.01;
 const NEAR = 48;
 
-/** The fonts that the pictures were made with. Others draw other pictures. */
+/** The fonts that the pictures were made with, those of Debian 12. Others draw other pictures: nothing is compared with them. */
 export const FONTS = "fonts-noto-cjk 1:20220127+repack1-1";
 
 /** Compares PNG pictures by drawing them in a browser of their own. */

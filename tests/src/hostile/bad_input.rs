@@ -129,9 +129,10 @@ fn bad_objects(contract: &Contract, schema: &Value, good: &Value) -> Vec<(Value,
     };
     bad.push((with("no_such_field", json!(1)), "no_such_field".to_owned(), "unknown".to_owned()));
     for (name, property) in properties {
+        let takes_null = takes_null(property);
         let property = contract.resolved(property);
         let is_required = required.contains(&json!(name));
-        for (value, what) in bad_values(name, property, is_required) {
+        for (value, what) in bad_values(name, property, takes_null) {
             bad.push((with(name, value), name.clone(), what));
         }
         if is_required {
@@ -153,7 +154,7 @@ fn bad_objects(contract: &Contract, schema: &Value, good: &Value) -> Vec<(Value,
     bad
 }
 
-fn bad_values(name: &str, schema: &Value, is_required: bool) -> Vec<(Value, String)> {
+fn bad_values(name: &str, schema: &Value, takes_null: bool) -> Vec<(Value, String)> {
     let wrong_type = |values: &[Value]| -> Vec<(Value, String)> {
         values.iter().map(|value| (value.clone(), format!("another type: {value}"))).collect()
     };
@@ -165,7 +166,7 @@ fn bad_values(name: &str, schema: &Value, is_required: bool) -> Vec<(Value, Stri
         "object" => wrong_type(&[json!("x"), json!(1), json!(true)]),
         _ => Vec::new(),
     };
-    if is_required {
+    if !takes_null {
         bad.push((Value::Null, "null".to_owned()));
     }
     if !words(schema).is_empty() {
@@ -179,6 +180,14 @@ fn bad_values(name: &str, schema: &Value, is_required: bool) -> Vec<(Value, Stri
         }
     }
     bad
+}
+
+/// Whether the document lets a property be null.
+fn takes_null(property: &Value) -> bool {
+    let null = json!("null");
+    let kinds = property["type"].as_array().cloned().unwrap_or_default();
+    let one_of = property["oneOf"].as_array().cloned().unwrap_or_default();
+    kinds.contains(&null) || one_of.iter().any(|one| one["type"] == null)
 }
 
 fn kind(schema: &Value) -> &str {

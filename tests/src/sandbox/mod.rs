@@ -89,6 +89,7 @@ impl Sandbox {
         let directory = TempDir::with_prefix("shikaku-sandbox-")?;
         let clinic = Clinic::open(self.plan(&directory)).await;
         // The addresses stay when it is opened anew.
+        self.opening.listen = clinic.api;
         self.opening.page = clinic.page;
         let visitor = clinic.visitor();
         self.stand = Some(Stand {

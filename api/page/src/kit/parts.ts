@@ -95,15 +95,14 @@ export function steps(names: readonly string[], now: number): HTMLElement {
   );
 }
 
-/** A choice of one among few. */
+/** A choice of one among few. Its label names the group: Chromium keeps a record of every name that a group ever had. */
 export function choice<T extends string>(label: string, options: readonly (readonly [T, string])[], chosen: T, change: (value: T) => void): HTMLElement {
-  const name = unique("choice");
   return h(
     "fieldset",
     { class: "choice" },
     h("legend", {}, label),
     options.map(([value, text]) =>
-      h("label", { class: "choice-option" }, h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => change(value) }), h("span", {}, text)),
+      h("label", { class: "choice-option" }, h("input", { type: "radio", name: label, value, checked: value === chosen, onchange: () => change(value) }), h("span", {}, text)),
     ),
   );
 }

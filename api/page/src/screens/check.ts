@@ -27,8 +27,8 @@ const WAIT = 25;
 /** How long until a question that found nobody is asked again, in milliseconds. */
 const AGAIN_AFTER = 1000;
 
-/** Starts a check. */
-export function check(request: Schemas["NewCheck"]): Screen {
+/** Starts a check. `triesLeft`: how often the PIN may still be wrong, where the check before has told. */
+export function check(request: Schemas["NewCheck"], triesLeft?: number): Screen {
   const stage = h("div", { class: "stage" });
   const way = h("div", {});
   const reader = h("p", { class: "reader", role: "status" });
@@ -82,7 +82,7 @@ export function check(request: Schemas["NewCheck"]): Screen {
       case "waiting_for_pin":
         if (!needsPin(request.method)) return waiting("準備しています", "オンライン資格確認等システムに接続しています。");
         if (pinGiven) return waiting("準備しています", "暗証番号を受け付けました。");
-        pad = pinPad(request.method, (pin) => void guarded(() => give(pin)), cancel);
+        pad = pinPad(request.method, triesLeft, (pin) => void guarded(() => give(pin)), cancel);
         return pad.element;
       case "waiting_for_card":
         drawReader();

@@ -13,7 +13,7 @@ import { home } from "./home";
 import { alternatives } from "./tables";
 
 /** Why, as far as the page needs it: a check's failure or the refusal of a request. */
-type Why = Pick<Schemas["CheckFailure"], "code" | "title" | "guidance"> & Partial<Schemas["CheckFailure"]>;
+type Why = Pick<Schemas["CheckFailure"], "title" | "guidance"> & Partial<Omit<Schemas["CheckFailure"], "code">> & { readonly code: string };
 
 const TIMED_OUT = { code: "timed_out", title: "時間内に操作がなかったため、終わりました。", guidance: "入力された暗証番号は破棄しました。もう一度資格確認を始めてください。" } as const;
 
@@ -49,7 +49,7 @@ const FITTING: Record<Schemas["Token"], readonly Schemas["Method"][]> = { plasti
 const BY_EYE = new Set(["pin_locked", "wrong_pin", "pin_on_face_card", "last_try_unconfirmed"]);
 
 export function failure(told: Why | undefined, request: Schemas["NewCheck"], of?: string): Screen {
-  const why: Why = told ?? (TIMED_OUT as unknown as Why);
+  const why: Why = told ?? TIMED_OUT;
   const ways = otherMethods(why, request, of);
   const again = AGAIN.has(why.code);
   const [guidance, otherWays] = why.guidance.split(OTHER_WAYS);
@@ -68,7 +68,7 @@ export function failure(told: Why | undefined, request: Schemas["NewCheck"], of?
         "div",
         { class: "actions" },
         readers.map(({ name }) => primary(name, () => show(check({ ...request, reader: name })))),
-        again && primary("もう一度行う", () => show(check(request)), { "data-focus": "" }),
+        again && primary("もう一度行う", () => show(check(request, why.tries_left)), { "data-focus": "" }),
         ways,
         button("最初に戻る", () => show(home()), again || ways.length > 0 ? {} : { "data-focus": "" }),
         button([drawn("printer", 20), "代わりの確認方法"], () => show(fallback())),

@@ -1,9 +1,10 @@
 /** Changing one's own password; forced when somebody else chose it. */
 
 import { call } from "../api";
-import { attempt, begin, type Screen, show, toast } from "../frame";
+import { attempt, type Screen, show, toast } from "../frame";
 import { fill, h } from "../kit/dom";
 import { banner, button, field, form, heading } from "../kit/parts";
+import { begin } from "../work";
 import { own } from "./own";
 
 export function changePassword(forced: boolean): Screen {

@@ -17,8 +17,8 @@ export interface PinPad {
   close(): void;
 }
 
-/** Hands over four digits once. */
-export function pinPad(method: Schemas["Method"], entered: (pin: string) => void, cancel: Press): PinPad {
+/** Hands over four digits once. `triesLeft`: what the card said after a wrong PIN, for whoever enters it again. */
+export function pinPad(method: Schemas["Method"], triesLeft: number | undefined, entered: (pin: string) => void, cancel: Press): PinPad {
   let digits: string[] = [];
   let handedOver = false;
   const dots = h("p", { class: "pin-dots", "aria-live": "polite" });
@@ -69,6 +69,7 @@ export function pinPad(method: Schemas["Method"], entered: (pin: string) => void
       { class: "pin", "aria-labelledby": "pin-title" },
       h("h1", { id: "pin-title", class: "pin-title", tabindex: "-1", "data-focus": "" }, "暗証番号を入力してください"),
       h("p", { class: "pin-hint" }, HINTS[method]),
+      triesLeft !== undefined && h("p", { class: "tries" }, "残りの入力回数：", h("strong", {}, `${triesLeft}回`)),
       dots,
       h(
         "div",

@@ -1,11 +1,12 @@
 /** Sign-in (ログイン): password and six-digit code, or a passkey as the manual's 生体認証. */
 
 import { call, Refused, type Schemas } from "../api";
-import { problem, type Screen, welcome } from "../frame";
+import { problem, type Screen } from "../frame";
 import { fill, h } from "../kit/dom";
 import { banner, button, field, form, heading } from "../kit/parts";
 import { drawn } from "../kit/pictures";
 import { canUsePasskey, signInWithPasskey } from "../passkey";
+import { rest } from "../rest";
 
 /** The fields that were filled in last, without secrets; in memory, for the next sign-in at this desk. */
 const remembered = { institution: "", account: "" };
@@ -29,6 +30,7 @@ export function signIn(why?: string): Screen {
     const second = code.input.value.trim();
     if (second !== "") request[SIX_DIGITS.test(second) ? "code" : "recovery_code"] = second;
     try {
+      const { welcome } = await rest();
       const session = await call<Schemas["Session"]>("POST", "/v1/sessions", request);
       remembered.institution = request.institution_code ?? "";
       remembered.account = request.account ?? "";

@@ -3,5 +3,6 @@
 pub(super) mod desk;
 pub(super) mod folders;
 pub(super) mod link;
+pub(super) mod page;
 pub(super) mod store;
 mod validity;

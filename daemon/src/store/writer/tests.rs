@@ -1,6 +1,6 @@
 //! The writer alone, on a database in memory, or in a file where a second connection writes as well.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sqlx::ConnectOptions;
@@ -46,7 +46,7 @@ async fn context_of(database: SqliteConnectOptions) -> Tx {
     let news = Arc::new(News::new(0, Arc::clone(&clock)));
     let (random, form) = (Arc::new(Fixed), Arc::new(Fixed));
     let ledger = Ledger::in_memory(None);
-    Tx { db, keyring, random, clock, form, news, now_us: 0, changed: None, ledger }
+    Tx { db, keyring, random, clock, form, news, now_us: 0, numbers: Numbers::default(), ledger }
 }
 
 type Answer = oneshot::Receiver<Result<(), StoreError>>;
@@ -67,6 +67,11 @@ fn save(token: u8, length: usize, then: Result<(), StoreError>) -> (Box<dyn Job>
             then
         })
     })
+}
+
+async fn commit(tx: &mut Tx, jobs: Vec<Box<dyn Job>>) {
+    let mut unused = Notes::new(Path::new("nowhere"));
+    Batch { jobs, notes: Vec::new() }.commit(tx, &mut unused).await;
 }
 
 async fn saved(tx: &mut Tx) -> Vec<u8> {
@@ -180,15 +185,20 @@ async fn while_the_anchor_cannot_be_written_nobody_hears_of_a_success_and_at_mos
     assert_eq!(answer.await, Ok(Ok(())), "the writer goes on");
 }
 
-/// Reads that ask for their audit rows at the same time; what each of them hears.
-async fn read_out(tx: &mut Tx, notes: &mut Notes, readers: usize) -> Vec<Result<(), StoreError>> {
+/// Reads that ask for their audit rows at the same time, and what else shares their commit; what each of them hears.
+async fn read_out(
+    tx: &mut Tx,
+    notes: &mut Notes,
+    jobs: Vec<Box<dyn Job>>,
+    readers: usize,
+) -> Vec<Result<(), StoreError>> {
     let (waiting, answers): (Vec<_>, Vec<_>) = (0..readers)
         .map(|_| {
             let (reply, answer) = oneshot::channel();
             (Note { entry: audit::finding_entry(AnchorFinding::Begun), reply }, answer)
         })
         .unzip();
-    Batch { jobs: Vec::new(), notes: waiting }.commit(tx, notes).await;
+    Batch { jobs, notes: waiting }.commit(tx, notes).await;
     let mut heard = Vec::new();
     for answer in answers {
         heard.push(answer.await.unwrap());
@@ -204,7 +214,7 @@ async fn while_the_anchor_cannot_be_written_no_read_is_answered_by_the_connectio
     let mut notes = Notes::new(&database);
     tx.ledger = Ledger::in_memory(Some(directory.broken(&tx)));
     for _ in 0..3 {
-        for heard in read_out(&mut tx, &mut notes, 2).await {
+        for heard in read_out(&mut tx, &mut notes, Vec::new(), 2).await {
             assert!(matches!(heard, Err(StoreError::Failed(_))), "{heard:?}");
         }
         assert_eq!(rows(&mut tx).await, 2, "the first commit is not known outside; no second one follows");
@@ -215,11 +225,29 @@ async fn while_the_anchor_cannot_be_written_no_read_is_answered_by_the_connectio
     assert_eq!(rows(&mut tx).await, 2);
 
     directory.repair(&mut tx);
-    assert_eq!(read_out(&mut tx, &mut notes, 1).await, [Ok(())]);
+    assert_eq!(read_out(&mut tx, &mut notes, Vec::new(), 1).await, [Ok(())]);
     let (job, answer) = note();
     commit(&mut tx, vec![job]).await;
     assert_eq!(answer.await, Ok(Ok(())));
     assert_eq!(rows(&mut tx).await, 4, "both go on");
+}
+
+#[tokio::test]
+async fn rows_of_reads_that_share_a_commit_stand_though_the_job_beside_them_fails() {
+    let mut tx = context().await;
+    let mut unused = Notes::new(Path::new("nowhere"));
+    let own = StoreError::Failed("its own reason".to_owned());
+    let (failing, answer) = save(1, 10, Err(own.clone()));
+    assert_eq!(read_out(&mut tx, &mut unused, vec![failing], 3).await, [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(answer.await, Ok(Err(own)));
+    assert_eq!((rows(&mut tx).await, saved(&mut tx).await), (3, vec![]));
+
+    // On a full disk SQLite may undo all of it; then the read is not answered either.
+    tx.db.execute("PRAGMA max_page_count = 1").await.unwrap();
+    let (large, refused) = save(2, 1_000_000, Ok(()));
+    let heard = read_out(&mut tx, &mut unused, vec![large], 1).await;
+    assert_eq!(refused.await, Ok(Err(StoreError::DiskFull)));
+    assert_eq!(rows(&mut tx).await, if heard == [Ok(())] { 4 } else { 3 }, "{heard:?}");
 }
 
 #[tokio::test]
@@ -235,4 +263,52 @@ async fn each_commit_moves_the_persisted_high_water_mark_and_never_back() {
     commit(&mut tx, vec![job]).await;
     let raised: i64 = sqlx::query_scalar(mark).fetch_one(&mut tx.db).await.unwrap();
     assert_eq!(raised, now + 5);
+}
+
+/// A job that takes so many numbers of changes, inserts a bulk under the number it is given, and then succeeds or not.
+fn numbered(changes: usize, then: Result<(), StoreError>) -> (Box<dyn Job>, oneshot::Receiver<Taken>) {
+    job(move |tx| {
+        Box::pin(async move {
+            let mut taken = Vec::new();
+            for _ in 0..changes {
+                taken.push(tx.next_change().await?);
+            }
+            let id = tx.next_id("inquiry_bulks").await?;
+            sqlx::query(
+                "INSERT INTO inquiry_bulks (id, items, taken_at_us, expires_at_us) VALUES (?1, 1, 0, 1)",
+            )
+            .bind(id)
+            .execute(&mut tx.db)
+            .await
+            .map_err(|e| failed(&e))?;
+            then.map(|()| (id, taken))
+        })
+    })
+}
+
+type Taken = Result<(i64, Vec<i64>), StoreError>;
+
+#[tokio::test]
+async fn numbers_of_jobs_that_share_a_commit_follow_each_other_and_what_is_undone_is_given_again() {
+    let mut tx = context().await;
+    let own = StoreError::Failed("its own reason".to_owned());
+    let stand = async |tx: &mut Tx| {
+        let sql = "SELECT (SELECT change FROM results_sequence), (SELECT max(id) FROM inquiry_bulks)";
+        sqlx::query_as::<_, (i64, i64)>(sql).fetch_one(&mut tx.db).await.unwrap()
+    };
+    let (one, undone_first) = numbered(2, Err(own.clone()));
+    let (two, kept) = numbered(2, Ok(()));
+    let (three, undone) = numbered(3, Err(own.clone()));
+    let (four, after) = numbered(1, Ok(()));
+    commit(&mut tx, vec![one, two, three, four]).await;
+    assert_eq!(undone_first.await, Ok(Err(own.clone())));
+    assert_eq!(kept.await, Ok(Ok((1, vec![1, 2]))));
+    assert_eq!(undone.await, Ok(Err(own)));
+    assert_eq!(after.await, Ok(Ok((2, vec![3]))));
+    assert_eq!(stand(&mut tx).await, (3, 2));
+
+    let (next, answer) = numbered(1, Ok(()));
+    commit(&mut tx, vec![next]).await;
+    assert_eq!(answer.await, Ok(Ok((3, vec![4]))), "the next commit goes on");
+    assert_eq!(stand(&mut tx).await, (4, 3));
 }
