@@ -30,7 +30,7 @@ page: ## Build the front-desk page anew from its sources and the contract (api/p
 page-test: ## The front-desk page in Chromium: screens, personas, keyboard, behaviour, hostile pages, speed
 	tests/page/run
 
-figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream, api or page; LONG=1: more rounds; PEERS=1: api against other programs, too)
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream, folders, api or page; LONG=1: more rounds; PEERS=1: api against other programs, too)
 ifeq ($(ONLY),page)
 	tests/page/run --figures
 else

@@ -416,6 +416,23 @@ codes! {
     /// The audit log does not agree with its anchor. Only part of the health of the store.
     AuditLogSuspect = "audit_log_suspect", INTERNAL_SERVER_ERROR, Administrator, "監査ログに異常があります。",
         "shikakud audit verify を実行し、RECOVERY.md の手順で調べてください。受付は続けられます。";
+    /// No OQS folder is configured.
+    FoldersNotConfigured = "folders_not_configured", CONFLICT, Administrator, "OQSフォルダーが設定されていません。",
+        "設定ファイルの [[folders]] にフォルダーを書き、再起動してください。";
+    /// An OQS folder is configured and nobody has accepted that its readers need no MFA.
+    FoldersNotAccepted = "folders_not_accepted", SERVICE_UNAVAILABLE, Administrator,
+        "OQSフォルダーの使用がまだ承諾されていません。",
+        "フォルダーを読める人に多要素認証を求めないことを、管理者が shikakud folders accept で承諾してください。承諾するまで、フォルダーには何も書かず、何も読みません。";
+    /// An OQS folder is not there or cannot be used.
+    FolderUnavailable = "folder_unavailable", SERVICE_UNAVAILABLE, Administrator, "OQSフォルダーを使えません。",
+        "フォルダーとその中の face・req・res・trash があること、共有につながっていること、shikakudを動かすユーザーが書けることを確認してください。shikakud doctor が調べます。書くはずのファイルは、使えるようになると自動で置かれます。";
+    /// The disk of an OQS folder is full.
+    FolderFull = "folder_full", SERVICE_UNAVAILABLE, Administrator, "OQSフォルダーのディスクがいっぱいです。",
+        "フォルダーのあるディスクの空きを増やしてください。書くはずのファイルは、空きができると自動で置かれます。";
+    /// Files lie in an OQS folder that cannot be handled.
+    FolderFilesRefused = "folder_files_refused", SERVICE_UNAVAILABLE, Administrator,
+        "OQSフォルダーに扱えないファイルがあります。",
+        "req の中に、回答したものと同じ名前で中身の違う依頼や、ファイルでないもの（リンクなど）があるか、res または face に別のファイルが同じ名前で置かれています。レセコンの開発元に確認し、不要なら削除してください。";
     /// The account makes more requests than it may.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, Vendor, "要求の回数が多すぎます。",
         "Retry-After の秒数だけ待ってください。1つのアカウントで続けて1,000回、その後は1秒に100回まで使えます。変化を待つときは wait_seconds を使ってください。";

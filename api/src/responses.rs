@@ -133,6 +133,8 @@ errors! {
     OwnAccountErrors = [ALWAYS, WORK, SESSION, BODY, &[
         Code::WrongCredentials, Code::SignInDelayed, Code::PasswordUnacceptable, Code::TotpNotOffered,
     ]];
+    /// Of accepting what OQS folders are.
+    FolderErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::FoldersNotConfigured]];
     /// Of creating an account.
     NewAccountErrors = [ALWAYS, WORK, SESSION, BODY, &[Code::AccountExists]];
     /// Of changing an account.

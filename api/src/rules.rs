@@ -216,6 +216,12 @@ impl Rules for wire::SecuritySettings {
     }
 }
 
+impl Rules for wire::FolderAccess {
+    fn broken(&self) -> Option<&'static str> {
+        None
+    }
+}
+
 impl Rules for wire::PinEntry {
     fn broken(&self) -> Option<&'static str> {
         None

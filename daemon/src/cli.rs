@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod folders;
 mod machine;
 
 use std::io::{IsTerminal as _, Write};
@@ -60,6 +61,9 @@ enum Command {
     /// 無人で動くレセコンの証明書を管理する（デーモンが動いていてもよい）
     #[command(subcommand)]
     Machine(machine::MachineCommand),
+    /// OQSフォルダーを使うことの承諾（デーモンが動いていてもよい）
+    #[command(subcommand)]
+    Folders(folders::FoldersCommand),
     /// 受付ページ（ブラウザの画面）の準備（デーモンが動いていてもよい）
     #[command(subcommand)]
     Page(PageCommand),
@@ -255,6 +259,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Restore(asked) => backup::restore(&asked),
         Command::Terminal(asked) => terminal(asked),
         Command::Machine(asked) => machine::run(asked),
+        Command::Folders(asked) => folders::run(&asked),
         Command::Page(PageCommand::Ca(file)) => control(&file, ControlCommand::MachineAuthority),
         Command::Retention(RetentionCommand::Status { file, json }) => {
             control_as(&file, ControlCommand::RetentionStatus, form(json))

@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are refused. Secrets never stand here: only the paths of the files that hold them.
 
+mod folders;
 mod lan;
 mod page;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+pub use folders::{FolderEncoding, FolderSection};
 pub use lan::LanSection;
 pub use page::{PageSection, PageTls, idle_limit as page_idle_limit};
 
@@ -46,6 +48,9 @@ pub struct Config {
     /// Collecting what other terminals and phones confirmed.
     #[serde(default)]
     pub collect: CollectSection,
+    /// OQS folders of receipt computers that know only files.
+    #[serde(default)]
+    pub folders: Vec<FolderSection>,
     /// Logs.
     #[serde(default)]
     pub log: LogSection,
@@ -269,6 +274,7 @@ impl Config {
         }
         self.lan.as_ref().map_or(Ok(()), LanSection::validate)?;
         self.page.as_ref().map_or(Ok(()), PageSection::validate)?;
+        folders::validate(&self.folders)?;
         let elsewhere = &self.upstream.institution_code;
         if !elsewhere.is_empty() && *elsewhere != self.institution_code {
             return Err(ConfigError::Value {
@@ -328,6 +334,9 @@ impl Config {
         self.audit.anchor_file = self.audit.anchor_file.as_ref().map(|path| base.join(path));
         if let Some(page) = &mut self.page {
             page.resolve_paths(base);
+        }
+        for folder in &mut self.folders {
+            folder.resolve_paths(base);
         }
         self.upstream.resolve_paths(base, credentials);
     }

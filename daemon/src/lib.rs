@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod doctor;
 pub mod domain;
+pub mod folders;
 pub mod formats;
 pub mod local_network;
 pub mod passkeys;

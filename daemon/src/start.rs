@@ -2,6 +2,7 @@
 
 mod audit;
 mod desk;
+mod folders;
 mod listeners;
 mod mode;
 mod page;
@@ -364,6 +365,7 @@ async fn use_cases(
     })
     .await?;
     inquiries.start();
+    let folders = folders::start(config, parts, people, store, &inquiries).await?;
     let checks = desk::checks(config, parts, store, desk, central, idempotency);
     let events = desk::events(parts, people, store, desk, &checks, collect);
     let sign_in = Arc::new(people.sign_in(config, store, parts)?);
@@ -388,6 +390,7 @@ async fn use_cases(
             retention: retention.clone(),
             inquiries: inquiries.clone(),
             collect: collect.clone(),
+            folders,
             clock: clock.clone(),
         },
         collect: collect.clone(),
@@ -395,6 +398,7 @@ async fn use_cases(
         inquiries,
         settings: ChangeSettings { store: store.clone() },
         desk_records: records.clone(),
+        folders: people.folders.clone(),
         review: review_audit(store, clock),
         retention: retention.clone(),
         institution: config.institution()?,

@@ -9,6 +9,7 @@ mod contract;
 mod doctor;
 mod durability;
 mod exchanges;
+mod folders;
 mod formats;
 mod fuzz;
 mod lane;

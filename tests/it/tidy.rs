@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const OUTSIDE: &[&str] = &[
     "crate::card",
     "crate::config",
+    "crate::folders",
     "crate::passkeys",
     "crate::pki",
     "crate::service",
@@ -15,9 +16,11 @@ const OUTSIDE: &[&str] = &[
     "crate::upstream",
     "api::",
     "axum",
+    "notify::",
     "pcsc::",
     "rcgen",
     "reqwest",
+    "roxmltree",
     "sqlx",
 ];
 
@@ -71,6 +74,18 @@ const LAYERS: &[Layer] = &[
         also: &["tokio", ".await", "Timestamp"],
         why: ADAPTER,
     },
+    Layer {
+        place: "daemon/src/folders",
+        own: &["crate::folders", "notify::", "roxmltree"],
+        also: &["serde"],
+        why: ADAPTER,
+    },
+    Layer {
+        place: "daemon/src/folders/intake.rs",
+        own: &["roxmltree"],
+        also: &["tokio", ".await", "std::fs", "rustix", "crate::app"],
+        why: "what strangers wrote is read by a pure function",
+    },
     Layer { place: "daemon/src/pki", own: &["crate::pki", "rcgen"], also: &["tokio"], why: ADAPTER },
     Layer {
         place: "daemon/src/formats",
@@ -89,7 +104,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         place: "daemon/src/doctor/checks",
-        own: &["crate::card", "crate::store", "crate::upstream"],
+        own: &["crate::card", "crate::folders", "crate::store", "crate::upstream"],
         also: &["std::fs", "std::net", "tokio", ".await"],
         why: "the doctor's rules judge what was seen, they do not look",
     },
@@ -177,6 +192,8 @@ const NAMED_ELSEWHERE: &[(&str, &str)] = &[
     ("daemon/src/doctor/wiring.rs", "crate::card::survey::"),
     ("daemon/src/doctor/wiring.rs", "crate::upstream::"),
     ("daemon/src/doctor/wiring.rs", "crate::store::"),
+    ("daemon/src/doctor/wiring.rs", "crate::folders::{Surveyed, survey}"),
+    ("daemon/src/doctor/checks/folders.rs", "crate::folders::Surveyed"),
     ("daemon/src/doctor/page.rs", "crate::pki::"),
     ("daemon/src/doctor/checks/desk.rs", "crate::card::survey::"),
     ("daemon/src/doctor/checks/desk.rs", "crate::card::readers::{Presence, ReadersError}"),
@@ -186,13 +203,20 @@ const NAMED_ELSEWHERE: &[(&str, &str)] = &[
 
 #[test]
 fn only_the_composition_root_names_adapters() {
-    let adapters =
-        ["crate::passkeys::", "crate::store::", "crate::card::", "crate::upstream::", "crate::pki::"];
+    let adapters = [
+        "crate::passkeys::",
+        "crate::folders::",
+        "crate::store::",
+        "crate::card::",
+        "crate::upstream::",
+        "crate::pki::",
+    ];
     let mut broken = Vec::new();
     for file in sources(&root().join("daemon/src")) {
         let name = file.strip_prefix(root()).expect("inside").to_string_lossy().into_owned();
         let inside = [
             "daemon/src/card/",
+            "daemon/src/folders/",
             "daemon/src/passkeys.rs",
             "daemon/src/pki/",
             "daemon/src/store/",

@@ -10,6 +10,7 @@ pub mod contract;
 pub mod dice;
 pub mod durability;
 pub mod exchanges;
+pub mod folders;
 pub mod front_desk;
 pub mod fuzz_targets;
 pub mod hostile;

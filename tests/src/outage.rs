@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use crate::ambient::{HeldClock, SeededRandom};
 use crate::clinic::NOON;
 pub use kills::{Kills, kills};
-use link::VirtualLink;
+pub(crate) use link::VirtualLink;
 
 /// How long the central system is away.
 const AWAY: SignedDuration = SignedDuration::from_hours(8);

@@ -82,6 +82,7 @@ const ROLES: &[(&[Role], &[&str])] = &[
         ADMINISTRATOR,
         &[
             "create_account",
+            "get_folder_settings",
             "get_retention",
             "list_accounts",
             "list_audit",
@@ -93,6 +94,7 @@ const ROLES: &[(&[Role], &[&str])] = &[
             "remove_terminal",
             "reset_account",
             "set_account_status",
+            "set_folder_access",
             "set_security_settings",
             "unlock_account",
         ],

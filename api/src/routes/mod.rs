@@ -171,6 +171,7 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(inquiries::set_inquiry_numbers_in_bulk))
         .routes(routes!(inquiries::get_inquiry_bulk))
         .routes(routes!(settings::get_security_settings, settings::set_security_settings))
+        .routes(routes!(settings::get_folder_settings, settings::set_folder_access))
         .routes(routes!(desk::get_checklist, desk::record_checklist))
         .routes(routes!(desk::list_incidents, desk::record_incident))
         .routes(routes!(system::list_readers))

@@ -1,4 +1,4 @@
-//! The audit log and retention, as the contract needs them.
+//! The audit log, retention and the OQS folders, as the contract needs them.
 
 use async_trait::async_trait;
 
@@ -13,4 +13,15 @@ pub trait UpkeepService: Send + Sync + 'static {
 
     /// What is kept, what is hidden, what is due.
     async fn retention(&self, caller: &Caller) -> Answer<wire::RetentionStatus>;
+
+    /// The OQS folders, and whether it is on record that their readers need no MFA.
+    async fn folder_settings(&self, caller: &Caller) -> Answer<wire::FolderSettings>;
+
+    /// Puts that on record or takes it back, and answers with the settings; audited. [`crate::codes::Code::FoldersNotConfigured`] where
+    /// there is no folder to accept.
+    async fn set_folder_access(
+        &self,
+        caller: &Caller,
+        access: wire::FolderAccess,
+    ) -> Answer<wire::FolderSettings>;
 }

@@ -90,6 +90,8 @@ pub struct Health {
     pub notices: Vec<Notice>,
     /// 照会番号の送信。
     pub queue: QueueHealth,
+    /// OQSフォルダー。
+    pub folders: FoldersHealth,
 }
 
 /// オンライン資格確認等システムとの接続の詳しい状態。
@@ -175,6 +177,25 @@ pub struct QueueHealth {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 90, minimum = 0)]
     pub oldest_s: Option<u64>,
+}
+
+/// OQSフォルダーの状態。
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FoldersHealth {
+    /// 状態。フォルダーが設定されていなければ unknown です。
+    pub part: HealthPart,
+    /// まだ回答を書いていない依頼の件数。
+    #[schema(minimum = 0, example = 0)]
+    pub waiting: u64,
+    /// 書くことが決まり、まだフォルダーに置かれていないファイルの数。
+    #[schema(minimum = 0, example = 0)]
+    pub due: u64,
+    /// 扱えないため、そのままにしているファイルの数。
+    #[schema(minimum = 0, example = 0)]
+    pub refused: u64,
+    /// 起動してから、前に置いたかどうか分からず、同じ内容で（もう一度）置いたファイルの数。
+    #[schema(minimum = 0, example = 0)]
+    pub ambiguous: u64,
 }
 
 /// 保存期間の過ぎたデータの消去の状態。過ぎたデータは、消去の前でも表示されません。

@@ -10,6 +10,7 @@ mod collect;
 mod desk;
 mod eligibility;
 mod event;
+mod folders;
 mod health;
 mod inquiry;
 mod machine;
@@ -43,9 +44,10 @@ pub use event::{
     CheckEvent, EndEvent, EndReason, Event, ExpiredEvent, HEARTBEAT, NoContent, ReadersEvent, ResultEvent,
     SeenReader,
 };
+pub use folders::{ConfiguredFolder, FolderAcceptance, FolderAccess, FolderSettings};
 pub use health::{
-    CircuitState, ClockState, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth, Reader,
-    ReaderState, Readers, RetentionPart, TerminalReader, UpstreamLink,
+    CircuitState, ClockState, FoldersHealth, Health, HealthPart, HealthState, Liveness, Notice, QueueHealth,
+    Reader, ReaderState, Readers, RetentionPart, TerminalReader, UpstreamLink,
 };
 pub use inquiry::{
     BulkInquiry, BulkInquiryItem, BulkOutcome, BulkQuery, BulkReceipt, BulkStand, BulkState, InquiryFailure,

@@ -84,6 +84,11 @@ impl Authority {
         Ok(Self { by: actor.account.clone(), source: actor.source })
     }
 
+    /// Who it is, as the audit log names them.
+    pub(super) fn name(&self) -> &str {
+        &self.by
+    }
+
     /// The audit row of what it did, successfully, to an account, a terminal or a machine.
     pub(super) fn audit(&self, action: &'static str, about: &str) -> AuditEntry {
         audit(&self.by, self.source, action, format!("ok:{about}"))

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::access::{Action, Actor, Forbidden};
 use super::collect::{Collect, CollectView};
+use super::folders::{FolderBoard, FoldersHealth};
 use super::inquiries::Inquiries;
 use super::ports::{
     AuditTrail, CardDesk, Clock, DeskView, Renewal, ResultStore, StoreError, UpstreamStatus, UpstreamView,
@@ -37,6 +38,8 @@ pub struct HealthView {
     pub retention: RetentionHealth,
     /// Inquiry numbers on their way.
     pub queue: QueueView,
+    /// The OQS folders, if there are any.
+    pub folders: Option<FoldersHealth>,
 }
 
 /// What somebody should know or do about the connection to the central system.
@@ -95,6 +98,8 @@ pub struct Health {
     pub retention: Arc<Retention>,
     /// Inquiry numbers.
     pub inquiries: Inquiries,
+    /// The OQS folders.
+    pub folders: FolderBoard,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -125,6 +130,7 @@ impl Health {
             upstream,
             store,
             queue: self.inquiries.view(),
+            folders: self.folders.health(),
             collect: self.collect.view(),
             retention: self.retention.health(),
             audit_is_sound: self.trail.suspicion().is_none(),

@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod desk_records;
 pub mod enrolment;
 pub mod events;
+pub mod folders;
 pub mod health;
 pub mod idempotency;
 pub mod inquiries;

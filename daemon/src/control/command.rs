@@ -174,6 +174,13 @@ pub enum Command {
     },
     /// Show the certificate of the daemon's own authority.
     MachineAuthority,
+    /// Show the OQS folders and what is on record about them.
+    FoldersShow,
+    /// Accept, or take back, that readers of the OQS folders need no MFA.
+    FoldersAccept {
+        /// Whether it is accepted.
+        accept: bool,
+    },
 }
 
 /// What can be done about an account.
@@ -233,6 +240,15 @@ pub struct MachineLine {
     pub fingerprint: String,
     /// When it ends, Japan time to the second.
     pub ends_at: String,
+}
+
+/// The OQS folders and what is on record about them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldersReport {
+    /// Name, path, and whether the record means it.
+    pub folders: Vec<(String, String, bool)>,
+    /// Who accepted, and when, Japan time to the second.
+    pub accepted: Option<(String, String)>,
 }
 
 /// What an account signs in with; shown once.
@@ -305,6 +321,8 @@ pub enum Reply {
         /// Its SHA-256, hexadecimal.
         fingerprint: String,
     },
+    /// The OQS folders.
+    Folders(FoldersReport),
     /// How retention is.
     Retention(RetentionReport),
     /// What was destroyed.

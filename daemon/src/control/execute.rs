@@ -5,13 +5,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::command::{AccountAct, AccountLine, Command, Enrolment, Hidden, MachineLine, Reply, TerminalLine};
+use super::command::{
+    AccountAct, AccountLine, Command, Enrolment, FoldersReport, Hidden, MachineLine, Reply, TerminalLine,
+};
 use super::retention::clock_words;
 use super::review;
 use crate::app::access::Authority;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
 use crate::app::audit::ReviewAudit;
 use crate::app::backup::KeepBackups;
+use crate::app::folders::{AcceptanceError, AcceptanceView, ConfiguredFolder, FolderAcceptance};
 use crate::app::machines::{Machines, MachinesError};
 use crate::app::ports::{BackupError, Machine, StoreError};
 use crate::app::retention::{Retention, RunError};
@@ -30,6 +33,8 @@ pub struct Office {
     pub terminals: Arc<Terminals>,
     /// Receipt computers with a certificate.
     pub machines: Arc<Machines>,
+    /// The administrator's word about the OQS folders.
+    pub folders: Arc<FolderAcceptance>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
     /// Destroying what has expired.
@@ -88,6 +93,9 @@ pub enum CommandError {
     /// Receipt computers with a certificate.
     #[error(transparent)]
     Machines(#[from] MachinesError),
+    /// OQS folders.
+    #[error(transparent)]
+    Folders(#[from] AcceptanceError),
     /// The store failed.
     #[error("保存領域が使えません: {0}")]
     Store(#[from] StoreError),
@@ -172,6 +180,15 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
             let fingerprint = data_encoding::HEXLOWER.encode(&authority.fingerprint);
             Ok(Reply::Authority { certificate: authority.certificate, fingerprint })
         }
+        Command::FoldersShow => Ok(Reply::Folders(folders(&office.folders.view(&by)))),
+        Command::FoldersAccept { accept } => {
+            if accept {
+                office.folders.accept(&by).await?;
+            } else {
+                office.folders.withdraw(&by).await?;
+            }
+            Ok(Reply::Folders(folders(&office.folders.view(&by))))
+        }
         Command::RetentionStatus => Ok(Reply::Retention((&office.retention.view().await?).into())),
         Command::RetentionRun { clock_is_right } => {
             progress.say("保存期間の過ぎたデータを消去しています").await;
@@ -192,6 +209,14 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
         }
         Command::AuditExport { days, form } => review::export(&office.audit, days, form, progress).await,
         Command::AuditAffected { days } => review::affected(&office.audit, days, progress).await,
+    }
+}
+
+fn folders(view: &AcceptanceView) -> FoldersReport {
+    let folder = |folder: &ConfiguredFolder| (folder.name.clone(), folder.root.clone(), folder.accepted);
+    FoldersReport {
+        folders: view.folders.iter().map(folder).collect(),
+        accepted: view.record.as_ref().map(|record| (record.by.clone(), jst(record.at))),
     }
 }
 

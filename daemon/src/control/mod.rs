@@ -16,7 +16,8 @@ pub mod show;
 pub mod transport;
 
 pub use command::{
-    AccountAct, AccountLine, Command, Enrolment, Hidden, MachineLine, Reply, RoleName, TerminalLine,
+    AccountAct, AccountLine, Command, Enrolment, FoldersReport, Hidden, MachineLine, Reply, RoleName,
+    TerminalLine,
 };
 pub use execute::{CommandError, Note, Office, Progress, execute};
 pub use retention::{Destroyed, Month, RetentionRan, RetentionReport};

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::command::{AccountLine, Enrolment, MachineLine, Reply, RoleName};
+use super::command::{AccountLine, Enrolment, FoldersReport, MachineLine, Reply, RoleName};
 use super::retention;
 use crate::qr;
 
@@ -34,6 +34,7 @@ pub fn reply(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Resul
         Reply::Authority { certificate, fingerprint } => {
             writeln!(out, "SHA-256 {fingerprint}\n{}", certificate.trim_end())
         }
+        Reply::Folders(report) => folders(report, out),
         Reply::Retention(report) => retention::show(report, out),
         Reply::RetentionRan(ran) => retention::show_run(ran, out),
         Reply::Verified(report) => report.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
@@ -67,6 +68,7 @@ pub fn json(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Result
         | Reply::MachineIssued { .. }
         | Reply::Authority { .. }
         | Reply::Verified(_)
+        | Reply::Folders(_)
         | Reply::BackedUp { .. }
         | Reply::Wrote { .. } => self::reply(reply, is_terminal, out),
     }
@@ -89,6 +91,27 @@ fn enrolled(new: &Enrolment, is_terminal: bool, out: &mut dyn Write) -> io::Resu
         }
     }
     Ok(())
+}
+
+fn folders(report: &FoldersReport, out: &mut dyn Write) -> io::Result<()> {
+    if report.folders.is_empty() {
+        writeln!(out, "フォルダーは設定されていません（設定ファイルの [[folders]]）。")?;
+    }
+    for (name, root, accepted) in &report.folders {
+        let state = if *accepted {
+            "承諾済み"
+        } else {
+            "承諾していません（何も書かず、何も読みません）"
+        };
+        writeln!(out, "{name}\t{root}\t{state}")?;
+    }
+    match &report.accepted {
+        Some((by, at)) => writeln!(
+            out,
+            "{at}（日本時間）に {by} が、フォルダーを読める人に多要素認証を求めないことを承諾しました。"
+        ),
+        None => Ok(()),
+    }
 }
 
 fn account(line: &AccountLine, out: &mut dyn Write) -> io::Result<()> {

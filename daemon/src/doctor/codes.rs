@@ -303,6 +303,29 @@ outcomes! {
             "カードを読んでいないため調べていません"
             "";
     }
+    Folders "folders" "OQSフォルダー" {
+        FolderUsable "folder_usable" Ok
+            "使えます"
+            "";
+        FolderUsableShare "folder_usable_share" Ok
+            "使えます（ネットワークの共有のため、一定の間隔で見に行きます）"
+            "";
+        FolderOpen "folder_open" Warning
+            "このPCのだれでも読み書きできます"
+            "フォルダーとその中の face・req・res・trash の権限を、shikakudとレセコンのユーザーだけに絞ってください（例: chmod 2770）。";
+        FolderMissing "folder_missing" Problem
+            "ありません"
+            "フォルダーと、その中の face・req・res・trash を作ってください。共有の場合は、つながっているか確認してください。";
+        FolderNoDirectory "folder_no_directory" Problem
+            "フォルダーではないか、リンクです"
+            "設定の folders.root に、リンクでないフォルダーを指定してください。";
+        FolderReadOnly "folder_read_only" Problem
+            "書けません"
+            "shikakudを動かすユーザーに、読み書きの権限を与えてください。";
+        FolderUnreadable "folder_unreadable" Problem
+            "調べられません"
+            "shikakudを動かすユーザーの権限と、共有の状態を確認してください。";
+    }
     UpstreamFiles "upstream_files" "接続用のファイル" {
         UpstreamFilesOk "upstream_files_ok" Ok
             "読めました"

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checks::{desk, link, store};
+use super::checks::{desk, folders, link, store};
 use super::codes::Code;
 use super::machine::{self, SecretFile};
 use super::page;
@@ -12,6 +12,7 @@ use super::report::{Finding, Report};
 use crate::app::ports::{Clock, KernelClock as _};
 use crate::card::survey::{SurveyError, SurveyedReader, survey_within};
 use crate::config::{Config, ConfigError};
+use crate::folders::{Surveyed, survey};
 use crate::start::{Surroundings, marked_mode, store_paths};
 use crate::store::{self as storage, Inspection};
 use crate::system::SystemdClock;
@@ -57,6 +58,7 @@ pub async fn examine(asked: &Asked<'_>, around: Surroundings) -> Report {
         touch_card: asked.touch_card,
         now: at,
     }));
+    findings.extend(folders::folders(&look_at_folders(&config).await));
     findings.extend(line);
     findings.extend(page);
     Report { at, findings }
@@ -110,6 +112,21 @@ async fn look_at_desk(around: Surroundings, touch: bool) -> Result<Vec<SurveyedR
         Ok(survey) => survey,
         Err(error) => Err(SurveyError::Thread(std::io::Error::other(error))),
     }
+}
+
+/// A share that hangs is one that cannot be looked at.
+async fn look_at_folders(config: &Config) -> Vec<(String, Surveyed)> {
+    let mut found = Vec::new();
+    for section in &config.folders {
+        let root = section.root.clone();
+        let looking = tokio::task::spawn_blocking(move || survey(&root));
+        let seen = match tokio::time::timeout(DESK_LIMIT, looking).await {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(_)) | Err(_) => Surveyed::Unreadable(section.root_text()),
+        };
+        found.push((section.name.clone(), seen));
+    }
+    found
 }
 
 async fn look_at_line(config: &Config, clock: Arc<dyn Clock>) -> Vec<Finding> {

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod collection;
 pub mod eligibility;
 pub mod era;
+pub mod folder_file;
 pub mod identifiers;
 pub mod incident;
 pub mod lockout;

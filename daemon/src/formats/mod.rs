@@ -12,6 +12,7 @@ mod fhir;
 mod json;
 mod media;
 mod message;
+pub mod reply;
 mod text;
 mod xml;
 

@@ -8,6 +8,7 @@ use super::message::{self, Notation};
 use super::text::{SANDBOX, Values};
 use super::{Charset, Document, Form, Row, Totals};
 
+/// Elements as XML text.
 pub(super) struct XmlMsgXml;
 
 impl Form for XmlMsgXml {
@@ -44,14 +45,15 @@ impl Form for XmlMsgXml {
 }
 
 /// Both repertoires of Shift_JIS are declared as the field's software expects it.
-fn declaration(charset: Charset, text: &mut String) {
+pub(super) fn declaration(charset: Charset, text: &mut String) {
     let encoding = if charset == Charset::Utf8 { "UTF-8" } else { "Shift_JIS" };
     text.push_str("<?xml version=\"1.0\" encoding=\"");
     text.push_str(encoding);
     text.push_str("\" standalone=\"no\"?>\n");
 }
 
-struct Xml<'a>(&'a mut String);
+/// Elements as XML text.
+pub(super) struct Xml<'a>(pub(super) &'a mut String);
 
 impl Xml<'_> {
     fn tag(&mut self, before: &str, tag: &str) {

@@ -11,6 +11,7 @@ use crate::app::checks::{CreateError, InputError};
 use crate::app::collect::{CollectError, RunError};
 use crate::app::credentials::CredentialsError;
 use crate::app::desk_records::DeskRecordsError;
+use crate::app::folders::AcceptanceError;
 use crate::app::idempotency::KeyError;
 use crate::app::inquiries::InquiryError;
 use crate::app::machines::MachinesError;
@@ -75,6 +76,13 @@ pub(super) fn desk_records(error: DeskRecordsError) -> ServiceError {
         DeskRecordsError::UnknownTerminal => ServiceError::new(Code::UnknownTerminal).field("terminal"),
         DeskRecordsError::NoResult => ServiceError::new(Code::ResultNotFound).field("result"),
         DeskRecordsError::Store(error) => store(error),
+    }
+}
+
+pub(super) fn folders(error: AcceptanceError) -> ServiceError {
+    match error {
+        AcceptanceError::NotConfigured => Code::FoldersNotConfigured.into(),
+        AcceptanceError::Store(error) => store(error),
     }
 }
 

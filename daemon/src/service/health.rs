@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::wire::{jst, method};
 use super::{collect, errors};
 use crate::app::checks::Offer;
+use crate::app::folders::{FolderTrouble, FoldersHealth};
 use crate::app::health::{HealthView, Notice};
 use crate::app::ports::{
     CardService, DeskView, Origin, ReaderName, ReaderState, ReaderView, Renewal, StoreError, TerminalId,
@@ -72,7 +73,15 @@ pub(super) fn health(view: &HealthView, now: Timestamp, origin: Origin) -> w::He
     let queue = queue_health(&view.queue, now);
     let collect = collect::health(&view.collect);
     let retention = retention_health(&view.retention);
-    let others = [card.state, upstream.state, queue.part.state, collect.part.state, retention.state];
+    let folders = folders_health(view.folders);
+    let others = [
+        card.state,
+        upstream.state,
+        queue.part.state,
+        collect.part.state,
+        retention.state,
+        folders.part.state,
+    ];
     w::Health {
         state: overall(store.state, others),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -82,6 +91,7 @@ pub(super) fn health(view: &HealthView, now: Timestamp, origin: Origin) -> w::He
         store,
         retention,
         queue,
+        folders,
         collect,
         maintenance: collect::maintenance(&view.collect),
         link: link(view),
@@ -104,6 +114,24 @@ fn queue_health(view: &QueueView, now: Timestamp) -> w::QueueHealth {
         depth: u64::try_from(view.depth).unwrap_or(u64::MAX),
         oldest_s: view.oldest.map(age),
     }
+}
+
+/// What cannot be put into a folder now is not lost, so it is at most degraded.
+fn folders_health(health: Option<FoldersHealth>) -> w::FoldersHealth {
+    let trouble = health.and_then(|health| health.trouble).map(|trouble| match trouble {
+        FolderTrouble::Refused => Code::FolderFilesRefused,
+        FolderTrouble::Store => Code::Internal,
+        FolderTrouble::NotAccepted => Code::FoldersNotAccepted,
+        FolderTrouble::Full => Code::FolderFull,
+        FolderTrouble::Unavailable => Code::FolderUnavailable,
+    });
+    let part = match (trouble, health.is_some_and(|health| health.known)) {
+        (Some(code), _) => w::HealthPart::troubled(w::HealthState::Degraded, code),
+        (None, true) => w::HealthPart::well(w::HealthState::Ok),
+        (None, false) => w::HealthPart::well(w::HealthState::Unknown),
+    };
+    let FoldersHealth { stand, refused, ambiguous, .. } = health.unwrap_or_default();
+    w::FoldersHealth { part, waiting: stand.waiting, due: stand.due, refused, ambiguous }
 }
 
 /// The last outcome tells the state; a notice about something that does not work makes it worse.
@@ -211,7 +239,7 @@ fn retention_health(health: &RetentionHealth) -> w::RetentionPart {
 }
 
 /// The store failing means that nothing works; anything else failing leaves the rest usable.
-fn overall(store: w::HealthState, others: [w::HealthState; 5]) -> w::HealthState {
+fn overall(store: w::HealthState, others: [w::HealthState; 6]) -> w::HealthState {
     match store {
         w::HealthState::Failed => w::HealthState::Failed,
         w::HealthState::Degraded => w::HealthState::Degraded,

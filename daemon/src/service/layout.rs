@@ -84,7 +84,7 @@ fn summary(results: u64, counts: Counts) -> w::ExportSummary {
     w::ExportSummary { results, reduced_characters: reduced, lost_characters: lost }
 }
 
-fn row(stored: &StoredResult) -> Row<'_> {
+pub(super) fn row(stored: &StoredResult) -> Row<'_> {
     let content = &stored.content;
     Row {
         id: stored.id,

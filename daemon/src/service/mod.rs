@@ -8,6 +8,7 @@ mod desk;
 mod errors;
 mod events;
 mod export;
+mod face;
 mod form;
 mod health;
 mod idempotency;
@@ -20,6 +21,7 @@ mod upkeep;
 mod wire;
 
 pub use events::SseForm;
+pub use face::FaceXml;
 pub use form::JsonForm;
 
 use std::net::SocketAddr;
@@ -42,6 +44,7 @@ use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
 use crate::app::desk_records::KeepDeskRecords;
 use crate::app::events::Events;
+use crate::app::folders::FolderAcceptance;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::machines::Machines;
@@ -92,6 +95,8 @@ pub struct UseCases {
     pub settings: ChangeSettings,
     /// What the front desk writes down.
     pub desk_records: Arc<KeepDeskRecords>,
+    /// The administrator's word about the OQS folders.
+    pub folders: Arc<FolderAcceptance>,
     /// Health.
     pub health: Health,
     /// The audit log.

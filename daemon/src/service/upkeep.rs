@@ -1,4 +1,4 @@
-//! The audit log and retention: use case → wire.
+//! The audit log, retention and the OQS folders: use case → wire.
 
 use api::service::{Answer, Caller, UpkeepService};
 use api::wire as w;
@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use super::wire::jst;
 use super::{UseCases, actor, errors, health, query};
-use crate::app::access::Action;
+use crate::app::access::{Action, Authority};
+use crate::app::folders::{AcceptanceView, ConfiguredFolder};
 use crate::app::ports::{AuditRange, AuditRecord, LastPurge, MonthStock};
 use crate::app::retention::RetentionView;
 
@@ -26,6 +27,34 @@ impl UpkeepService for UseCases {
     async fn retention(&self, caller: &Caller) -> Answer<w::RetentionStatus> {
         actor(caller).may(Action::Administer).map_err(errors::forbidden)?;
         Ok(status(&self.retention.view().await.map_err(errors::store)?))
+    }
+
+    async fn folder_settings(&self, caller: &Caller) -> Answer<w::FolderSettings> {
+        let authority = Authority::of(&actor(caller)).map_err(errors::forbidden)?;
+        Ok(folders(self.folders.view(&authority)))
+    }
+
+    async fn set_folder_access(&self, caller: &Caller, access: w::FolderAccess) -> Answer<w::FolderSettings> {
+        let authority = Authority::of(&actor(caller)).map_err(errors::forbidden)?;
+        let set = if access.readers_need_no_mfa {
+            self.folders.accept(&authority).await
+        } else {
+            self.folders.withdraw(&authority).await
+        };
+        set.map_err(errors::folders)?;
+        Ok(folders(self.folders.view(&authority)))
+    }
+}
+
+fn folders(view: AcceptanceView) -> w::FolderSettings {
+    let folder = |folder: ConfiguredFolder| w::ConfiguredFolder {
+        name: folder.name,
+        root: folder.root,
+        accepted: folder.accepted,
+    };
+    w::FolderSettings {
+        folders: view.folders.into_iter().map(folder).collect(),
+        acceptance: view.record.map(|record| w::FolderAcceptance { by: record.by, at: jst(record.at) }),
     }
 }
 

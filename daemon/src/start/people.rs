@@ -7,6 +7,7 @@ use crate::app::accounts::ManageAccounts;
 use crate::app::audit::ReviewAudit;
 use crate::app::backup::KeepBackups;
 use crate::app::credentials::Credentials;
+use crate::app::folders::FolderAcceptance;
 use crate::app::machines::{Machines, MachinesParts};
 use crate::app::own_account::OwnAccount;
 use crate::app::ports::{Clock, Random};
@@ -28,6 +29,7 @@ pub(super) struct People {
     pub(super) machines: Arc<Machines>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) accounts: Arc<ManageAccounts>,
+    pub(super) folders: Arc<FolderAcceptance>,
     credentials: Arc<Credentials>,
 }
 
@@ -69,8 +71,10 @@ impl People {
             credentials: credentials.clone(),
             random: random.clone(),
         });
+        let configured = config.folders.iter().map(|folder| (folder.name.clone(), folder.root_text()));
+        let folders = Arc::new(FolderAcceptance::open(store.clone(), configured.collect()).await?);
         let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
-        Ok(Self { store, clock, mode, terminals, machines, sessions, accounts, credentials })
+        Ok(Self { store, clock, mode, terminals, machines, sessions, accounts, folders, credentials })
     }
 
     pub(super) fn sign_in(
@@ -115,6 +119,7 @@ impl People {
     pub(super) fn office(&self, retention: Arc<Retention>) -> Office {
         Office {
             retention,
+            folders: self.folders.clone(),
             accounts: self.accounts.clone(),
             terminals: self.terminals.clone(),
             machines: self.machines.clone(),

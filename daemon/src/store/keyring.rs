@@ -76,6 +76,10 @@ pub(super) struct MonthKeys {
     pub(super) request: Key,
     /// Blind index of the keys of requests.
     pub(super) request_index: Key,
+    /// Seals files for the OQS folders until they are out.
+    pub(super) folder: Key,
+    /// Blind index of requests of the OQS folders.
+    pub(super) folder_index: Key,
 }
 
 impl MonthKeys {
@@ -89,6 +93,8 @@ impl MonthKeys {
             queue: root.derive("inquiry queue payload")?,
             request: root.derive("request payload")?,
             request_index: root.derive("request index")?,
+            folder: root.derive("folder file")?,
+            folder_index: root.derive("folder request index")?,
             root,
         })
     }

@@ -22,6 +22,7 @@ mod database;
 mod desk;
 mod error;
 mod files;
+mod folders;
 mod idempotency;
 mod inspect;
 mod job;
@@ -113,8 +114,8 @@ impl StoreConfig {
 }
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
-/// `Accounts`, `PasskeyStore`, `DeskRecords`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RequestMemory`, `RetentionStore` and
-/// `StoreRoom`.
+/// `Accounts`, `PasskeyStore`, `DeskRecords`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RequestMemory`, `FolderLedger`,
+/// `RetentionStore` and `StoreRoom`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

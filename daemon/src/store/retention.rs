@@ -25,7 +25,7 @@ use crate::domain::retention::JstMonth;
 /// Every table whose rows end, with the statement that deletes those that have ended at `?1` (microseconds since 1970),
 /// at most `?2` of them, and the answer whether they are results. A row that another table's row refers to comes after
 /// it. Whatever has a column `expires_at_us` stands here; a test looks.
-const EXPIRING: [(&str, &str); 5] = [
+const EXPIRING: [(&str, &str); 6] = [
     (
         "results",
         "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE expires_at_us <= ?1 LIMIT ?2)",
@@ -42,6 +42,10 @@ const EXPIRING: [(&str, &str); 5] = [
         "enrolment_codes",
         "DELETE FROM enrolment_codes WHERE hash IN \
          (SELECT hash FROM enrolment_codes WHERE expires_at_us <= ?1 LIMIT ?2)",
+    ),
+    (
+        "folder_files",
+        "DELETE FROM folder_files WHERE id IN (SELECT id FROM folder_files WHERE expires_at_us <= ?1 LIMIT ?2)",
     ),
     (
         "idempotency",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use daemon::app::ports::Role;
+use daemon::config::FolderSection;
 use harness::authenticator::Authenticator;
 use harness::clinic::OpenClinic;
 use harness::contract::Contract;
@@ -36,6 +37,8 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("get_session", Nothing("one's own session")),
     ("get_security_settings", Nothing("a setting, no person")),
     ("set_security_settings", Writes("settings.visual_confirmation_off")),
+    ("get_folder_settings", Nothing("paths of folders and who accepted, no person")),
+    ("set_folder_access", WritesOneOf(&["settings.folders_accepted", "settings.folders_withdrawn"])),
     ("sign_in", Writes("session.sign_in")),
     ("sign_out", Writes("session.sign_out")),
     ("create_check", EndsIn("check.end")),
@@ -224,7 +227,13 @@ async fn each_operation_writes_what_was_decided_when_its_answer_is_there() {
 
 #[tokio::test]
 async fn each_operation_about_staff_and_devices_writes_what_was_decided() {
-    let open = OpenClinic::with(|plan| plan.accounts.push(("kanrisha", Role::Administrator))).await;
+    let folder = tempfile::TempDir::new().expect("a directory");
+    let section = FolderSection::new("receipt", folder.path().to_owned());
+    let open = OpenClinic::with(|plan| {
+        plan.accounts.push(("kanrisha", Role::Administrator));
+        plan.folders.push(section);
+    })
+    .await;
     let mut log = Log { database: open.clinic.config.store.directory.join("shikaku.db"), seen: 0 };
     let mut boss = open.clinic.visitor();
     boss.sign_in(&open.clinic.credentials("kanrisha")).await;
@@ -234,11 +243,17 @@ async fn each_operation_about_staff_and_devices_writes_what_was_decided() {
         ("list_terminals", "/v1/terminals"),
         ("list_audit", "/v1/audit"),
         ("get_retention", "/v1/retention"),
+        ("get_folder_settings", "/v1/settings/folders"),
         ("list_sessions", "/v1/sessions?scope=all"),
         ("list_announcements", "/v1/announcements"),
     ] {
         assert_eq!(boss.get(target).await.status, 200, "{target}");
         log.expect(operation).await;
+    }
+    for accepted in [true, false] {
+        let access = json!({ "readers_need_no_mfa": accepted });
+        assert_eq!(boss.put("/v1/settings/folders", &access).await.status, 200);
+        log.expect("set_folder_access").await;
     }
     let new = boss.post("/v1/accounts", &json!({ "account": "jiro", "role": "operator" })).await;
     assert_eq!(new.status, 201);

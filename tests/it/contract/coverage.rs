@@ -197,6 +197,7 @@ pub fn body(operation: &Operation) -> Option<&'static str> {
         "create_check" => Some(r#"{"method":"card_pin","terminal":"uketsuke-1","reader":"Reader 00 00"}"#),
         "enter_pin" => Some(r#"{"pin":"0123"}"#),
         "register_card_use" => Some(r#"{"consent":true,"consented_by":"legal_representative"}"#),
+        "set_folder_access" => Some(r#"{"readers_need_no_mfa":true}"#),
         "set_security_settings" => Some(r#"{"visual_confirmation":false}"#),
         "begin_sign_in" => Some(CLAIM),
         "change_password" => Some(r#"{"current_password":"old-secret","new_password":"new-secret"}"#),

@@ -1,4 +1,4 @@
-//! The scripted program's part about the audit log and retention.
+//! The scripted program's part about the audit log, retention and the OQS folders.
 
 use api::service::{Answer, Caller, UpkeepService};
 use api::wire;
@@ -44,4 +44,19 @@ impl UpkeepService for Scripted {
         };
         self.play(status).await
     }
+
+    async fn folder_settings(&self, _: &Caller) -> Answer<wire::FolderSettings> {
+        self.play(folders()).await
+    }
+
+    async fn set_folder_access(&self, _: &Caller, _: wire::FolderAccess) -> Answer<wire::FolderSettings> {
+        self.play(folders()).await
+    }
+}
+
+fn folders() -> wire::FolderSettings {
+    let folder =
+        wire::ConfiguredFolder { name: "receipt".to_owned(), root: "/srv/oqs".to_owned(), accepted: true };
+    let acceptance = wire::FolderAcceptance { by: "kanrisha".to_owned(), at: WHEN.to_owned() };
+    wire::FolderSettings { folders: vec![folder], acceptance: Some(acceptance) }
 }

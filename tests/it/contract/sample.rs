@@ -233,6 +233,13 @@ pub fn health() -> wire::Health {
             depth: 3,
             oldest_s: Some(90),
         },
+        folders: wire::FoldersHealth {
+            part: wire::HealthPart::troubled(wire::HealthState::Degraded, Code::FolderUnavailable),
+            waiting: 1,
+            due: 2,
+            refused: 0,
+            ambiguous: 1,
+        },
     }
 }
 

@@ -23,8 +23,8 @@ use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::app::retention::Retention;
 use daemon::config::{
-    ApiConfig, AuditSection, CollectSection, Config, LanSection, LogSection, Mode, PageSection, StoreSection,
-    TerminalSection,
+    ApiConfig, AuditSection, CollectSection, Config, FolderSection, LanSection, LogSection, Mode,
+    PageSection, StoreSection, TerminalSection,
 };
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
@@ -99,6 +99,8 @@ pub struct Plan {
     pub lan_hosts: Vec<&'static str>,
     /// The front-desk page, where it is served.
     pub page: Option<PageSection>,
+    /// OQS folders.
+    pub folders: Vec<FolderSection>,
     /// Accounts that exist from the start.
     pub accounts: Vec<(&'static str, Role)>,
 }
@@ -129,6 +131,7 @@ impl Plan {
             terminals: vec![TERMINAL],
             lan_hosts: Vec::new(),
             page: None,
+            folders: Vec::new(),
             accounts: vec![("receipt", Role::ReceiptComputer)],
         }
     }
@@ -419,6 +422,7 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
             .collect(),
         upstream: section,
         collect: CollectSection { every_minutes: plan.collect_every_minutes },
+        folders: plan.folders.clone(),
         log: LogSection::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! Fuzz targets: what a card may send and a text may hold, as plain functions over arbitrary bytes. Each one panics where the daemon would
+//! Fuzz targets: what a card may send, a text may hold and a folder may bring, as plain functions over arbitrary bytes. Each one panics where the daemon would
 //! break a promise, so the same function serves libFuzzer (`tests/fuzz`), the tests over the committed corpus, and the
 //! in-process mutation of [`mutate`], which needs neither nightly nor a C++ compiler.
 //!
@@ -8,6 +8,7 @@
 
 mod charset;
 mod conversation;
+mod folder_request;
 pub mod mutate;
 
 use daemon::card::apdu::{Response, Status};
@@ -22,6 +23,7 @@ use x509_cert::der::Decode as _;
 
 pub use charset::charset;
 pub use conversation::card_conversation;
+pub use folder_request::folder_request;
 
 use crate::pki::CardPki;
 
@@ -35,12 +37,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "apdu_response", run: apdu_response },
     Target { name: "tlv", run: tlv },
     Target { name: "certificate", run: certificate },
     Target { name: "card_conversation", run: card_conversation },
     Target { name: "charset", run: charset },
+    Target { name: "folder_request", run: folder_request },
 ];
 
 /// The ways to read the certificate.

@@ -22,7 +22,7 @@ const EACH: SignedDuration = SignedDuration::from_millis(125);
 type Number = (InsuranceIdentifiers, InquiryNumber);
 
 /// The link.
-pub(super) struct VirtualLink {
+pub(crate) struct VirtualLink {
     back_at: Timestamp,
     clock: Arc<HeldClock>,
     in_flight: AtomicUsize,
@@ -32,7 +32,7 @@ pub(super) struct VirtualLink {
 }
 
 impl VirtualLink {
-    pub(super) fn back_at(back_at: Timestamp, clock: Arc<HeldClock>) -> Self {
+    pub(crate) fn back_at(back_at: Timestamp, clock: Arc<HeldClock>) -> Self {
         Self {
             back_at,
             clock,

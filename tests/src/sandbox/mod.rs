@@ -128,6 +128,7 @@ impl Sandbox {
             terminals: vec![TERMINAL],
             lan_hosts: Vec::new(),
             page: self.opening.page.map(PageSection::new),
+            folders: Vec::new(),
             accounts: self.accounts_of_the_start(),
         }
     }

@@ -98,6 +98,17 @@ pub struct BulkTaken {
     pub taken_at: Timestamp,
 }
 
+/// What became of a number that was handed in without waiting for it.
+#[derive(Debug)]
+pub enum HandedIn {
+    /// It is durable; its end can be waited for.
+    Taken(Ticket),
+    /// An earlier call with the same key took it in, and it is on its way.
+    OnItsWay(JobId),
+    /// An earlier call with the same key took it in, and so did the central system.
+    Registered,
+}
+
 /// A job that is durable, and where its end will be told. A closed channel means: not now.
 #[derive(Debug)]
 pub struct Ticket {
@@ -240,6 +251,38 @@ impl Inquiries {
         }
     }
 
+    /// Takes a number in for the person with these identifiers and does not wait for it.
+    pub async fn hand_in(
+        &self,
+        actor: &Actor,
+        person: InsuranceIdentifiers,
+        number: InquiryNumber,
+        request: Option<Keyed>,
+    ) -> Result<HandedIn, InquiryError> {
+        actor.may(Action::SetInquiryNumbers)?;
+        let work = match self.0.parts.idempotency.begin(request).await? {
+            Begun::First(work) => work,
+            Begun::Again(made) => {
+                return self.registered_by(made).await.map(|registration| match registration {
+                    Registration::Registered { .. } => HandedIn::Registered,
+                    Registration::Queued(view) => HandedIn::OnItsWay(view.job.id),
+                });
+            }
+        };
+        Ok(HandedIn::Taken(self.take_in(actor, Inquiry { person, number, result: None }, work).await?))
+    }
+
+    /// Waits for the end of a job for as long as a caller waits; `None` if it is still on its way then.
+    pub async fn wait_for(&self, ticket: Ticket) -> Option<InquiryEnd> {
+        self.told(ticket.told).await.map(|(end, _)| end)
+    }
+
+    async fn told(&self, told: oneshot::Receiver<Told>) -> Option<Told> {
+        let stopping = self.0.parts.tasks.stopping();
+        let told = tokio::time::timeout(LONGEST_ANSWER, told);
+        stopping.run_until_cancelled(told).await?.ok()?.ok()
+    }
+
     /// Takes a number in and waits for it. Other calls with the same key wait outside as long as this one lasts.
     async fn set(
         &self,
@@ -248,14 +291,12 @@ impl Inquiries {
         work: Option<Arc<Work>>,
     ) -> Result<Registration, InquiryError> {
         let ticket = self.take_in(actor, inquiry, work.clone()).await?;
-        let stopping = self.0.parts.tasks.stopping();
-        let told = tokio::time::timeout(LONGEST_ANSWER, ticket.told);
-        match stopping.run_until_cancelled(told).await {
-            Some(Ok(Ok((InquiryEnd::Registered, results)))) => {
+        match self.told(ticket.told).await {
+            Some((InquiryEnd::Registered, results)) => {
                 Ok(Registration::Registered { job: ticket.id, results })
             }
-            Some(Ok(Ok((InquiryEnd::Failed(failure), _)))) => Err(InquiryError::Failed(failure)),
-            Some(Ok(Err(_)) | Err(_)) | None => {
+            Some((InquiryEnd::Failed(failure), _)) => Err(InquiryError::Failed(failure)),
+            None => {
                 let job = InquiryJob {
                     id: ticket.id,
                     bulk: None,

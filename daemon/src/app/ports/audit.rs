@@ -14,6 +14,8 @@ pub enum AuditSource {
     Daemon,
     /// A command on the machine.
     Machine,
+    /// The OQS folders: whoever may read and write them.
+    Folders,
     /// The API.
     Api {
         /// Whether the peer was this machine itself.
@@ -24,11 +26,12 @@ pub enum AuditSource {
 }
 
 impl AuditSource {
-    /// As it stands in the log: `daemon`, `machine`, `loopback`, `loopback/1a2b3c4d`, `network/1a2b3c4d`.
+    /// As it stands in the log: `daemon`, `machine`, `folders`, `loopback`, `loopback/1a2b3c4d`, `network/1a2b3c4d`.
     pub fn word(self) -> String {
         match self {
             Self::Daemon => "daemon".to_owned(),
             Self::Machine => "machine".to_owned(),
+            Self::Folders => "folders".to_owned(),
             Self::Api { loopback, session } => {
                 let peer = if loopback { "loopback" } else { "network" };
                 match session {

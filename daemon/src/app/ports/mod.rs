@@ -10,6 +10,7 @@ mod card;
 mod central;
 mod collect;
 mod desk;
+mod folders;
 mod idempotency;
 mod machines;
 mod passkeys;
@@ -40,6 +41,10 @@ pub use central::{
 };
 pub use collect::{Announcements, Batch, CollectedResults, KeptAnnouncement, Merged};
 pub use desk::{ChecklistRecord, DeskRecords, IncidentRecord};
+pub use folders::{
+    Acceptance, DueFile, Echo, FileBytes, FileKind, FolderFollowed, FolderLedger, FolderName, FolderRequest,
+    FolderStand, KnownRequest, NewAnswer, NewFace, WaitingRequest,
+};
 pub use idempotency::{Keyed, Made, Remembered, RequestMemory};
 pub use machines::{
     CertificateAuthority, CertificateIssuer, IssueError, IssuedCertificate, Machine, MachineOffer,

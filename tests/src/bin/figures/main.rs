@@ -8,6 +8,7 @@ mod api_hostile;
 mod api_speed;
 mod card;
 mod core;
+mod folders;
 mod retention;
 mod schedules;
 mod store;
@@ -48,6 +49,8 @@ enum Topic {
     /// The connection to the central system: random schedules of questions and answers, bad certificates, overhead of a
     /// check, everyone from tap to download, outages
     Upstream,
+    /// OQS folders: a storm of kills and lost folders, how soon results are there, what watching costs, hostile files
+    Folders,
 }
 
 fn main() {
@@ -64,6 +67,7 @@ fn main() {
             api_speed::measure(arguments.long, arguments.peers);
         }
         Topic::Upstream => upstream::measure(arguments.long),
+        Topic::Folders => folders::measure(arguments.long),
     }
 }
 
