@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 
 fn write(directory: &std::path::Path, work: Work) -> ExitCode {
     // Whoever is to judge what it writes may be killed: nobody would end it then.
-    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+    {
         return complain(&error.to_string());
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
