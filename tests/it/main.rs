@@ -21,6 +21,7 @@ mod properties;
 mod queue;
 mod readers;
 mod readme;
+mod rules;
 mod sandbox;
 mod schedules;
 mod shikakud;
