@@ -33,7 +33,7 @@ pub(super) fn classify(error: &reqwest::Error, answered_before: bool) -> Exchang
 
 /// Whether HTTP ended before the whole answer was there; the layer below says so only in words (hyper's
 /// `IncompleteMessage` is private to reqwest).
-fn ended_early(error: &reqwest::Error) -> bool {
+pub(super) fn ended_early(error: &reqwest::Error) -> bool {
     const WORDS: [&str; 3] = [
         "connection closed before message completed",
         "unexpected end of file",

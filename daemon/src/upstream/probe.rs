@@ -9,7 +9,7 @@ use rustls::CertificateError;
 
 use super::config::{ConfigError, UpstreamConfig};
 use super::credentials::Credentials;
-use super::failure::{causes, concerns_trust, is_reset, root_cause};
+use super::failure::{causes, concerns_trust, ended_early, is_reset, root_cause};
 use super::renegotiation::is_renegotiation;
 use super::tls::Clients;
 use super::transport::date;
@@ -42,7 +42,7 @@ pub enum Probed {
     },
     /// Its certificate has ended or not begun: by the clock of this machine.
     ServerOutOfDate,
-    /// It refused our client certificate.
+    /// It refused our client certificate, or closed the connection before it had answered anything.
     ClientRefused,
     /// TLS failed in another way, for example for want of a common version.
     TlsFailed {
@@ -51,7 +51,7 @@ pub enum Probed {
     },
     /// It wants TLS 1.2 renegotiation, which is not supported.
     Renegotiation,
-    /// It is not an HTTP server, or closed the connection in the middle.
+    /// It is not an HTTP server.
     Garbled {
         /// What was seen.
         cause: String,
@@ -88,11 +88,17 @@ fn failed(error: &reqwest::Error) -> Probed {
     if error.is_connect() {
         return Probed::Unreachable { cause };
     }
-    let reset = causes(error)
+    let closed = causes(error)
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|io| is_reset(io.kind()));
-    // With TLS 1.3 the refusal of our certificate can overtake itself and arrive as a reset.
-    if reset { Probed::ClientRefused } else { Probed::Garbled { cause } }
+        .any(|io| is_closed(io.kind()));
+    // With TLS 1.3 the refusal of our certificate can be overtaken by the end of the connection, or lost with its reset.
+    if closed || ended_early(error) { Probed::ClientRefused } else { Probed::Garbled { cause } }
+}
+
+/// Whether a connection ended before anything was answered on it.
+fn is_closed(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{NotConnected, UnexpectedEof};
+    is_reset(kind) || matches!(kind, NotConnected | UnexpectedEof)
 }
 
 fn of_tls(error: &rustls::Error, cause: String) -> Probed {
