@@ -25,7 +25,7 @@ pub(super) async fn get_security_settings(
 
 /// OQSフォルダーの設定
 ///
-/// 管理者だけが参照できます。フォルダーの場所は設定ファイル（[[folders]]）で決まります。
+/// 管理者だけが参照できます。フォルダーの場所は設定ファイル（`[[folders]]`）で決まります。
 #[utoipa::path(
     get, path = "/v1/settings/folders", operation_id = "get_folder_settings", tag = TAG_SETTINGS,
     security(("bearer" = [])),
