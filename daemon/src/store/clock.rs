@@ -7,7 +7,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::app::ports::Clock;
+use jiff::Timestamp;
+
+use crate::app::ports::{Clock, StoreError};
 
 /// Microseconds since 1970.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +71,12 @@ impl StoreClock {
         change(&mut marks);
         *marks
     }
+}
+
+/// An instant of the store's clock, which is counted in microseconds.
+pub(super) fn instant(at_us: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(at_us)
+        .map_err(|_| StoreError::Failed("the clock is beyond the calendar".to_owned()))
 }
 
 #[cfg(test)]

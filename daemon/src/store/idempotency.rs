@@ -92,8 +92,7 @@ fn read(keys: &MonthKeys, row: &Row) -> Result<Remembered, StoreError> {
 
 /// Remembers a request, together with what this transaction writes.
 pub(super) async fn remember(tx: &mut Tx, request: &Keyed, made: &Made) -> Result<(), StoreError> {
-    let now = Timestamp::from_microsecond(tx.now_us)
-        .map_err(|_| StoreError::Failed("the clock is beyond the calendar".to_owned()))?;
+    let now = tx.now()?;
     let month = JstMonth::of(now);
     let keys = tx.month_keys(month).await?;
     forget(tx, request).await?;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use sqlx::FromRow;
 
+use super::clock::instant;
 use super::error::failed;
 use super::job::{self, Job};
 use super::results::person_index;
@@ -22,8 +22,7 @@ use crate::domain::retention::{JstMonth, expiry};
 
 /// When what is taken in now was taken in, and when it must be gone.
 fn intake(now_us: i64) -> Result<Intake, StoreError> {
-    let taken_at = Timestamp::from_microsecond(now_us)
-        .map_err(|_| StoreError::Failed("the clock is beyond the calendar".to_owned()))?;
+    let taken_at = instant(now_us)?;
     Ok(Intake { taken_at, expires_at: expiry(taken_at) })
 }
 

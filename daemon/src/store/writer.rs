@@ -9,12 +9,13 @@ use std::fs::File;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
 use super::audit::{self, Ledger, Note, Notes};
-use super::clock::StoreClock;
+use super::clock::{StoreClock, instant};
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
 use super::news::News;
@@ -50,6 +51,11 @@ pub(super) struct Tx {
 }
 
 impl Tx {
+    /// The store's instant of this transaction.
+    pub(super) fn now(&self) -> Result<Timestamp, StoreError> {
+        instant(self.now_us)
+    }
+
     /// The keys of a month, new ones if it has none; durable before anything is sealed with them.
     pub(super) async fn month_keys(&self, month: JstMonth) -> Result<Arc<MonthKeys>, StoreError> {
         if let Some(keys) = self.keyring.month(month) {

@@ -75,7 +75,9 @@ pub async fn escapes() -> Escapes {
     fs::rename(place.path("res"), place.path("res.away")).expect("a folder");
     symlink(outside.join("folder"), place.path("res")).expect("a link");
     careful.ask(Kind::Single, 111, &info("taro", "K-111"));
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    while receipt.get("/v1/health").await.json()["folders"]["part"]["code"] != "folder_unavailable" {
+        tokio::time::sleep(LOOK).await;
+    }
     fs::remove_file(place.path("res")).expect("the link");
     fs::rename(place.path("res.away"), place.path("res")).expect("a folder");
     answered += usize::from(wait(|| careful.take(Kind::Single, 111)).await.is_some());

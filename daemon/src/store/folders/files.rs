@@ -1,6 +1,5 @@
 //! Files on their way out of the folders.
 
-use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::super::error::failed;
@@ -163,12 +162,6 @@ pub(super) async fn note_published(store: &Store, files: &[i64]) -> Result<(), S
         })
     })
     .await
-}
-
-/// The row of a request's answer, with the retention of now.
-pub(super) fn now(tx: &Tx) -> Result<Timestamp, StoreError> {
-    Timestamp::from_microsecond(tx.now_us)
-        .map_err(|_| StoreError::Failed("the clock is beyond the calendar".to_owned()))
 }
 
 /// Settles the bytes of a row that waits.

@@ -50,7 +50,7 @@ pub(super) async fn known(store: &Store, request: &FolderRequest) -> Result<Know
     if state != "published" {
         return Ok(KnownRequest::OnItsWay);
     }
-    let month = JstMonth::from_number(month).ok_or_else(|| corrupt(id, "its month is no month"))?;
+    let month = sealed::month_of(id, month)?;
     let same = match store.keyring.month(month) {
         Some(keys) => hash(&keys, request)? == known,
         None => false,
@@ -84,7 +84,7 @@ struct Row<'r> {
 async fn insert(tx: &mut Tx, row: Row<'_>) -> Result<Option<i64>, StoreError> {
     let Some(request_id) = remember(tx, row.request).await? else { return Ok(None) };
     let id = tx.next_id("folder_files").await?;
-    let now = files::now(tx)?;
+    let now = tx.now()?;
     let month = JstMonth::of(now);
     let keys = tx.month_keys(month).await?;
     let seal = |column, plain: &[u8]| sealed::seal(&keys, tx.random.as_ref(), (id, month, column), plain);
@@ -178,7 +178,7 @@ pub(super) async fn end_waiting(
             .await
             .map_err(|e| failed(&e))?;
             let Some((id, month, name)) = row else { return Ok(None) };
-            let month = JstMonth::from_number(month).ok_or_else(|| corrupt(id, "its month is no month"))?;
+            let month = sealed::month_of(id, month)?;
             files::settle(tx, (id, month), &bytes).await?;
             Ok(Some(DueFile { id, kind: FileKind::Answer { request }, name, bytes }))
         })

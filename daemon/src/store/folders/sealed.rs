@@ -29,6 +29,11 @@ pub(super) fn corrupt(row: i64, reason: &str) -> StoreError {
     StoreError::Corrupt { table: "folder_files", row, reason: reason.to_owned() }
 }
 
+/// The month of a row.
+pub(super) fn month_of(id: i64, month: i32) -> Result<JstMonth, StoreError> {
+    JstMonth::from_number(month).ok_or_else(|| corrupt(id, "its month is no month"))
+}
+
 /// Seals a column of a row.
 pub(super) fn seal(
     keys: &MonthKeys,
@@ -44,7 +49,7 @@ fn open(
     (id, month, column): (i64, i32, Column),
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let month = JstMonth::from_number(month).ok_or_else(|| corrupt(id, "its month is no month"))?;
+    let month = month_of(id, month)?;
     let keys = keyring.month(month).ok_or_else(|| corrupt(id, "its month has no key"))?;
     let plain = keys.folder.open(&place(id, month, column), sealed);
     plain.map_err(|_| corrupt(id, "the payload does not open"))

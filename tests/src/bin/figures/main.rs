@@ -58,10 +58,14 @@ fn main() {
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
-        Topic::Store => {
-            store::measure(arguments.long);
-            retention::measure(arguments.long);
-        }
+        Topic::Store => match harness::lane::inside().as_deref() {
+            Some(store::MARK) => store::in_lane(),
+            Some(retention::MARK) => retention::on_a_full_disk(),
+            _ => {
+                store::measure(arguments.long);
+                retention::measure(arguments.long);
+            }
+        },
         Topic::Api => {
             api_hostile::measure(arguments.long);
             api_speed::measure(arguments.long, arguments.peers);
