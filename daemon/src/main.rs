@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use daemon::cli::{self, Arguments};
 
+/// Everything the program says is put together from small pieces, on several threads at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     if let Err(error) = daemon::system::harden_process() {

@@ -7,6 +7,7 @@ import "./styles/frame.css";
 
 import { call, maybeSignedIn, type Schemas } from "./api";
 import { guardBack, show } from "./frame";
+import { later } from "./kit/dom";
 import { rest } from "./rest";
 import { signIn } from "./screens/sign-in";
 
@@ -19,5 +20,5 @@ if (maybeSignedIn()) {
 } else {
   show(signIn());
   // Once the sign-in is painted. What goes wrong is told where it is needed: at the sign-in, which asks again.
-  requestAnimationFrame(() => window.setTimeout(() => void rest().catch(() => undefined)));
+  later(() => void rest().catch(() => undefined));
 }

@@ -13,8 +13,9 @@ use zeroize::Zeroizing;
 use super::ports::{Random, random_bytes};
 use crate::domain::personal::Secret;
 
-/// Argon2id takes 19 MiB and about 20 ms of a core: two at a time leave the other requests room.
-const HASHES_AT_ONCE: usize = 2;
+/// Argon2id takes 19 MiB and about 20 ms of a core: one at a time is fifty sign-ins a second, and leaves the other core of a
+/// small PC to everybody who is at work.
+const HASHES_AT_ONCE: usize = 1;
 
 /// The evaluation failed for a reason that is not the credential.
 #[derive(Debug, thiserror::Error)]

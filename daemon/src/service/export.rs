@@ -44,6 +44,7 @@ async fn begin<T: Readable>(
         exporter,
         layout: layout(cut_off.at),
         stage: Stage::Begin,
+        room: 0,
         is_alive: Box::new(move || sessions.is_alive(&session)),
     };
     let (mut next_cursor, mut summary) = (None, None);
@@ -77,6 +78,8 @@ struct Writing<T> {
     exporter: Exporter<T>,
     layout: Box<dyn Layout<T>>,
     stage: Stage,
+    /// Bytes of the largest part so far: the next is seldom larger, and one that grows leaves copies of itself behind.
+    room: usize,
     is_alive: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -96,7 +99,7 @@ impl<T: Readable> Writing<T> {
             self.stage = Stage::Done;
             return Some(Err(BrokenOff));
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.room);
         if self.stage == Stage::Begin {
             self.layout.begin(&mut bytes);
             self.stage = Stage::Rows;
@@ -114,6 +117,7 @@ impl<T: Readable> Writing<T> {
                 return Some(Err(BrokenOff));
             }
         }
+        self.room = self.room.max(bytes.len());
         Some(Ok(ExportPart::Bytes(bytes.into())))
     }
 }

@@ -9,7 +9,7 @@ use super::error::failed;
 use super::keyring::MonthKeys;
 use super::row::{Marks, Place};
 use super::writer::Tx;
-use crate::app::ports::{NewResult, StoreError, StoredResult};
+use crate::app::ports::{NewResult, Random, ResultForm, StoreError, StoredResult};
 use crate::domain::check::ResultId;
 use crate::domain::retention::expiry;
 
@@ -20,17 +20,9 @@ fn bytes(place: Place, form: u32) -> Vec<u8> {
     bytes
 }
 
-/// Keeps a body in place of an older one: parameters for the row's number, the form and the sealed body.
-macro_rules! keep_body {
-    ($id:literal, $form:literal, $body:literal) => {
-        concat!(
-            "INSERT INTO result_bodies (id, form, body) VALUES (",
-            concat!($id, ", ", $form, ", ", $body),
-            ") ON CONFLICT (id) DO UPDATE SET form = excluded.form, body = excluded.body"
-        )
-    };
-}
-pub(super) use keep_body;
+/// Keeps a body in place of an older one: the row's number, the form and the sealed body.
+pub(super) const KEEP: &str = "INSERT INTO result_bodies (id, form, body) VALUES (?1, ?2, ?3) \
+     ON CONFLICT (id) DO UPDATE SET form = excluded.form, body = excluded.body";
 
 /// Renders a row that is being written and keeps its body, in place of an older one.
 pub(super) async fn keep(
@@ -40,14 +32,15 @@ pub(super) async fn keep(
     content: &NewResult,
     marks: Marks<'_>,
 ) -> Result<(), StoreError> {
-    let (form, sealed) = seal(tx, keys, place, content, marks)?;
-    let query = sqlx::query(keep_body!("?1", "?2", "?3")).bind(place.id).bind(form).bind(sealed);
+    let (form, sealed) = seal(tx.form.as_ref(), tx.random.as_ref(), keys, place, content, marks)?;
+    let query = sqlx::query(KEEP).bind(place.id).bind(form).bind(sealed);
     query.execute(&mut tx.db).await.map(drop).map_err(|e| failed(&e))
 }
 
 /// Renders a row that is being written: the number of the form, and the sealed body.
 pub(super) fn seal(
-    tx: &Tx,
+    form: &dyn ResultForm,
+    random: &dyn Random,
     keys: &MonthKeys,
     place: Place,
     content: &NewResult,
@@ -61,9 +54,8 @@ pub(super) fn seal(
         pending: marks.pending.cloned(),
         content: content.clone(),
     };
-    let form = tx.form.number();
-    let body = tx.form.render(&stored)?;
-    Ok((form, keys.body.seal(tx.random.as_ref(), &bytes(place, form), &body)?))
+    let (number, body) = (form.number(), form.render(&stored)?);
+    Ok((number, keys.body.seal(random, &bytes(place, number), &body)?))
 }
 
 /// Opens a body.

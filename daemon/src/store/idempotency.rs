@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use zeroize::Zeroizing;
 
 use super::Store;
+use super::clock::instant;
+use super::direct::{DirectTx, write};
 use super::error::failed;
 use super::keyring::MonthKeys;
-use super::writer::{Tx, write};
 use crate::app::ports::{Keyed, Made, Remembered, RequestMemory, StoreError};
 use crate::domain::queue::{BulkId, JobId};
 use crate::domain::retention::JstMonth;
@@ -91,38 +93,34 @@ fn read(keys: &MonthKeys, row: &Row) -> Result<Remembered, StoreError> {
 }
 
 /// Remembers a request, together with what this transaction writes.
-pub(super) async fn remember(tx: &mut Tx, request: &Keyed, made: &Made) -> Result<(), StoreError> {
-    let now = tx.now()?;
+pub(super) fn remember(tx: &mut DirectTx<'_>, request: &Keyed, made: &Made) -> Result<(), StoreError> {
+    let now = instant(tx.now_us)?;
     let month = JstMonth::of(now);
-    let keys = tx.month_keys(month).await?;
-    forget(tx, request).await?;
-    let id = tx.next_id("idempotency").await?;
+    let keys = tx.month_keys(month)?;
+    forget(tx, request)?;
+    let id = tx.next_id("idempotency")?;
     let payload =
         Payload { request: data_encoding::HEXLOWER.encode(&request.request), made: MadeRow::from(made) };
     let plain = Zeroizing::new(serde_json::to_vec(&payload).map_err(|e| StoreError::Failed(e.to_string()))?);
     let expires_at = now.checked_add(KEEP).unwrap_or(Timestamp::MAX);
-    sqlx::query(
+    let values = params![
+        id,
+        index(&keys, &request.account, &request.key)?,
+        month.number(),
+        expires_at.as_microsecond(),
+        keys.request.seal(tx.random.as_ref(), &place(id, month), &plain)?
+    ];
+    tx.execute(
         "INSERT INTO idempotency (id, key_index, month, expires_at_us, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
+        values,
     )
-    .bind(id)
-    .bind(index(&keys, &request.account, &request.key)?)
-    .bind(month.number())
-    .bind(expires_at.as_microsecond())
-    .bind(keys.request.seal(tx.random.as_ref(), &place(id, month), &plain)?)
-    .execute(&mut tx.db)
-    .await
-    .map_err(|e| failed(&e))?;
-    Ok(())
 }
 
 /// Forgets the request with a key, whichever month's it is.
-async fn forget(tx: &mut Tx, request: &Keyed) -> Result<(), StoreError> {
+fn forget(tx: &DirectTx<'_>, request: &Keyed) -> Result<(), StoreError> {
     for keys in tx.keyring.months() {
-        sqlx::query("DELETE FROM idempotency WHERE key_index = ?1")
-            .bind(index(&keys, &request.account, &request.key)?)
-            .execute(&mut tx.db)
-            .await
-            .map_err(|e| failed(&e))?;
+        let index = index(&keys, &request.account, &request.key)?;
+        tx.execute("DELETE FROM idempotency WHERE key_index = ?1", [index])?;
     }
     Ok(())
 }
@@ -140,14 +138,7 @@ impl Store {
             return Ok(());
         }
         write(&self.writer, move |tx| {
-            Box::pin(async move {
-                sqlx::query("DELETE FROM idempotency WHERE expires_at_us <= ?1")
-                    .bind(now_us)
-                    .execute(&mut tx.db)
-                    .await
-                    .map_err(|e| failed(&e))?;
-                Ok(())
-            })
+            tx.execute("DELETE FROM idempotency WHERE expires_at_us <= ?1", [now_us])
         })
         .await
     }
@@ -174,11 +165,11 @@ impl RequestMemory for Store {
 
     async fn remember(&self, request: &Keyed, made: &Made) -> Result<(), StoreError> {
         let (request, made) = (request.clone(), made.clone());
-        write(&self.writer, move |tx| Box::pin(async move { remember(tx, &request, &made).await })).await
+        write(&self.writer, move |tx| remember(tx, &request, &made)).await
     }
 
     async fn forget(&self, request: &Keyed) -> Result<(), StoreError> {
         let request = request.clone();
-        write(&self.writer, move |tx| Box::pin(async move { forget(tx, &request).await })).await
+        write(&self.writer, move |tx| forget(tx, &request)).await
     }
 }

@@ -20,6 +20,7 @@ mod collection;
 mod crypto;
 mod database;
 mod desk;
+mod direct;
 mod error;
 mod files;
 mod folders;
@@ -202,7 +203,7 @@ impl Store {
             numbers: numbers::Numbers::default(),
             ledger,
         };
-        tasks.start(writer::run(context, audit::Notes::new(&database), commands, lock));
+        tasks.start(writer::run(context, direct::Direct::new(&database), commands, lock));
         let store = Self {
             writer,
             readers,

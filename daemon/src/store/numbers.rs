@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::direct::DirectTx;
 use super::error::failed;
 use super::writer::Tx;
 use crate::app::ports::StoreError;
@@ -46,41 +47,74 @@ impl Numbers {
     pub(super) fn unwritten(&self) -> Option<i64> {
         self.changes.last.filter(|_| self.changes.last != self.changes.written)
     }
+
+    /// Counts on from the last number of a table.
+    fn after(&mut self, table: &'static str, last: Option<i64>) -> Result<i64, StoreError> {
+        let used_up = || StoreError::Failed("numbers are used up".to_owned());
+        let next = last.unwrap_or(0).checked_add(1).ok_or_else(used_up)?;
+        self.rows.insert(table, next);
+        Ok(next)
+    }
 }
+
+impl Changes {
+    /// Counts on, unless the table must be asked first.
+    fn next(&mut self) -> Option<i64> {
+        self.last = Some(self.last? + 1);
+        self.last
+    }
+
+    /// The table was asked and says so.
+    fn begin(&mut self, first: i64) -> i64 {
+        *self = Self { written: Some(first), last: Some(first) };
+        first
+    }
+}
+
+const LAST_ID: &str = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
+const FIRST_CHANGE: &str = "UPDATE results_sequence SET change = change + 1 WHERE id = 1 RETURNING change";
 
 impl Tx {
     /// The number the next row of an AUTOINCREMENT table gets; the row must be inserted with it.
     pub(super) async fn next_id(&mut self, table: &'static str) -> Result<i64, StoreError> {
         let last = match self.numbers.rows.get(table) {
             Some(last) => Some(*last),
-            None => sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = ?1")
+            None => sqlx::query_scalar(LAST_ID)
                 .bind(table)
                 .fetch_optional(&mut self.db)
                 .await
                 .map_err(|e| failed(&e))?,
         };
-        let used_up = || StoreError::Failed("numbers are used up".to_owned());
-        let next = last.unwrap_or(0).checked_add(1).ok_or_else(used_up)?;
-        self.numbers.rows.insert(table, next);
-        Ok(next)
+        self.numbers.after(table, last)
     }
 
     /// The next number of the sequence of changes, for a result that is being written.
     pub(super) async fn next_change(&mut self) -> Result<i64, StoreError> {
-        let changes = &mut self.numbers.changes;
-        let next = if let Some(last) = changes.last {
-            last + 1
-        } else {
-            let first = sqlx::query_scalar(
-                "UPDATE results_sequence SET change = change + 1 WHERE id = 1 RETURNING change",
-            )
-            .fetch_one(&mut self.db)
-            .await
-            .map_err(|e| failed(&e))?;
-            changes.written = Some(first);
-            first
+        if let Some(next) = self.numbers.changes.next() {
+            return Ok(next);
+        }
+        let first = sqlx::query_scalar(FIRST_CHANGE).fetch_one(&mut self.db).await;
+        Ok(self.numbers.changes.begin(first.map_err(|e| failed(&e))?))
+    }
+}
+
+impl DirectTx<'_> {
+    /// As [`Tx::next_id`].
+    pub(super) fn next_id(&mut self, table: &'static str) -> Result<i64, StoreError> {
+        let last = match self.numbers.rows.get(table) {
+            Some(last) => Some(*last),
+            None => self.row(LAST_ID, [table], |row| row.get(0))?,
         };
-        changes.last = Some(next);
-        Ok(next)
+        self.numbers.after(table, last)
+    }
+
+    /// As [`Tx::next_change`].
+    pub(super) fn next_change(&mut self) -> Result<i64, StoreError> {
+        if let Some(next) = self.numbers.changes.next() {
+            return Ok(next);
+        }
+        let first = self.row(FIRST_CHANGE, [], |row| row.get(0))?;
+        let none = || StoreError::Failed("there is no sequence of changes".to_owned());
+        Ok(self.numbers.changes.begin(first.ok_or_else(none)?))
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::body::{self, keep_body};
+use rusqlite::params;
+
+use super::body;
+use super::direct::DirectTx;
 use super::error::failed;
 use super::keyring::MonthKeys;
 use super::results::{Sealed, inquiry_index, person_index};
@@ -16,10 +19,13 @@ use crate::domain::queue::JobId;
 
 /// Months that one statement asks for; there are rarely more with results.
 const MONTHS: usize = 3;
+/// A result by its number and the results of a person.
+const PERSONS: &str = "SELECT id, month, version, payload FROM live_results \
+     WHERE (id = ?1 OR person_index = ?3 OR person_index = ?4 OR person_index = ?5) AND expires_at_us > ?2";
 
 /// The rows of an inquiry's person, and the one it was asked for even if its person is not certain. Index keys differ from month
 /// to month, so the person is looked up under one for each.
-async fn rows_of(tx: &mut Tx, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreError> {
+fn rows_of(tx: &DirectTx<'_>, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreError> {
     let fingerprint = inquiry.person.fingerprint();
     let months = tx.keyring.months();
     let indexes: Vec<_> =
@@ -30,15 +36,9 @@ async fn rows_of(tx: &mut Tx, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreErr
     while !left.is_empty() || asked.is_some() {
         let (now, later) = left.split_at(left.len().min(MONTHS));
         left = later;
-        let mut query = sqlx::query_as(
-            "SELECT id, month, version, payload FROM live_results \
-             WHERE (id = ?1 OR person_index = ?3 OR person_index = ?4 OR person_index = ?5) AND expires_at_us > ?2",
-        );
-        query = query.bind(asked.take()).bind(tx.now_us);
-        for index in now {
-            query = query.bind(index.as_slice());
-        }
-        rows.extend(query.fetch_all(&mut tx.db).await.map_err(|e| failed(&e))?);
+        let [first, second, third] = std::array::from_fn(|place| now.get(place));
+        let values = params![asked.take(), tx.now_us, first, second, third];
+        rows.extend(tx.rows(PERSONS, values, Sealed::read)?);
     }
     rows.sort_by_key(|row| row.id);
     rows.dedup_by_key(|row| row.id);
@@ -47,13 +47,13 @@ async fn rows_of(tx: &mut Tx, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreErr
 
 /// Sets an inquiry's number on its rows, on which its job no longer waits then; rows that are so already stay as they
 /// are. Returns all of them.
-pub(super) async fn set_number(
-    tx: &mut Tx,
+pub(super) fn set_number(
+    tx: &mut DirectTx<'_>,
     job: JobId,
     inquiry: &Inquiry,
 ) -> Result<Vec<ResultId>, StoreError> {
     let mut ids = Vec::new();
-    for sealed in rows_of(tx, inquiry).await? {
+    for sealed in rows_of(tx, inquiry)? {
         let stored = sealed.open(&tx.keyring)?;
         ids.push(stored.id);
         // A later number of the person may wait already.
@@ -62,39 +62,39 @@ pub(super) async fn set_number(
             continue;
         }
         let marks = Marks { number: Some(&inquiry.number), pending: pending.as_ref() };
-        rewrite(tx, &sealed, &stored, marks, Some(tx.now_us)).await?;
+        rewrite(tx, &sealed, &stored, marks, Some(tx.now_us))?;
     }
     Ok(ids)
 }
 
 /// Lets an inquiry's rows say that its number is on its way. One that they have already is no news: who sends all numbers
 /// every night does not want to hear of all results every morning.
-pub(super) async fn begin(tx: &mut Tx, job: JobId, inquiry: &Inquiry) -> Result<(), StoreError> {
+pub(super) fn begin(tx: &mut DirectTx<'_>, job: JobId, inquiry: &Inquiry) -> Result<(), StoreError> {
     let pending = PendingNumber { job, failure: None };
-    for sealed in rows_of(tx, inquiry).await? {
+    for sealed in rows_of(tx, inquiry)? {
         let stored = sealed.open(&tx.keyring)?;
         if stored.inquiry_number.as_ref() == Some(&inquiry.number) && stored.pending.is_none() {
             continue;
         }
         let marks = Marks { number: stored.inquiry_number.as_ref(), pending: Some(&pending) };
-        rewrite(tx, &sealed, &stored, marks, None).await?;
+        rewrite(tx, &sealed, &stored, marks, None)?;
     }
     Ok(())
 }
 
 /// Lets the rows on which a job waits say that it failed.
-pub(super) async fn fail(
-    tx: &mut Tx,
+pub(super) fn fail(
+    tx: &mut DirectTx<'_>,
     job: JobId,
     inquiry: &Inquiry,
     failure: &InquiryFailure,
 ) -> Result<(), StoreError> {
     let pending = PendingNumber { job, failure: Some(failure.clone()) };
-    for sealed in rows_of(tx, inquiry).await? {
+    for sealed in rows_of(tx, inquiry)? {
         let stored = sealed.open(&tx.keyring)?;
         if stored.pending.as_ref().is_some_and(|waiting| waiting.job == job) {
             let marks = Marks { number: stored.inquiry_number.as_ref(), pending: Some(&pending) };
-            rewrite(tx, &sealed, &stored, marks, None).await?;
+            rewrite(tx, &sealed, &stored, marks, None)?;
         }
     }
     Ok(())
@@ -123,8 +123,8 @@ pub(super) async fn waiting_for(
 }
 
 /// Writes a row as its next version, with other marks. `numbered_at_us`: when its number was set, if it is now.
-async fn rewrite(
-    tx: &mut Tx,
+fn rewrite(
+    tx: &mut DirectTx<'_>,
     sealed: &Sealed,
     stored: &StoredResult,
     marks: Marks<'_>,
@@ -133,24 +133,21 @@ async fn rewrite(
     let mut place = sealed.place()?;
     let keys: Arc<MonthKeys> = sealed.keys(&tx.keyring)?;
     place.version += 1;
-    let change = tx.next_change().await?;
+    let change = tx.next_change()?;
     let index = |number: &InquiryNumber| inquiry_index(&keys, number);
-    let (form, body) = body::seal(tx, &keys, place, &stored.content, marks)?;
-    sqlx::query(concat!(
-        "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, \
-         numbered_at_us = COALESCE(?4, numbered_at_us), change = ?5 WHERE id = ?6; ",
-        keep_body!("?6", "?7", "?8")
-    ))
-    .bind(place.version)
-    .bind(marks.number.map(index).transpose()?)
-    .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, marks)?)
-    .bind(numbered_at_us)
-    .bind(change)
-    .bind(place.id)
-    .bind(form)
-    .bind(body)
-    .execute(&mut tx.db)
-    .await
-    .map(drop)
-    .map_err(|e| failed(&e))
+    let (random, form) = (tx.random.as_ref(), tx.form.as_ref());
+    let (form, body) = body::seal(form, random, &keys, place, &stored.content, marks)?;
+    let values = params![
+        place.version,
+        marks.number.map(index).transpose()?,
+        row::seal(&keys, random, place, &stored.content, marks)?,
+        numbered_at_us,
+        change,
+        place.id
+    ];
+    tx.execute(REWRITE, values)?;
+    tx.execute(body::KEEP, params![place.id, form, body])
 }
+
+const REWRITE: &str = "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, \
+     numbered_at_us = COALESCE(?4, numbered_at_us), change = ?5 WHERE id = ?6";

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use rusqlite::params;
 use sqlx::FromRow;
 
 use super::clock::instant;
+use super::direct::{DirectTx, write};
 use super::error::failed;
 use super::job::{self, Job};
 use super::results::person_index;
-use super::writer::{Tx, write};
-use super::{Store, audit, idempotency, pending};
+use super::{Store, idempotency, pending};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
     Intake, JobState, Keyed, Made, PendingInquiry, StoreError,
@@ -34,121 +35,101 @@ struct NewJob<'j> {
     item: Result<&'j Inquiry, &'j InquiryFailure>,
 }
 
-async fn insert(tx: &mut Tx, new: NewJob<'_>) -> Result<JobId, StoreError> {
-    let id = tx.next_id("inquiry_jobs").await?;
+fn insert(tx: &mut DirectTx<'_>, new: &NewJob<'_>) -> Result<JobId, StoreError> {
+    let id = tx.next_id("inquiry_jobs")?;
     let month = JstMonth::of(new.intake.taken_at);
     let (payload, person) = match new.item {
         Ok(inquiry) => {
-            let keys = tx.month_keys(month).await?;
+            let keys = tx.month_keys(month)?;
             let payload = job::seal(&keys, tx.random.as_ref(), JobId(id), month, inquiry)?;
             (Some(payload), Some(person_index(&keys, &inquiry.person.fingerprint())?))
         }
         Err(_) => (None, None),
     };
     let (failure, upstream_code) = new.item.err().map(job::failure_words).unzip();
-    sqlx::query(
+    let values = params![
+        id,
+        new.place.map(|(bulk, _)| bulk.0),
+        new.place.map(|(_, position)| position),
+        new.actor,
+        new.intake.taken_at.as_microsecond(),
+        new.intake.expires_at.as_microsecond(),
+        month.number(),
+        if payload.is_some() { "queued" } else { "failed" },
+        failure,
+        upstream_code.flatten(),
+        payload,
+        person
+    ];
+    tx.execute(
         "INSERT INTO inquiry_jobs (id, bulk_id, position, actor, taken_at_us, expires_at_us, month, state, failure, \
          upstream_code, results, payload, person_index) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11, ?12)",
-    )
-    .bind(id)
-    .bind(new.place.map(|(bulk, _)| bulk.0))
-    .bind(new.place.map(|(_, position)| position))
-    .bind(new.actor)
-    .bind(new.intake.taken_at.as_microsecond())
-    .bind(new.intake.expires_at.as_microsecond())
-    .bind(month.number())
-    .bind(if payload.is_some() { "queued" } else { "failed" })
-    .bind(failure)
-    .bind(upstream_code.flatten())
-    .bind(payload)
-    .bind(person)
-    .execute(&mut tx.db)
-    .await
-    .map_err(|e| failed(&e))?;
+        values,
+    )?;
     if let Ok(inquiry) = new.item {
-        pending::begin(tx, JobId(id), inquiry).await?;
+        pending::begin(tx, JobId(id), inquiry)?;
     }
     Ok(JobId(id))
 }
 
-async fn insert_bulk(
-    tx: &mut Tx,
+fn insert_bulk(
+    tx: &mut DirectTx<'_>,
     items: &[Result<Inquiry, InquiryFailure>],
     entry: &AuditEntry,
     request: Option<&Keyed>,
 ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
     let intake = intake(tx.now_us)?;
-    let bulk = BulkId(tx.next_id("inquiry_bulks").await?);
-    sqlx::query("INSERT INTO inquiry_bulks (id, items, taken_at_us, expires_at_us) VALUES (?1, ?2, ?3, ?4)")
-        .bind(bulk.0)
-        .bind(i64::try_from(items.len()).unwrap_or(i64::MAX))
-        .bind(intake.taken_at.as_microsecond())
-        .bind(intake.expires_at.as_microsecond())
-        .execute(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
+    let bulk = BulkId(tx.next_id("inquiry_bulks")?);
+    let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    tx.execute(
+        "INSERT INTO inquiry_bulks (id, items, taken_at_us, expires_at_us) VALUES (?1, ?2, ?3, ?4)",
+        params![bulk.0, count, intake.taken_at.as_microsecond(), intake.expires_at.as_microsecond()],
+    )?;
     let mut ids = Vec::with_capacity(items.len());
     for (position, item) in (0..).zip(items) {
         let new = NewJob { place: Some((bulk, position)), actor: &entry.actor, intake, item: item.as_ref() };
-        ids.push(insert(tx, new).await?);
+        ids.push(insert(tx, &new)?);
     }
     if let Some(request) = request {
-        idempotency::remember(tx, request, &Made::Bulk(bulk)).await?;
+        idempotency::remember(tx, request, &Made::Bulk(bulk))?;
     }
-    audit::append(tx, entry, &[]).await?;
+    tx.audit(entry)?;
     Ok((bulk, ids, intake))
 }
 
-#[derive(FromRow)]
-struct Open {
-    actor: String,
-    month: i32,
-    payload: Vec<u8>,
-}
-
 /// Ends one job; returns who asked and the results changed, or `None` if it has ended or expired before.
-async fn end_one(
-    tx: &mut Tx,
+fn end_one(
+    tx: &mut DirectTx<'_>,
     id: JobId,
     end: &InquiryEnd,
 ) -> Result<Option<(String, Vec<ResultId>)>, StoreError> {
-    let open: Option<Open> = sqlx::query_as(
+    let open: Option<(String, i32, Vec<u8>)> = tx.row(
         "SELECT actor, month, payload FROM live_inquiry_jobs \
          WHERE id = ?1 AND state = 'queued' AND expires_at_us > ?2",
-    )
-    .bind(id.0)
-    .bind(tx.now_us)
-    .fetch_optional(&mut tx.db)
-    .await
-    .map_err(|e| failed(&e))?;
-    let Some(open) = open else { return Ok(None) };
-    let inquiry = job::open(&tx.keyring, id, open.month, &open.payload)?;
+        [id.0, tx.now_us],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let Some((actor, month, payload)) = open else { return Ok(None) };
+    let inquiry = job::open(&tx.keyring, id, month, &payload)?;
     let (results, state, failure, upstream_code) = match end {
-        InquiryEnd::Registered => (pending::set_number(tx, id, &inquiry).await?, "registered", None, None),
+        InquiryEnd::Registered => (pending::set_number(tx, id, &inquiry)?, "registered", None, None),
         InquiryEnd::Failed(failure) => {
-            pending::fail(tx, id, &inquiry, failure).await?;
+            pending::fail(tx, id, &inquiry, failure)?;
             let (word, code) = job::failure_words(failure);
             (Vec::new(), "failed", Some(word), code)
         }
     };
-    sqlx::query(
+    tx.execute(
         "UPDATE inquiry_jobs SET state = ?1, failure = ?2, upstream_code = ?3, results = ?4, payload = NULL, \
          person_index = NULL, receipt = NULL WHERE id = ?5",
-    )
-    .bind(state)
-    .bind(failure)
-    .bind(upstream_code)
-    .bind(job::pack(&results))
-    .bind(id.0)
-    .execute(&mut tx.db)
-    .await
-    .map_err(|e| failed(&e))?;
-    Ok(Some((open.actor, results)))
+        params![state, failure, upstream_code, job::pack(&results), id.0],
+    )?;
+    Ok(Some((actor, results)))
 }
 
 /// Ends jobs; one audit row for each who asked and each way it ended.
-async fn end(tx: &mut Tx, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<ResultId>>, StoreError> {
+fn end(tx: &mut DirectTx<'_>, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<ResultId>>, StoreError> {
     let mut rows: BTreeMap<(String, &'static str), Vec<ResultId>> = BTreeMap::new();
     let mut changed = Vec::with_capacity(ends.len());
     for (id, end) in ends {
@@ -156,7 +137,7 @@ async fn end(tx: &mut Tx, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<Result
             InquiryEnd::Registered => "ok",
             InquiryEnd::Failed(failure) => failure.code(),
         };
-        let results = match end_one(tx, *id, end).await? {
+        let results = match end_one(tx, *id, end)? {
             Some((actor, results)) => {
                 rows.entry((actor, outcome)).or_default().extend(&results);
                 results
@@ -175,21 +156,17 @@ async fn end(tx: &mut Tx, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<Result
             results,
             outcome: outcome.to_owned(),
         };
-        audit::append(tx, &entry, &[]).await?;
+        tx.audit(&entry)?;
     }
     Ok(changed)
 }
 
-async fn note_receipt(tx: &mut Tx, jobs: &[JobId], receipt: Option<&Receipt>) -> Result<(), StoreError> {
-    for id in jobs {
-        sqlx::query("UPDATE inquiry_jobs SET receipt = ?1 WHERE id = ?2 AND state = 'queued'")
-            .bind(receipt.map(|receipt| receipt.0.as_str()))
-            .bind(id.0)
-            .execute(&mut tx.db)
-            .await
-            .map_err(|e| failed(&e))?;
-    }
-    Ok(())
+fn note_receipt(tx: &DirectTx<'_>, jobs: &[JobId], receipt: Option<&Receipt>) -> Result<(), StoreError> {
+    let receipt = receipt.map(|receipt| receipt.0.as_str());
+    jobs.iter().try_for_each(|id| {
+        let update = "UPDATE inquiry_jobs SET receipt = ?1 WHERE id = ?2 AND state = 'queued'";
+        tx.execute(update, params![receipt, id.0])
+    })
 }
 
 #[derive(FromRow)]
@@ -230,16 +207,13 @@ impl InquiryQueue for Store {
     ) -> Result<(JobId, Intake), StoreError> {
         let (inquiry, entry, request) = (inquiry.clone(), audit.clone(), request.cloned());
         write(&self.writer, move |tx| {
-            Box::pin(async move {
-                let intake = intake(tx.now_us)?;
-                let new = NewJob { place: None, actor: &entry.actor, intake, item: Ok(&inquiry) };
-                let id = insert(tx, new).await?;
-                if let Some(request) = &request {
-                    idempotency::remember(tx, request, &Made::Job(id)).await?;
-                }
-                audit::append(tx, &entry, &[]).await?;
-                Ok((id, intake))
-            })
+            let intake = intake(tx.now_us)?;
+            let id = insert(tx, &NewJob { place: None, actor: &entry.actor, intake, item: Ok(&inquiry) })?;
+            if let Some(request) = &request {
+                idempotency::remember(tx, request, &Made::Job(id))?;
+            }
+            tx.audit(&entry)?;
+            Ok((id, intake))
         })
         .await
     }
@@ -251,10 +225,7 @@ impl InquiryQueue for Store {
         request: Option<&Keyed>,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
         let (items, entry, request) = (items.to_vec(), audit.clone(), request.cloned());
-        write(&self.writer, move |tx| {
-            Box::pin(async move { insert_bulk(tx, &items, &entry, request.as_ref()).await })
-        })
-        .await
+        write(&self.writer, move |tx| insert_bulk(tx, &items, &entry, request.as_ref())).await
     }
 
     async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError> {
@@ -284,15 +255,12 @@ impl InquiryQueue for Store {
 
     async fn end(&self, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<ResultId>>, StoreError> {
         let ends = ends.to_vec();
-        write(&self.writer, move |tx| Box::pin(async move { end(tx, &ends).await })).await
+        write(&self.writer, move |tx| end(tx, &ends)).await
     }
 
     async fn note_receipt(&self, jobs: &[JobId], receipt: Option<&Receipt>) -> Result<(), StoreError> {
         let (jobs, receipt) = (jobs.to_vec(), receipt.cloned());
-        write(&self.writer, move |tx| {
-            Box::pin(async move { note_receipt(tx, &jobs, receipt.as_ref()).await })
-        })
-        .await
+        write(&self.writer, move |tx| note_receipt(tx, &jobs, receipt.as_ref())).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<InquiryJob>, StoreError> {

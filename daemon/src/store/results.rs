@@ -37,11 +37,9 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
-    /// A row of [`HOLDERS`].
-    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        let read =
-            || Ok(Self { id: row.get(0)?, month: row.get(1)?, version: row.get(2)?, payload: row.get(3)? });
-        read().map_err(|e: rusqlite::Error| read_failed(&e))
+    /// A row of these columns in their order.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { id: row.get(0)?, month: row.get(1)?, version: row.get(2)?, payload: row.get(3)? })
     }
 
     pub(super) fn place(&self) -> Result<Place, StoreError> {
@@ -155,7 +153,9 @@ impl Store {
             let mut found = Vec::new();
             for index in indexes {
                 let values = [Value::Blob(index), Value::Integer(now_us)];
-                let (rows, _) = reads::rows(db, HOLDERS, &values, u32::MAX, Sealed::read)?;
+                let (rows, _) = reads::rows(db, HOLDERS, &values, u32::MAX, |row| {
+                    Sealed::read(row).map_err(|e| read_failed(&e))
+                })?;
                 found.extend(rows);
             }
             found.iter().map(|sealed| sealed.open(&keyring)).collect::<Result<Vec<_>, _>>()

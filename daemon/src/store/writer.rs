@@ -14,8 +14,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
-use super::audit::{self, Ledger, Note, Notes};
+use super::audit::{self, Ledger, Note};
 use super::clock::{StoreClock, instant};
+use super::direct::{Direct, DirectJob};
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
 use super::news::News;
@@ -75,27 +76,28 @@ pub(super) trait Job: Send {
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
 }
 
-struct Pending<T, F> {
+/// Work and who waits for what comes of it.
+pub(super) struct Answering<T, F> {
     work: Option<F>,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F> Job for Pending<T, F>
-where
-    T: Send,
-    F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send,
-{
-    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool> {
-        Box::pin(async move {
-            if let Some(work) = self.work.take() {
-                self.outcome = Some(work(tx).await);
-            }
-            matches!(self.outcome, Some(Ok(_)))
-        })
+impl<T, F> Answering<T, F> {
+    pub(super) fn new(work: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { work: Some(work), outcome: None, reply }
     }
 
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+    /// Does the work; whether it succeeded.
+    pub(super) fn work_with(&mut self, run: impl FnOnce(F) -> Result<T, StoreError>) -> bool {
+        if let Some(work) = self.work.take() {
+            self.outcome = Some(run(work));
+        }
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
+    /// Answers, after the commit or its failure.
+    pub(super) fn answer(self, commit: Result<(), StoreError>) {
         let answer = match (self.outcome, commit) {
             (Some(Err(own)), _) => Err(own),
             (_, Err(commit)) => Err(commit),
@@ -107,10 +109,32 @@ where
     }
 }
 
+impl<T, F> Job for Answering<T, F>
+where
+    T: Send,
+    F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+{
+    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool> {
+        Box::pin(async move {
+            let Some(work) = self.work.take() else { return false };
+            let outcome = work(tx).await;
+            let succeeded = outcome.is_ok();
+            self.outcome = Some(outcome);
+            succeeded
+        })
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        self.answer(commit);
+    }
+}
+
 /// What the writer is asked for.
 pub(super) enum Command {
     /// Work in a transaction.
     Write(Box<dyn Job>),
+    /// Work in a transaction that runs on one blocking thread.
+    Direct(Box<dyn DirectJob>),
     /// An audit row that stands alone.
     Note(Note),
     /// Move the WAL into the database and empty it; answers whether that was complete.
@@ -133,7 +157,7 @@ where
     F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Pending { work: Some(work), outcome: None, reply }), answer)
+    (Box::new(Answering::new(work, reply)), answer)
 }
 
 /// Hands work to the writer and waits for its commit. Dropping the wait does not stop the work.
@@ -149,7 +173,7 @@ where
 
 /// The writer's task: ends with [`Command::Close`], or when nobody can ask any more. Holds the data directory's lock
 /// until the database is closed.
-pub(super) async fn run(mut tx: Tx, mut notes: Notes, mut commands: mpsc::Receiver<Command>, lock: File) {
+pub(super) async fn run(mut tx: Tx, mut direct: Direct, mut commands: mpsc::Receiver<Command>, lock: File) {
     let mut ahead = None;
     let mut closing = None;
     loop {
@@ -158,15 +182,10 @@ pub(super) async fn run(mut tx: Tx, mut notes: Notes, mut commands: mpsc::Receiv
             None => commands.recv().await,
         };
         match command {
-            Some(Command::Write(job)) => {
-                let (batch, other) = Batch::gather(Some(job), None, &mut commands);
+            Some(command @ (Command::Write(_) | Command::Direct(_) | Command::Note(_))) => {
+                let (batch, other) = Batch::gather(command, &mut commands);
                 ahead = other;
-                batch.commit(&mut tx, &mut notes).await;
-            }
-            Some(Command::Note(note)) => {
-                let (batch, other) = Batch::gather(None, Some(note), &mut commands);
-                ahead = other;
-                batch.commit(&mut tx, &mut notes).await;
+                batch.commit(&mut tx, &mut direct).await;
             }
             Some(Command::Checkpoint(reply)) => {
                 reply.send(checkpoint(&mut tx.db).await).ok();
@@ -181,7 +200,7 @@ pub(super) async fn run(mut tx: Tx, mut notes: Notes, mut commands: mpsc::Receiv
             None => break,
         }
     }
-    drop(notes);
+    drop(direct);
     // The clock may have gone on since the last commit; after a restart it must not stand behind that.
     if let Err(error) = keep_mark(&mut tx.db, tx.clock.now_us()).await {
         tracing::warn!(%error, "the clock's mark was not kept");
@@ -195,35 +214,38 @@ pub(super) async fn run(mut tx: Tx, mut notes: Notes, mut commands: mpsc::Receiv
     }
 }
 
-/// What waits at the same time and so shares a commit.
+/// What waits at the same time and so shares a commit: jobs of one kind, and audit rows that stand alone.
+#[derive(Default)]
 struct Batch {
     jobs: Vec<Box<dyn Job>>,
+    direct: Vec<Box<dyn DirectJob>>,
     notes: Vec<Note>,
 }
 
 impl Batch {
-    /// Takes what waits behind a first job or note; also returns the command that belongs to no batch.
-    fn gather(
-        job: Option<Box<dyn Job>>,
-        note: Option<Note>,
-        commands: &mut mpsc::Receiver<Command>,
-    ) -> (Self, Option<Command>) {
-        let mut batch = Self { jobs: Vec::from_iter(job), notes: Vec::from_iter(note) };
-        while batch.jobs.len() + batch.notes.len() < LARGEST_BATCH {
-            match commands.try_recv() {
-                Ok(Command::Write(job)) => batch.jobs.push(job),
+    /// Takes what waits behind a first command; also returns the command that belongs to another batch, or to none.
+    fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> (Self, Option<Command>) {
+        let mut batch = Self::default();
+        let mut next = Ok(first);
+        loop {
+            match next {
+                Ok(Command::Write(job)) if batch.direct.is_empty() => batch.jobs.push(job),
+                Ok(Command::Direct(job)) if batch.jobs.is_empty() => batch.direct.push(job),
                 Ok(Command::Note(note)) => batch.notes.push(note),
                 Ok(other) => return (batch, Some(other)),
-                Err(_) => break,
+                Err(_) => return (batch, None),
             }
+            if batch.jobs.len() + batch.direct.len() + batch.notes.len() >= LARGEST_BATCH {
+                return (batch, None);
+            }
+            next = commands.try_recv();
         }
-        (batch, None)
     }
 
-    async fn commit(self, tx: &mut Tx, connection: &mut Notes) {
-        let Self { mut jobs, notes } = self;
+    async fn commit(self, tx: &mut Tx, connection: &mut Direct) {
+        let Self { mut jobs, direct, notes } = self;
         if jobs.is_empty() {
-            return connection.commit(tx, notes).await;
+            return connection.commit(tx, direct, notes).await;
         }
         let outcome = transaction(tx, &mut jobs, &notes).await;
         if outcome.is_err() {

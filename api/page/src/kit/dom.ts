@@ -42,6 +42,11 @@ export function fill(parent: Element, ...children: Child[]): void {
   append(parent, children);
 }
 
+/** Does work once what is on the screen now has been painted. */
+export function later(work: () => void): void {
+  requestAnimationFrame(() => window.setTimeout(work));
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** A picture made of paths on a square of 24 units; decoration only, so screen readers pass it over. */

@@ -25,7 +25,12 @@ const shapes = {
 
 export type PictureName = keyof typeof shapes;
 
-/** A picture by its name. */
+const made = new Map<string, SVGSVGElement>();
+
+/** A picture by its name. A screen may have the same one twenty times: the browser copies it faster than we make it. */
 export function drawn(name: PictureName, size = 24): SVGSVGElement {
-  return picture(shapes[name], size);
+  const key = `${name} ${size}`;
+  const first = made.get(key) ?? picture(shapes[name], size);
+  made.set(key, first);
+  return first.cloneNode(true) as SVGSVGElement;
 }

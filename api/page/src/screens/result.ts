@@ -145,29 +145,35 @@ function block(title: string, items: readonly Item[], person: Person): HTMLEleme
 }
 
 function row(item: Item, value: string | undefined): HTMLElement {
-  const notes = item.notes.length > 0 && h("div", { class: "item-notes", hidden: true }, item.notes.map((note) => h("p", {}, note)));
-  const toggle =
-    notes &&
-    h(
-      "button",
-      {
-        type: "button",
-        class: "item-info",
-        "aria-expanded": "false",
-        "aria-label": `${item.label}の説明`,
-        onclick: (event) => {
-          notes.hidden = !notes.hidden;
-          (event.currentTarget as HTMLElement).setAttribute("aria-expanded", String(!notes.hidden));
-        },
-      },
-      drawn("info", 20),
-    );
   return h(
     "div",
     { class: "item" },
     h("dt", {}, h("span", { class: "item-number" }, item.number ?? "－"), item.label),
-    h("dd", {}, h("span", { class: value === undefined || value === "" ? "item-blank" : "item-value" }, value || "（空欄）"), toggle, notes),
+    h("dd", {}, h("span", { class: value === undefined || value === "" ? "item-blank" : "item-value" }, value || "（空欄）"), item.notes.length > 0 && notes(item)),
   );
+}
+
+/** The manual's notes of an item, made when somebody asks for them. */
+function notes(item: Item): Child {
+  let shown: HTMLElement | undefined;
+  const toggle = h(
+    "button",
+    {
+      type: "button",
+      class: "item-info",
+      "aria-expanded": "false",
+      "aria-label": `${item.label}の説明`,
+      onclick: () => {
+        const open = toggle.getAttribute("aria-expanded") !== "true";
+        shown ??= h("div", { class: "item-notes" }, item.notes.map((note) => h("p", {}, note)));
+        if (open) toggle.after(shown);
+        else shown.remove();
+        toggle.setAttribute("aria-expanded", String(open));
+      },
+    },
+    drawn("info", 20),
+  );
+  return toggle;
 }
 
 async function copy(id: number, place: HTMLElement): Promise<void> {

@@ -90,6 +90,7 @@ pub(in super::super) fn read(path: &Path, keys: &SystemKeys) -> Result<Seen, Fil
 }
 
 /// The file and what proves its content.
+#[derive(Clone)]
 pub(super) struct Slots {
     file: Arc<File>,
     keys: Arc<SystemKeys>,

@@ -28,7 +28,7 @@ use anchor::{Mark, Seen};
 use row::{INSERT, LAST, Row};
 
 pub(super) use anchor::Anchor;
-pub(super) use notes::{Note, Notes};
+pub(super) use notes::{Anchored, Note, Tail};
 pub use trail::{ChainError, ChainHead};
 
 /// Who writes what the store itself finds.

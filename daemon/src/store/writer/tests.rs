@@ -7,6 +7,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::super::database::MIGRATIONS;
+use super::super::direct::DirectTx;
 use super::*;
 use crate::app::ports::{AnchorFinding, Clock, StoredResult};
 
@@ -70,8 +71,8 @@ fn save(token: u8, length: usize, then: Result<(), StoreError>) -> (Box<dyn Job>
 }
 
 async fn commit(tx: &mut Tx, jobs: Vec<Box<dyn Job>>) {
-    let mut unused = Notes::new(Path::new("nowhere"));
-    Batch { jobs, notes: Vec::new() }.commit(tx, &mut unused).await;
+    let mut unused = Direct::new(Path::new("nowhere"));
+    Batch { jobs, ..Batch::default() }.commit(tx, &mut unused).await;
 }
 
 async fn saved(tx: &mut Tx) -> Vec<u8> {
@@ -188,7 +189,7 @@ async fn while_the_anchor_cannot_be_written_nobody_hears_of_a_success_and_at_mos
 /// Reads that ask for their audit rows at the same time, and what else shares their commit; what each of them hears.
 async fn read_out(
     tx: &mut Tx,
-    notes: &mut Notes,
+    direct: &mut Direct,
     jobs: Vec<Box<dyn Job>>,
     readers: usize,
 ) -> Vec<Result<(), StoreError>> {
@@ -198,7 +199,7 @@ async fn read_out(
             (Note { entry: audit::finding_entry(AnchorFinding::Begun), reply }, answer)
         })
         .unzip();
-    Batch { jobs, notes: waiting }.commit(tx, notes).await;
+    Batch { jobs, notes: waiting, ..Batch::default() }.commit(tx, direct).await;
     let mut heard = Vec::new();
     for answer in answers {
         heard.push(answer.await.unwrap());
@@ -211,10 +212,10 @@ async fn while_the_anchor_cannot_be_written_no_read_is_answered_by_the_connectio
     let directory = Directory::new("notes");
     let database = directory.0.join("store.db");
     let mut tx = context_of(SqliteConnectOptions::new().filename(&database).create_if_missing(true)).await;
-    let mut notes = Notes::new(&database);
+    let mut direct = Direct::new(&database);
     tx.ledger = Ledger::in_memory(Some(directory.broken(&tx)));
     for _ in 0..3 {
-        for heard in read_out(&mut tx, &mut notes, Vec::new(), 2).await {
+        for heard in read_out(&mut tx, &mut direct, Vec::new(), 2).await {
             assert!(matches!(heard, Err(StoreError::Failed(_))), "{heard:?}");
         }
         assert_eq!(rows(&mut tx).await, 2, "the first commit is not known outside; no second one follows");
@@ -225,7 +226,7 @@ async fn while_the_anchor_cannot_be_written_no_read_is_answered_by_the_connectio
     assert_eq!(rows(&mut tx).await, 2);
 
     directory.repair(&mut tx);
-    assert_eq!(read_out(&mut tx, &mut notes, Vec::new(), 1).await, [Ok(())]);
+    assert_eq!(read_out(&mut tx, &mut direct, Vec::new(), 1).await, [Ok(())]);
     let (job, answer) = note();
     commit(&mut tx, vec![job]).await;
     assert_eq!(answer.await, Ok(Ok(())));
@@ -235,7 +236,7 @@ async fn while_the_anchor_cannot_be_written_no_read_is_answered_by_the_connectio
 #[tokio::test]
 async fn rows_of_reads_that_share_a_commit_stand_though_the_job_beside_them_fails() {
     let mut tx = context().await;
-    let mut unused = Notes::new(Path::new("nowhere"));
+    let mut unused = Direct::new(Path::new("nowhere"));
     let own = StoreError::Failed("its own reason".to_owned());
     let (failing, answer) = save(1, 10, Err(own.clone()));
     assert_eq!(read_out(&mut tx, &mut unused, vec![failing], 3).await, [Ok(()), Ok(()), Ok(())]);
@@ -311,4 +312,84 @@ async fn numbers_of_jobs_that_share_a_commit_follow_each_other_and_what_is_undon
     commit(&mut tx, vec![next]).await;
     assert_eq!(answer.await, Ok(Ok((3, vec![4]))), "the next commit goes on");
     assert_eq!(stand(&mut tx).await, (4, 3));
+}
+
+/// As [`numbered`], with an audit row, on the blocking thread.
+fn numbered_direct(
+    changes: usize,
+    then: Result<(), StoreError>,
+) -> (Box<dyn DirectJob>, oneshot::Receiver<Taken>) {
+    let (reply, answer) = oneshot::channel();
+    let work = move |tx: &mut DirectTx<'_>| {
+        let taken = (0..changes).map(|_| tx.next_change()).collect::<Result<Vec<_>, _>>()?;
+        let id = tx.next_id("inquiry_bulks")?;
+        tx.execute(
+            "INSERT INTO inquiry_bulks (id, items, taken_at_us, expires_at_us) VALUES (?1, 1, 0, 1)",
+            [id],
+        )?;
+        tx.audit(&audit::finding_entry(AnchorFinding::Begun))?;
+        then.map(|()| (id, taken))
+    };
+    (Box::new(Answering::new(work, reply)), answer)
+}
+
+#[tokio::test]
+async fn direct_jobs_that_share_a_commit_take_nothing_of_each_other_with_them_and_readers_are_answered() {
+    let directory = Directory::new("direct");
+    let database = directory.0.join("store.db");
+    let mut tx = context_of(SqliteConnectOptions::new().filename(&database).create_if_missing(true)).await;
+    let mut direct = Direct::new(&database);
+    let own = StoreError::Failed("its own reason".to_owned());
+    let stand = async |tx: &mut Tx| {
+        let sql = "SELECT (SELECT change FROM results_sequence), (SELECT coalesce(max(id), 0) FROM inquiry_bulks), \
+                   (SELECT count(*) FROM audit)";
+        sqlx::query_as::<_, (i64, i64, i64)>(sql).fetch_one(&mut tx.db).await.unwrap()
+    };
+    let (alone, refused) = numbered_direct(2, Err(own.clone()));
+    direct.commit(&mut tx, vec![alone], Vec::new()).await;
+    assert_eq!(refused.await, Ok(Err(own.clone())));
+    assert_eq!(stand(&mut tx).await, (0, 0, 0), "nothing of it stands");
+
+    let (one, undone_first) = numbered_direct(2, Err(own.clone()));
+    let (two, kept) = numbered_direct(2, Ok(()));
+    let (three, undone) = numbered_direct(3, Err(own.clone()));
+    let (four, after) = numbered_direct(1, Ok(()));
+    let (reply, read) = oneshot::channel();
+    let note = Note { entry: audit::finding_entry(AnchorFinding::Begun), reply };
+    direct.commit(&mut tx, vec![one, two, three, four], vec![note]).await;
+    assert_eq!(undone_first.await, Ok(Err(own.clone())));
+    assert_eq!(kept.await, Ok(Ok((1, vec![1, 2]))));
+    assert_eq!(undone.await, Ok(Err(own)));
+    assert_eq!(after.await, Ok(Ok((2, vec![3]))));
+    assert_eq!(read.await, Ok(Ok(())));
+    assert_eq!(stand(&mut tx).await, (3, 2, 3));
+
+    // What comes by the other way counts on from there, and the other way round.
+    let (sqlx, answer) = numbered(1, Ok(()));
+    commit(&mut tx, vec![sqlx]).await;
+    assert_eq!(answer.await, Ok(Ok((3, vec![4]))));
+    let (next, answer) = numbered_direct(1, Ok(()));
+    direct.commit(&mut tx, vec![next], Vec::new()).await;
+    assert_eq!(answer.await, Ok(Ok((4, vec![5]))));
+    assert_eq!(stand(&mut tx).await, (5, 4, 4));
+}
+
+#[tokio::test]
+async fn a_batch_holds_jobs_of_one_kind_in_the_order_in_which_they_came() {
+    let (sender, mut commands) = mpsc::channel(8);
+    let (direct, _) = numbered_direct(0, Ok(()));
+    let (job, _) = numbered(0, Ok(()));
+    let (reply, _) = oneshot::channel();
+    let note = Note { entry: audit::finding_entry(AnchorFinding::Begun), reply };
+    let (later, _) = numbered_direct(0, Ok(()));
+    for command in [Command::Direct(direct), Command::Write(job), Command::Direct(later)] {
+        sender.try_send(command).ok().unwrap();
+    }
+    let (first, other) = Batch::gather(Command::Note(note), &mut commands);
+    assert_eq!((first.notes.len(), first.direct.len(), first.jobs.len()), (1, 1, 0));
+    let (second, other) = Batch::gather(other.unwrap(), &mut commands);
+    assert_eq!((second.notes.len(), second.direct.len(), second.jobs.len()), (0, 0, 1));
+    let (third, other) = Batch::gather(other.unwrap(), &mut commands);
+    assert_eq!((third.notes.len(), third.direct.len(), third.jobs.len()), (0, 1, 0));
+    assert!(other.is_none());
 }

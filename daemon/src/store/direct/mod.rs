@@ -1,0 +1,117 @@
+//! Work of a transaction that is done on one blocking thread, through a connection of its own: what many callers wait for at the
+//! same time, the numbers that receipt computers register and the audit rows of reads.
+//!
+//! Beside the writer's way through sqlx, because each statement there costs two changes of threads. The writer's task waits
+//! meanwhile: there is never more than one who writes, and never more than one who checkpoints. As there, each job has its own
+//! savepoint, and nobody hears of a success before the commit has returned and the anchor was written.
+
+mod visit;
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
+use tokio::sync::{mpsc, oneshot};
+
+use super::audit;
+use super::error::read_failed;
+use super::keyring::{Keyring, MonthKeys};
+use super::numbers::Numbers;
+use super::writer::{Answering, Command, closed};
+use crate::app::ports::{AuditEntry, Random, ResultForm, StoreError};
+use crate::domain::retention::JstMonth;
+
+pub(super) use visit::Direct;
+
+/// What a job works with: the open transaction and the keys.
+pub(super) struct DirectTx<'t> {
+    db: &'t Connection,
+    /// The keys.
+    pub(super) keyring: Arc<Keyring>,
+    /// Nonces.
+    pub(super) random: Arc<dyn Random>,
+    /// How results are rendered.
+    pub(super) form: Arc<dyn ResultForm>,
+    /// The store's instant of this transaction, microseconds.
+    pub(super) now_us: i64,
+    /// The numbers that this transaction gives.
+    pub(super) numbers: Numbers,
+    log: audit::Tail,
+}
+
+impl DirectTx<'_> {
+    /// Runs a statement, which stays prepared.
+    pub(super) fn execute(&self, sql: &'static str, values: impl Params) -> Result<(), StoreError> {
+        let done = self.db.prepare_cached(sql).and_then(|mut statement| statement.execute(values));
+        done.map(drop).map_err(|e| read_failed(&e))
+    }
+
+    /// The rows of a statement, which stays prepared.
+    pub(super) fn rows<T>(
+        &self,
+        sql: &'static str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.db.prepare_cached(sql).map_err(|e| read_failed(&e))?;
+        let rows = statement.query_map(values, read).and_then(Iterator::collect);
+        rows.map_err(|e| read_failed(&e))
+    }
+
+    /// The row of a statement, which stays prepared.
+    pub(super) fn row<T>(
+        &self,
+        sql: &'static str,
+        values: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let found = self.db.prepare_cached(sql).and_then(|mut one| one.query_row(values, read).optional());
+        found.map_err(|e| read_failed(&e))
+    }
+
+    /// The keys of a month, new ones if it has none; durable before anything is sealed with them.
+    pub(super) fn month_keys(&self, month: JstMonth) -> Result<Arc<MonthKeys>, StoreError> {
+        match self.keyring.month(month) {
+            Some(keys) => Ok(keys),
+            None => Ok(self.keyring.add_month(month)?),
+        }
+    }
+
+    /// Appends a row to the audit log.
+    pub(super) fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.log.append(self.db, entry)
+    }
+}
+
+/// Work inside a transaction, whose caller may have gone away.
+pub(super) trait DirectJob: Send {
+    /// Does the work; `false` undoes what it wrote.
+    fn run(&mut self, tx: &mut DirectTx<'_>) -> bool;
+    /// Answers the caller, after the commit or its failure.
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+impl<T, F> DirectJob for Answering<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut DirectTx<'_>) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, tx: &mut DirectTx<'_>) -> bool {
+        self.work_with(|work| work(tx))
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        self.answer(commit);
+    }
+}
+
+/// Hands work to the writer and waits for its commit. Dropping the wait does not stop the work.
+pub(super) async fn write<T, F>(writer: &mpsc::Sender<Command>, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut DirectTx<'_>) -> Result<T, StoreError> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let job = Box::new(Answering::new(work, reply));
+    writer.send(Command::Direct(job)).await.map_err(|_| closed())?;
+    answer.await.map_err(|_| closed())?
+}
