@@ -80,12 +80,14 @@ test("a result is on the screen as soon as the daemon has it", async () => {
   const desk = await Desk.open(chrome);
   const { page } = desk;
   await page.addInitScript(() => {
-    // The frame after the one that the verdict came in: it has been painted.
+    // The first task after the frame that the verdict came in: it has been painted.
+    const painted = new MessageChannel();
+    painted.port1.onmessage = () => (window.shownAt = performance.now());
     new MutationObserver(() => {
       if (!document.querySelector(".verdict-word")) window.shownAt = undefined;
       else if (window.shownAt === undefined) {
         window.shownAt = null;
-        requestAnimationFrame(() => setTimeout(() => (window.shownAt = performance.now())));
+        requestAnimationFrame(() => painted.port2.postMessage(0));
       }
     }).observe(document, { childList: true, subtree: true });
   });

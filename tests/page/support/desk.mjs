@@ -83,10 +83,11 @@ export class Desk {
     for (const digit of digits) await this.page.getByRole("group", { name: "数字" }).getByRole("button", { name: digit, exact: true }).click();
   }
 
-  /** The word of the verdict, once the result is there. */
+  /** The word of the verdict, once the result is there to its end. */
   async verdict() {
     const word = this.page.locator(".verdict-word");
     await word.waitFor();
+    await this.page.getByRole("region", { name: "困ったとき" }).waitFor();
     return word.textContent();
   }
 

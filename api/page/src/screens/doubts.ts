@@ -2,7 +2,7 @@
 
 import { call, type Schemas } from "../api";
 import { attempt } from "../frame";
-import { append, type Child, fill, h, later } from "../kit/dom";
+import { fill, h } from "../kit/dom";
 import { ask, banner, fold, quiet } from "../kit/parts";
 import { INCIDENTS, MEASURES } from "../text/incidents";
 import { ASSISTANCE_AS_OTHER, CONTACTS, IDENTITY_DOCUMENTS, IDENTITY_DOUBT, OTHER_PERSON } from "../text/manual";
@@ -11,22 +11,18 @@ import { certificates } from "./tables";
 type Measure = Schemas["IncidentMeasure"];
 const ALL_MEASURES = Object.keys(MEASURES) as Measure[];
 
-/** Folded: most patients give no reason to read it. The result above does not wait for it. */
+/** Folded: most patients give no reason to read it. */
 export function doubts(result: number): HTMLElement {
-  const section = h("section", { class: "panel panel-quiet", "aria-label": "困ったとき" });
-  later(() => append(section, folded(result)));
-  return section;
-}
-
-function folded(result: number): Child[] {
   const place = h("div", {});
-  return [
+  return h(
+    "section",
+    { class: "panel panel-quiet", "aria-label": "困ったとき" },
     place,
     fold("本人か疑わしいとき", h("p", {}, IDENTITY_DOUBT), h("p", {}, "【本人確認書類（例）】", IDENTITY_DOCUMENTS), quiet("疑いがあったことを記録する", () => record(place, result, "identity_in_doubt"))),
     fold("氏名が大きく異なる・別の方の情報が表示されたとき", h("p", {}, OTHER_PERSON), quiet("別の方の情報が表示されたことを記録する", () => record(place, result, "another_person_shown"))),
     fold("医療扶助の患者に国保や後期高齢者医療が表示されたとき", h("p", {}, ASSISTANCE_AS_OTHER)),
     fold("ほかの資格証類も確認できるか（○・×）", certificates()),
-  ];
+  );
 }
 
 async function record(place: HTMLElement, result: number, kind: Schemas["IncidentKind"]): Promise<void> {

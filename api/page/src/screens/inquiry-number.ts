@@ -9,7 +9,12 @@ import { INQUIRY_NOTES } from "../text/items";
 
 type Result = Schemas["EligibilityResult"];
 
-export function inquiryNumber(shown: Result): { readonly element: HTMLElement; readonly end: () => void } {
+export interface InquiryForm {
+  readonly element: HTMLElement;
+  readonly end: () => void;
+}
+
+export function inquiryNumber(shown: Result): InquiryForm {
   const place = h("div", { role: "status" });
   let sent: string | undefined;
   const number = field("照会番号", { maxlength: "50", value: shown.inquiry_number ?? "" }, "患者の診察券番号やカルテ番号など（50文字まで、任意）");

@@ -2,7 +2,7 @@
 
 import { call, text, type Schemas } from "../api";
 import { attempt, problem, type Screen, show, toast } from "../frame";
-import { type Child, fill, h } from "../kit/dom";
+import { append, type Child, fill, h, later } from "../kit/dom";
 import { inEra, lastDayBefore, moment, plainDay } from "../kit/era";
 import { banner, button, heading, primary } from "../kit/parts";
 import { drawn, type PictureName } from "../kit/pictures";
@@ -10,7 +10,7 @@ import { ASSISTANCE_NOTE, CASES, CERTIFICATE_GRACE, METHODS, SCREENSHOTS } from 
 import { ASSISTANCE, ELDERLY, ELIGIBILITY, type Item, SENSITIVE, SYSTEM } from "../text/items";
 import { copyText } from "../kit/clipboard";
 import { doubts } from "./doubts";
-import { inquiryNumber } from "./inquiry-number";
+import { type InquiryForm, inquiryNumber } from "./inquiry-number";
 
 type Result = Schemas["EligibilityResult"];
 type Person = Schemas["Eligibility"];
@@ -27,38 +27,43 @@ export async function resultById(id: number, back: () => Screen, certificate?: S
 function result(shown: Result, certificate: Schemas["Certificate"] | undefined, back: () => Screen): Screen {
   const place = h("div", {});
   const people = shown.eligibilities;
-  const inquiry = people.length > 0 ? inquiryNumber(shown) : undefined;
   const close = () => show(back());
   const keys = (event: KeyboardEvent) => event.key === "Escape" && !event.repeat && document.querySelector("dialog") === null && close();
   document.addEventListener("keydown", keys);
-  return {
-    title: "資格確認結果",
-    body: h(
-      "article",
-      { class: "result" },
-      h("h1", { class: "visually-hidden", tabindex: "-1" }, "資格確認結果"),
+  const parts = people.map((person, index) => eligibility(person, people.length > 1 ? index + 1 : undefined));
+  const article = h(
+    "article",
+    { class: "result" },
+    h("h1", { class: "visually-hidden", tabindex: "-1" }, "資格確認結果"),
+    h(
+      "div",
+      { class: "result-head" },
+      verdict(shown),
       h(
         "div",
-        { class: "result-head" },
-        verdict(shown),
-        h(
-          "div",
-          { class: "result-actions" },
-          people.length > 0 && button([drawn("copy", 20), "コピー"], () => copy(shown.id, place)),
-          // The focus is here, so that a screen reader says with it what the result is.
-          primary(["閉じる", h("kbd", {}, "Esc")], close, { "data-focus": "", "aria-describedby": VERDICT }),
-        ),
+        { class: "result-actions" },
+        people.length > 0 && button([drawn("copy", 20), "コピー"], () => copy(shown.id, place)),
+        // The focus is here, so that a screen reader says with it what the result is.
+        primary(["閉じる", h("kbd", {}, "Esc")], close, { "data-focus": "", "aria-describedby": VERDICT }),
       ),
-      shown.sandbox && h("p", { class: "sandbox" }, "サンドボックス（模擬）の結果です。業務には使わないでください。"),
-      aboutCertificate(certificate),
-      shown.note && banner("info", shown.note.message, h("p", { class: "small" }, shown.note.code)),
-      place,
-      people.map((person, index) => eligibility(person, people.length > 1 ? index + 1 : undefined)),
-      inquiry?.element,
-      meta(shown),
-      doubts(shown.id),
-      h("p", { class: "small" }, SCREENSHOTS),
     ),
+    shown.sandbox && h("p", { class: "sandbox" }, "サンドボックス（模擬）の結果です。業務には使わないでください。"),
+    aboutCertificate(certificate),
+    shown.note && banner("info", shown.note.message, h("p", { class: "small" }, shown.note.code)),
+    place,
+    parts.map(([section]) => section),
+  );
+  let inquiry: InquiryForm | undefined;
+  // What nobody sees at first does not keep staff waiting for what they look for.
+  later(() => {
+    if (!article.isConnected) return;
+    for (const [section, rest] of parts) append(section, rest());
+    inquiry = people.length > 0 ? inquiryNumber(shown) : undefined;
+    append(article, [inquiry?.element, meta(shown), doubts(shown.id), h("p", { class: "small" }, SCREENSHOTS)]);
+  });
+  return {
+    title: "資格確認結果",
+    body: article,
     leave: () => {
       inquiry?.end();
       document.removeEventListener("keydown", keys);
@@ -123,18 +128,20 @@ function explained(shown: Result): string {
   }
 }
 
-function eligibility(person: Person, position: number | undefined): Child {
+/** A person's eligibility: the items that are looked for, and what follows below them. */
+function eligibility(person: Person, position: number | undefined): [HTMLElement, () => Child[]] {
   const assistance = person.classification?.code === "A1";
-  return h(
-    "section",
-    { class: "panel" },
-    block(position === undefined ? "資格情報" : `資格情報 ${position}`, assistance ? ASSISTANCE : ELIGIBILITY, person),
-    assistance && banner("info", "医療扶助です。", h("p", {}, ASSISTANCE_NOTE)),
-    person.elderly_recipient_certificate && block("高齢受給者証", ELDERLY, person),
-    block("要配慮情報（備考）", SENSITIVE, person),
-    !assistance && block("オンライン資格確認システム固有項目", SYSTEM, person),
-    person.warnings.length > 0 && h("ul", { class: "warnings" }, person.warnings.map((warning) => h("li", {}, drawn("info", 20), warning.message))),
-  );
+  const section = h("section", { class: "panel" }, block(position === undefined ? "資格情報" : `資格情報 ${position}`, assistance ? ASSISTANCE : ELIGIBILITY, person));
+  return [
+    section,
+    () => [
+      assistance && banner("info", "医療扶助です。", h("p", {}, ASSISTANCE_NOTE)),
+      person.elderly_recipient_certificate && block("高齢受給者証", ELDERLY, person),
+      block("要配慮情報（備考）", SENSITIVE, person),
+      !assistance && block("オンライン資格確認システム固有項目", SYSTEM, person),
+      person.warnings.length > 0 && h("ul", { class: "warnings" }, person.warnings.map((warning) => h("li", {}, drawn("info", 20), warning.message))),
+    ],
+  ];
 }
 
 /** A table of items. What is blank stays visible as blank: that it is, tells something too. */
