@@ -117,6 +117,8 @@ pub(super) enum Command {
     Checkpoint(oneshot::Sender<Result<bool, StoreError>>),
     /// Give free pages at the end of the database back to the file system, some at a time; answers how many are left.
     GiveBack(oneshot::Sender<Result<i64, StoreError>>),
+    /// Say that the writer has come this far.
+    Alive(oneshot::Sender<()>),
     /// End after everything that was asked before.
     Close(oneshot::Sender<()>),
 }
@@ -173,6 +175,9 @@ pub(super) async fn run(mut tx: Tx, mut notes: Notes, mut commands: mpsc::Receiv
             }
             Some(Command::GiveBack(reply)) => {
                 reply.send(give_back(&mut tx.db).await).ok();
+            }
+            Some(Command::Alive(reply)) => {
+                reply.send(()).ok();
             }
             Some(Command::Close(done)) => {
                 closing = Some(done);
