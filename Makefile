@@ -30,13 +30,15 @@ page: ## Build the front-desk page anew from its sources and the contract (api/p
 page-test: ## The front-desk page in Chromium: screens, personas, keyboard, behaviour, hostile pages, speed
 	tests/page/run
 
-figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream, folders, api or page; LONG=1: more rounds; PEERS=1: api against other programs, too)
+figures: deps-test ## Print `figure <name> <value>` lines (ONLY=core, card, store, upstream, folders, operation, api or page; LONG=1: more rounds; PEERS=1: api against other programs, too)
 ifeq ($(ONLY),page)
 	tests/page/run --figures
 else
 	@# In one go: apart, the two would build what they share with other features, twice.
 	cargo build --quiet --locked --release -p daemon --bin shikakud -p harness --bin figures $(if $(filter core,$(ONLY)),--bin sim-card) $(if $(filter store upstream,$(ONLY)),--bin store-worker) $(if $(filter api,$(ONLY)),--bin api-limit)
 	target/release/figures --only $(ONLY) $(if $(LONG),--long,) $(if $(PEERS),--peers,)
+	@# What only the package can show: how long it takes to install, how far its unit is shut in, whether it builds the same twice.
+	@$(if $(filter operation,$(ONLY)),[ ! -x deploy/figures-package ] || deploy/figures-package $(if $(LONG),--long,))
 endif
 
 fuzz: deps-build ## Run every libFuzzer target (SECONDS=15 each); installs cargo-fuzz if it is missing

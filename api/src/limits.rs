@@ -64,7 +64,7 @@ impl Default for Limits {
             streams_of_account: 32,
             exports: 4,
             exports_of_account: 2,
-            stop_within: Duration::from_secs(5),
+            stop_within: Duration::from_secs(3),
         }
     }
 }

@@ -44,7 +44,7 @@ impl Listener {
 /// The name of the extension in the document.
 const EXTENSION: &str = "x-listeners";
 
-/// Administration, enrolling devices, and what people keep on record, is done beside the machine that holds the data, or by a person
+/// Administration, watching the program, enrolling devices, and what people keep on record, is done beside the machine that holds the data, or by a person
 /// at the page.
 const BESIDE_THE_MACHINE: &[&str] = &[
     "add_passkey",
@@ -56,6 +56,8 @@ const BESIDE_THE_MACHINE: &[&str] = &[
     "enrol_terminal",
     "get_checklist",
     "get_folder_settings",
+    "get_metrics",
+    "get_readiness",
     "get_retention",
     "list_accounts",
     "list_audit",

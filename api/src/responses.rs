@@ -61,6 +61,22 @@ fn line(code: Code) -> String {
     format!("`{}`: {}", code.as_str(), code.title())
 }
 
+/// Of readiness: what keeps the program from its work comes as the same document as that nothing does.
+pub(crate) struct ReadinessErrors;
+
+impl IntoResponses for ReadinessErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = document(&[ALWAYS, WORK]);
+        let unready = Content::new(Some(Ref::from_schema_name("Readiness")));
+        if let Some(RefOr::T(unavailable)) = responses.get_mut("503") {
+            unavailable.description =
+                format!("応えられません。理由は reasons にあります。\n\n{}", unavailable.description);
+            unavailable.content.insert("application/json".to_owned(), RefOr::T(unready));
+        }
+        responses
+    }
+}
+
 /// Adds a code to an operation that has answers of its status already.
 pub(crate) fn add(operation: &mut Operation, code: Code) {
     let status = code.status().as_u16().to_string();
@@ -95,6 +111,8 @@ macro_rules! errors {
 errors! {
     /// Of operations without a session that only answer something fixed.
     FixedErrors = [ALWAYS];
+    /// Of the figures.
+    MetricsErrors = [ALWAYS, WORK, &[Code::NotFound]];
     /// Of signing in.
     SignInErrors = [ALWAYS, WORK, BODY, &[Code::SignInFailed, Code::SignInDelayed, Code::StoreFull]];
     /// Of the first of two steps of signing in, which judges nothing.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod desk;
+mod monitor;
 mod passkeys;
 mod results;
 mod upkeep;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 
 pub use accounts::AccountService;
 pub use desk::DeskService;
+pub use monitor::MonitorService;
 pub use passkeys::PasskeyService;
 pub use results::{
     BrokenOff, Bytes, Characters, Document, Events, Export, ExportPart, ExportParts, ReadyChanges, ReadyPage,
@@ -184,7 +186,9 @@ pub type Answer<T> = Result<T, ServiceError>;
 
 /// The program behind the contract. It decides roles ([`Code::ForbiddenRole`]), writes the audit log, and never blocks.
 #[async_trait]
-pub trait Service: AccountService + PasskeyService + DeskService + ResultService + UpkeepService {
+pub trait Service:
+    AccountService + PasskeyService + DeskService + MonitorService + ResultService + UpkeepService
+{
     /// Signs in with all factors at once. Unknown account, wrong password, wrong or used code and a locked account get
     /// the same [`Code::SignInFailed`] after the same work; [`Code::SignInDelayed`] must also come for unknown names.
     async fn sign_in(&self, request: wire::SignIn, along: Along) -> Answer<wire::Session>;

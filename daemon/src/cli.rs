@@ -3,7 +3,13 @@
 mod audit;
 mod backup;
 mod folders;
+mod logs;
 mod machine;
+mod run;
+mod service;
+mod setup;
+mod shell;
+mod support;
 
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +17,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
@@ -20,12 +25,13 @@ use crate::control::{
     AccountAct, Command as ControlCommand, Hidden, Note, Reply as ControlReply, RoleName, show,
 };
 use crate::doctor;
-use crate::start::{Daemon, StartError, Surroundings, review_page};
+use crate::service_manager;
+use crate::start::{StartError, Surroundings, review_page};
 use crate::system::{OsRandom, SystemClock, credentials_directory};
 
 /// 資格ブリッジ：カードリーダーとオンライン資格確認等システムをレセコンにつなぐデーモン
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "shikakud", version, arg_required_else_help = true, after_help = shell::EXIT_CODES)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -85,6 +91,23 @@ enum Command {
     /// 設定ファイルを調べる
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// はじめの設定をする：質問に答えて（または答えのファイルから）設定ファイルと最初の管理者を作る。何度実行してもよい
+    Setup(setup::Setup),
+    /// サービスとして登録する、始める、止める
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    /// 問い合わせのための情報を1つのファイルにまとめる（患者の情報、アカウント名、パスワードは含まない）
+    SupportBundle(support::SupportBundle),
+    /// シェルの補完を標準出力に出す
+    Completions {
+        /// シェル
+        shell: clap_complete::Shell,
+    },
+    /// マニュアルページを書き出す
+    Man {
+        /// 書き出すディレクトリ
+        directory: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -205,6 +228,20 @@ enum Failure {
     Request(PathBuf, std::io::Error),
     #[error("{0} に書き出せません: {1}（すでにあるファイルには書きません）")]
     Target(PathBuf, std::io::Error),
+    #[error("ログのファイルに書けません: {0}")]
+    Log(std::io::Error),
+    #[error("{0}")]
+    Answers(String),
+    #[error("{0}")]
+    Setup(String),
+    #[error(
+        "このパソコンではsystemdが動いていないため、サービスを扱えません。shikakud run を、お使いの方法で常に動かしてください"
+    )]
+    NoServiceManager,
+    #[error("サービス {0} がありません。Debianパッケージをインストールしてください")]
+    NoUnit(&'static str),
+    #[error("systemctl が失敗しました。上の表示を確認してください")]
+    ServiceManager,
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
     Ended,
 }
@@ -213,9 +250,9 @@ impl Failure {
     /// 2: the configuration must be corrected; 1: anything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => {
-                ExitCode::from(2)
-            }
+            Self::Config(_)
+            | Self::Answers(_)
+            | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => ExitCode::from(2),
             Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
             Self::Start(_)
             | Self::Client(_)
@@ -224,6 +261,11 @@ impl Failure {
             | Self::Target(..)
             | Self::RecoveryKey(..)
             | Self::System(_)
+            | Self::Log(_)
+            | Self::Setup(_)
+            | Self::NoServiceManager
+            | Self::NoUnit(_)
+            | Self::ServiceManager
             | Self::Ended => ExitCode::FAILURE,
         }
     }
@@ -245,12 +287,14 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let done: Result<(), Failure> = match arguments.command {
         Command::Doctor { file, json, no_card } => return examine(&file, json, !no_card),
         Command::Run { file, start_empty } => {
+            // Before any other thread runs.
+            let sockets = service_manager::take_sockets()?;
             let config = file.load()?;
-            start_logs(&config);
+            logs::start(&config.log).map_err(Failure::Log)?;
             if start_empty {
                 backup::start_empty(&config)?;
             }
-            runtime()?.block_on(run_daemon(&config))
+            run::daemon(&config, sockets)
         }
         Command::Account(asked) => account(asked),
         Command::Audit(asked) => return audit::run(asked),
@@ -267,6 +311,14 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Retention(RetentionCommand::Run { file, json, clock_is_right }) => {
             control_as(&file, ControlCommand::RetentionRun { clock_is_right }, form(json))
         }
+        Command::Setup(asked) => setup::run(&asked),
+        Command::Service(asked) => service::run(asked),
+        Command::SupportBundle(asked) => support::run(&asked),
+        Command::Completions { shell } => {
+            shell::completions(shell);
+            Ok(())
+        }
+        Command::Man { directory } => shell::man(&directory),
         Command::Config(ConfigCommand::Check(file)) => return check_config(&file.load()?),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -387,24 +439,4 @@ fn ambient() -> (Arc<dyn Clock>, Arc<dyn Random>) {
 
 fn runtime() -> Result<tokio::runtime::Runtime, std::io::Error> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
-}
-
-fn start_logs(config: &Config) {
-    crate::system::quiet_panics();
-    let filter = EnvFilter::try_new(&config.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    // Only a second subscriber could make this fail, and then logs already go somewhere.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-}
-
-async fn run_daemon(config: &Config) -> Result<(), Failure> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let mut daemon = Daemon::start(config, Surroundings::of_this_machine()?).await?;
-    let asked = tokio::select! {
-        _ = terminate.recv() => true,
-        _ = tokio::signal::ctrl_c() => true,
-        () = daemon.ended() => false,
-    };
-    tracing::info!("stopping");
-    daemon.stop().await;
-    if asked { Ok(()) } else { Err(Failure::Ended) }
 }

@@ -5,6 +5,7 @@
 mod folders;
 mod lan;
 mod page;
+mod unknown;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,17 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: LogSection,
+    /// Figures for monitoring.
+    #[serde(default)]
+    pub metrics: MetricsSection,
+}
+
+/// Figures for monitoring.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSection {
+    /// Whether the API's listener on loopback tells them at `/metrics`, without a sign-in.
+    pub enabled: bool,
 }
 
 /// Collecting what other terminals and phones of the facility confirmed.
@@ -203,11 +215,17 @@ pub struct TerminalSection {
 pub struct LogSection {
     /// Filter, for example `info` or `daemon=debug`.
     pub filter: String,
+    /// Where JSON lines are written besides, if anywhere; mode 0600.
+    pub file: Option<PathBuf>,
+    /// Size at which the file is turned over, in MiB, 1 to 1024.
+    pub file_mib: u64,
+    /// How many older files are kept, 1 to 100.
+    pub keep_files: u8,
 }
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { filter: "info".to_owned() }
+        Self { filter: "info".to_owned(), file: None, file_mib: 10, keep_files: 5 }
     }
 }
 
@@ -248,7 +266,12 @@ impl Config {
     pub fn load(path: &Path, credentials: Option<&Path>) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        let mut config = Self::parse(&text, path)?;
+        Self::from_text(&text, path, credentials)
+    }
+
+    /// Reads and validates a text as if it stood in a file.
+    pub fn from_text(text: &str, path: &Path, credentials: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut config = Self::parse(text, path)?;
         config.resolve_paths(path.parent().unwrap_or(Path::new(".")), credentials);
         Ok(config)
     }
@@ -258,7 +281,7 @@ impl Config {
         let document =
             toml::Deserializer::parse(text).map_err(|e| form("(TOML)".to_owned(), e.to_string()))?;
         let mut config: Self = serde_path_to_error::deserialize(document)
-            .map_err(|error| form(error.path().to_string(), error.inner().to_string()))?;
+            .map_err(|error| form(error.path().to_string(), unknown::in_words(&error.inner().to_string())))?;
         config.validate()?;
         config.upstream.institution_code.clone_from(&config.institution_code);
         Ok(config)
@@ -286,6 +309,18 @@ impl Config {
             return Err(ConfigError::Value {
                 key: "audit.keep_years",
                 rule: "監査ログは1年以上30年以下で保存します",
+            });
+        }
+        if !(1..=1024).contains(&self.log.file_mib) {
+            return Err(ConfigError::Value {
+                key: "log.file_mib",
+                rule: "ログのファイルの大きさは1以上1024以下（MiB）です",
+            });
+        }
+        if !(1..=100).contains(&self.log.keep_files) {
+            return Err(ConfigError::Value {
+                key: "log.keep_files",
+                rule: "残す古いログのファイルは1個以上100個以下です",
             });
         }
         if self.collect.every_minutes > 24 * 60 {
@@ -331,6 +366,7 @@ impl Config {
         if self.store.credential().is_none() {
             self.store.master_key_file = base.join(&self.store.master_key_file);
         }
+        self.log.file = self.log.file.as_ref().map(|path| base.join(path));
         self.audit.anchor_file = self.audit.anchor_file.as_ref().map(|path| base.join(path));
         if let Some(page) = &mut self.page {
             page.resolve_paths(base);
@@ -360,109 +396,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EXAMPLE: &str = include_str!("../../deploy/config.example.toml");
-
-    fn parse(text: &str) -> Result<Config, ConfigError> {
-        Config::parse(text, Path::new("shikakud.toml"))
-    }
-
-    #[test]
-    fn the_example_is_a_whole_configuration_with_the_defaults_it_names() {
-        let config = parse(EXAMPLE).unwrap();
-        let defaults = ApiConfig::default();
-        assert_eq!((config.api.listen, config.api.tls), (defaults.listen, defaults.tls));
-        assert_eq!(config.collect.every_minutes, CollectSection::default().every_minutes);
-        assert_eq!(config.log.filter, LogSection::default().filter);
-        assert_eq!(config.store.ballast_mib, default_ballast_mib());
-        assert_eq!(config.store.low_water_mib, default_low_water_mib());
-        assert_eq!(config.audit.keep_years, AuditSection::default().keep_years);
-        assert_eq!(config.audit.anchor_file, AuditSection::default().anchor_file);
-        assert_eq!(config.upstream.institution_code, config.institution_code);
-        let (paths, defaults) = (&config.upstream.paths, crate::upstream::Paths::default());
-        assert_eq!(
-            (
-                &paths.auth,
-                &paths.challenge,
-                &paths.confirm,
-                &paths.results,
-                &paths.inquiry_number,
-                &paths.announcements
-            ),
-            (
-                &defaults.auth,
-                &defaults.challenge,
-                &defaults.confirm,
-                &defaults.results,
-                &defaults.inquiry_number,
-                &defaults.announcements
-            )
-        );
-        assert_eq!(paths.card_use_registration, defaults.card_use_registration);
-        let (timeouts, defaults) = (config.upstream.timeouts, crate::upstream::Timeouts::default());
-        assert_eq!(
-            (timeouts.connect_ms, timeouts.total_ms, timeouts.results_ms),
-            (defaults.connect_ms, defaults.total_ms, defaults.results_ms)
-        );
-        assert_eq!(timeouts.registration_ms, defaults.registration_ms);
-    }
-
-    #[test]
-    fn a_value_that_breaks_its_rule_is_refused_by_name() {
-        for (from, to, key) in [
-            ("1312345678", "131234567", "institution_code"),
-            ("\"key/master.key\"", "\"credential:../key\"", "store.master_key_file"),
-            ("127.0.0.1:8787", "0.0.0.0:8787", "api.listen"),
-            ("keep_years = 5", "keep_years = 0", "audit.keep_years"),
-            ("id = \"uketsuke-1\"", "id = \"受付\"", "terminals.id"),
-            ("every_minutes = 5", "every_minutes = 1441", "collect.every_minutes"),
-            (
-                "account = \"link-account\"",
-                "institution_code = \"9999999999\"\naccount = \"x\"",
-                "upstream.institution_code",
-            ),
-        ] {
-            let error = parse(&EXAMPLE.replace(from, to)).unwrap_err();
-            assert!(matches!(error, ConfigError::Value { key: named, .. } if named == key), "{key}: {error}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_key_and_a_wrong_type_are_refused_with_their_place() {
-        for (from, to, place) in [
-            ("filter = ", "fliter = ", "log"),
-            ("connect_ms = 5000", "connect_ms = \"5 s\"", "upstream.timeouts.connect_ms"),
-            ("mode = \"production\"", "mode = \"test\"", "mode"),
-        ] {
-            let error = parse(&EXAMPLE.replace(from, to)).unwrap_err();
-            assert!(
-                matches!(&error, ConfigError::Form { key, .. } if key.starts_with(place)),
-                "{place}: {error}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_master_key_may_be_a_credential_whose_name_is_no_path() {
-        let mut config = parse(&EXAMPLE.replace("key/master.key", "credential:master-key")).unwrap();
-        config.resolve_paths(Path::new("/etc/shikaku-bridge"), None);
-        assert_eq!(config.store.credential(), Some("master-key"));
-        assert_eq!(parse(EXAMPLE).unwrap().store.credential(), None);
-    }
-
-    #[test]
-    fn relative_paths_are_relative_to_the_file() {
-        let mut config = parse(EXAMPLE).unwrap();
-        config.upstream.client_certificate_file = "credential:client.pem".into();
-        config.upstream.totp_secret_file = "/elsewhere/totp".into();
-        let (base, credentials) = (Path::new("/etc/shikaku-bridge"), Path::new("/run/credentials/shikakud"));
-        config.resolve_paths(base, Some(credentials));
-        assert_eq!(config.store.directory, Path::new("/etc/shikaku-bridge/data"));
-        assert_eq!(config.upstream.client_key_file, Path::new("/etc/shikaku-bridge/secrets/client-key.pem"));
-        assert_eq!(config.upstream.totp_secret_file, Path::new("/elsewhere/totp"));
-        let certificate = &config.upstream.client_certificate_file;
-        assert_eq!(certificate, Path::new("/run/credentials/shikakud/client.pem"));
-    }
-}
+mod tests;

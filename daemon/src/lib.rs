@@ -18,6 +18,7 @@ pub mod passkeys;
 pub mod pki;
 mod qr;
 pub mod service;
+pub mod service_manager;
 pub mod start;
 pub mod store;
 pub mod system;

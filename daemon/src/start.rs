@@ -5,6 +5,7 @@ mod desk;
 mod folders;
 mod listeners;
 mod mode;
+mod monitor;
 mod page;
 mod passkeys;
 mod people;
@@ -19,6 +20,7 @@ use api::service::Service;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+pub(crate) use self::desk::connected_readers;
 use self::listeners::Ports;
 pub use self::mode::ModeError;
 use self::mode::claim_mode;
@@ -35,10 +37,13 @@ use crate::app::idempotency::Idempotency;
 use crate::app::inquiries::{Inquiries, InquiriesParts};
 use crate::app::machines::MachinesError;
 use crate::app::maintenance::MaintenanceCalendar;
-use crate::app::ports::{Clock, ClockWitness, KernelClock, Random, StoreError, TerminalAuthentication};
+use crate::app::ports::{
+    Clock, ClockWitness, KernelClock, Random, StoreError, StoreVitals as _, TerminalAuthentication,
+};
 use crate::app::results::Results;
 use crate::app::retention::{Retention, RetentionParts};
 use crate::app::settings::ChangeSettings;
+use crate::app::tally::Tally;
 use crate::app::tasks::Tasks;
 use crate::card::desk::Desk;
 use crate::card::pcsc::PcscReaders;
@@ -48,6 +53,7 @@ use crate::control::transport::{Listener, PipeError};
 use crate::control::{self, Office};
 use crate::pki::{self, TlsError};
 use crate::service::{JsonForm, UseCases};
+use crate::service_manager::HandedSocket;
 use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
@@ -72,6 +78,8 @@ pub struct Surroundings {
     pub patience: Patience,
     /// The limits of the one on the clinic's network.
     pub lan_limits: Limits,
+    /// Sockets that are open already, by the name of their listener; one that is not among them is opened.
+    pub sockets: Vec<HandedSocket>,
     /// Whether the collection runs on its own schedule. Who holds the clock in hand holds the schedule as well: the
     /// daemon's own look would come at some moment of real time.
     pub collects_by_itself: bool,
@@ -90,6 +98,7 @@ impl Surroundings {
             limits: Limits::default(),
             patience: Patience::default(),
             lan_limits: Limits::lan(),
+            sockets: Vec::new(),
             collects_by_itself: true,
         })
     }
@@ -125,6 +134,18 @@ pub enum StartError {
     /// The control channel cannot be had.
     #[error(transparent)]
     Control(#[from] PipeError),
+    /// A socket that was handed over is not the one that was configured.
+    #[error(
+        "systemdから渡されたソケット {name} は {found} で待ち受けていますが、設定は {wanted} です。shikaku-bridge.socket と設定をそろえてください"
+    )]
+    HandedSocket {
+        /// The listener's name.
+        name: &'static str,
+        /// Where the socket listens.
+        found: SocketAddr,
+        /// Where the configuration wants it.
+        wanted: SocketAddr,
+    },
     /// The API's address is taken.
     #[error("APIの待ち受けができません: {0}")]
     Bind(#[from] BindError),
@@ -164,7 +185,7 @@ impl Daemon {
             around.clock.clone(),
             around.random.clone(),
         )?);
-        let taken = Ports::bind(config)?;
+        let taken = Ports::take(config, around.sockets)?;
         let (api, lan, page) = (taken.api, taken.lan, taken.page);
         let store = Arc::new(open_store(config, &around.clock, &around.random, &tasks).await?);
         let retention = Arc::new(retention(&store, &around.clock, around.kernel, Some(central.clone())));
@@ -184,6 +205,7 @@ impl Daemon {
             patience: around.patience,
             tasks: tasks.apart(),
             retention: retention.clone(),
+            tally: Arc::default(),
         };
         let work = parts.tasks.clone();
         let people = People::open(config, &parts.clock, &parts.random, &store, &retention).await?;
@@ -222,19 +244,41 @@ impl Daemon {
         let _ = (&mut self.ended).await;
     }
 
+    /// Its pulse, for whoever restarts a program that hangs.
+    pub fn pulse(&self) -> Pulse {
+        Pulse { tasks: self.tasks.clone(), store: self.store.clone() }
+    }
+
     /// Stops: open requests are answered within the listener's deadline, the card is let go, the store is closed.
     pub async fn stop(self) {
         self.tasks.stopping().cancel();
-        // All listeners answer what is open; those answers still need the store.
-        let _ = self.ended.await;
-        let _ = self.control_ended.await;
-        if let Err(error) = self.desk.stop().await {
+        // All listeners answer what is open; those answers still need the store. A card session under way ends meanwhile.
+        let (_, _, desk) = tokio::join!(self.ended, self.control_ended, self.desk.stop());
+        if let Err(error) = desk {
             tracing::error!(%error, "while stopping");
         }
         // What a check has come to is still written down.
         self.work.finish().await;
         self.store.close().await;
         self.tasks.finish().await;
+    }
+}
+
+/// Feels whether the program is alive.
+pub struct Pulse {
+    tasks: Tasks,
+    store: Arc<Store>,
+}
+
+impl Pulse {
+    /// Resolves once the runtime has run a task and in it the store's writer has answered. `false`: there is no writer any more.
+    pub async fn beats(&self) -> bool {
+        let (store, (sign, seen)) = (self.store.clone(), oneshot::channel());
+        self.tasks.start(async move {
+            // Nobody may be waiting any more.
+            let _ = sign.send(store.writer_answers().await);
+        });
+        seen.await.unwrap_or(false)
     }
 }
 
@@ -293,6 +337,7 @@ struct Parts {
     patience: Patience,
     tasks: Tasks,
     retention: Arc<Retention>,
+    tally: Arc<Tally>,
 }
 
 /// Retention of an open store; a command without a daemon asks nobody on the network for the time.
@@ -371,6 +416,17 @@ async fn use_cases(
     let sign_in = Arc::new(people.sign_in(config, store, parts)?);
     let own_account = Arc::new(people.own_account(config, store, parts)?);
     let site = passkeys::site(config, api, page);
+    let health = Arc::new(Health {
+        desk: desk.clone(),
+        upstream: central.clone(),
+        store: store.clone(),
+        trail: store.clone(),
+        retention: retention.clone(),
+        inquiries: inquiries.clone(),
+        collect: collect.clone(),
+        folders,
+        clock: clock.clone(),
+    });
     Ok(UseCases {
         passkeys: passkeys::passkeys(site, parts, people, store, &sign_in, &own_account),
         sign_in,
@@ -382,17 +438,8 @@ async fn use_cases(
         checks,
         results: Arc::new(Results { store: store.clone(), audit: store.clone(), tasks: parts.tasks.clone() }),
         events,
-        health: Health {
-            desk: desk.clone(),
-            upstream: central.clone(),
-            store: store.clone(),
-            trail: store.clone(),
-            retention: retention.clone(),
-            inquiries: inquiries.clone(),
-            collect: collect.clone(),
-            folders,
-            clock: clock.clone(),
-        },
+        monitor: monitor::monitor(config, parts, people, store, &health).await?,
+        health,
         collect: collect.clone(),
         news: News { store: store.clone() },
         inquiries,

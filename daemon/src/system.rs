@@ -2,6 +2,8 @@
 //!
 //! The only places where the bans of clippy.toml are lifted.
 
+mod process;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,6 +17,7 @@ use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use tokio::process::Command;
 
+pub use self::process::OwnProcess;
 use crate::app::ports::{Clock, KernelClock, Random};
 
 /// The wall clock of the machine.
@@ -53,6 +56,8 @@ impl KernelClock for SystemdClock {
     async fn is_synchronised(&self) -> Option<bool> {
         let mut ask = Command::new("timedatectl");
         ask.args(["show", "--property=NTPSynchronized", "--value"]);
+        // It tells a service manager how it has ended, which is not meant for ours.
+        ask.env_remove("NOTIFY_SOCKET");
         let said = answer_within(TIMEDATED_PATIENCE, &mut ask).await;
         said.and_then(|said| yes_or_no(&said)).or_else(timesyncd)
     }
@@ -113,6 +118,13 @@ impl Random for OsRandom {
 #[expect(clippy::disallowed_methods, reason = "systemd names the place in the environment and nowhere else")]
 pub fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into)
+}
+
+/// The names of the sockets that systemd has opened for this service, in their order.
+#[expect(clippy::disallowed_methods, reason = "systemd names them in the environment and nowhere else")]
+pub fn handed_socket_names() -> Vec<String> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    names.split(':').map(ToOwned::to_owned).collect()
 }
 
 /// Keeps secrets out of core dumps and away from debuggers of the same user, and new files private to the owner.

@@ -7,6 +7,7 @@ pub mod coverage;
 mod document;
 mod fake;
 mod fake_accounts;
+mod fake_monitor;
 mod fake_people;
 mod fake_results;
 mod fake_upkeep;

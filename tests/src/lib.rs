@@ -21,6 +21,7 @@ pub mod outage;
 pub mod personas;
 pub mod pki;
 pub mod process;
+pub mod prometheus;
 pub mod raw_http;
 pub mod retention;
 pub mod sandbox;

@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -135,6 +136,21 @@ impl Installation {
         self.start(&mut self.command(&["run"]))
     }
 
+    /// As [`Installation::run`], by a service manager: with what it says in the environment.
+    pub fn run_managed(&self, environment: &[(&str, String)]) -> Running {
+        self.start(self.command(&["run"]).envs(environment.iter().map(|(name, value)| (*name, value))))
+    }
+
+    /// As [`Installation::run`], by a service manager that has opened a socket already and gives it a name.
+    pub fn run_activated(&self, name: &str, socket: TcpListener) -> Running {
+        let run = self.command(&["run"]);
+        let mut command = Command::new("/bin/sh");
+        // Descriptors that are handed over begin with 3 and are meant for one process.
+        command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 </dev/null", "sh"]);
+        command.arg(run.get_program()).args(run.get_args()).env("LISTEN_FDNAMES", name);
+        self.start(command.stdin(OwnedFd::from(socket)))
+    }
+
     /// As [`Installation::run`], never as root: where the test is, as a user of its own who owns everything installed.
     pub fn run_unprivileged(&self) -> Running {
         const NOBODY: u32 = 65_534;
@@ -230,9 +246,24 @@ impl Running {
         value.trim_start_matches(':').split_whitespace().next()?.parse().ok()
     }
 
+    /// Waits for its own end.
+    ///
+    /// # Panics
+    /// It does not end.
+    pub fn ended(mut self) -> ExitStatus {
+        self.child.wait().expect("a child")
+    }
+
     /// Asks it to stop (SIGTERM) and waits for its end.
     pub fn stop(self) -> ExitStatus {
         self.end_by(Signal::TERM)
+    }
+
+    /// As [`Running::stop`]; also says how long that took.
+    #[expect(clippy::disallowed_methods, reason = "measures a real process")]
+    pub fn stop_in(self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        (self.stop(), begun.elapsed())
     }
 
     /// Makes it crash (SIGABRT, which writes a core dump where that is allowed) and waits for its end.

@@ -180,6 +180,8 @@ fn routes() -> OpenApiRouter<Arc<dyn Service>> {
         .routes(routes!(upkeep::get_retention))
         .routes(routes!(system::list_announcements))
         .routes(routes!(system::get_liveness))
+        .routes(routes!(system::get_readiness))
+        .routes(routes!(system::get_metrics))
         .routes(routes!(system::get_openapi).layer(compress::layer()))
 }
 

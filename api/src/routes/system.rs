@@ -4,13 +4,14 @@ use std::sync::{Arc, LazyLock};
 
 use axum::Extension;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
 use super::{Reply, TAG_SYSTEM};
 use crate::compress::Compressible;
 use crate::extract::{Json, Session};
-use crate::responses::{FixedErrors, PlainErrors};
+use crate::responses::{FixedErrors, MetricsErrors, PlainErrors, ReadinessErrors};
 use crate::service::Service;
 use crate::wire;
 
@@ -64,6 +65,35 @@ pub(super) async fn list_announcements(
 )]
 pub(super) async fn get_liveness() -> Json<wire::Liveness> {
     Json(wire::Liveness { alive: true })
+}
+
+/// 要求に応えられるか
+///
+/// 監視のためのもので、ログインなしで使えます。個人情報は含みません。応えられるときは200、応えられないときは503で、理由が reasons にあります。
+/// カードリーダーがないこと、オンライン資格確認等システムに接続できないことは理由になりません。
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "get_readiness", tag = TAG_SYSTEM,
+    responses((status = 200, description = "応えられます。", body = wire::Readiness), ReadinessErrors)
+)]
+pub(super) async fn get_readiness(State(service): State<Arc<dyn Service>>) -> Reply<impl IntoResponse> {
+    let readiness = service.readiness().await?;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, Json(readiness)))
+}
+
+/// 監視のための数値（Prometheus）
+///
+/// ログインなしで使えます。個人情報は含みません。Prometheus の text format 0.0.4 です。設定 metrics.enabled が true でないときは
+/// 404（not_found）です。
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "get_metrics", tag = TAG_SYSTEM,
+    responses((status = 200, description = "数値。", body = String, content_type = "text/plain", example = json!(
+        "# HELP shikaku_sessions Live sessions.\n# TYPE shikaku_sessions gauge\nshikaku_sessions 2\n"
+    )), MetricsErrors)
+)]
+pub(super) async fn get_metrics(State(service): State<Arc<dyn Service>>) -> Reply<impl IntoResponse> {
+    let text = service.metrics().await?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
 /// この定義書

@@ -14,6 +14,7 @@ mod folders;
 mod health;
 mod inquiry;
 mod machine;
+mod monitor;
 mod passkey;
 mod result;
 mod result_form;
@@ -55,6 +56,7 @@ pub use inquiry::{
     InquiryNumberSet, InquiryState, Insurance, PendingInquiryNumber, PendingState,
 };
 pub use machine::{MachineCertificate, MachineEnrolment, MachineRenewal};
+pub use monitor::{Readiness, UnreadyReason};
 pub use passkey::{
     NewPasskey, Passkey, PasskeyAlgorithm, PasskeyAsked, PasskeyCreationOptions, PasskeyDescriptor,
     PasskeyEnrolment, PasskeyProof, PasskeyRequestOptions, PasskeySelection, PasskeySignIn, PasskeySite,

@@ -118,12 +118,28 @@ impl Health {
 
     /// How all parts are now.
     pub async fn look(&self, actor: &Actor) -> Result<HealthView, Forbidden> {
-        let desk = self.desk(actor)?;
+        actor.may(Action::SeeHealth)?;
+        Ok(self.see().await)
+    }
+
+    /// Whether the database answers.
+    pub(super) async fn store_answers(&self) -> Result<(), StoreError> {
         // Numbers of results start at 1: this asks the database and finds nothing.
-        let store = self.store.get(ResultId(0)).await.map(|_| ());
+        self.store.get(ResultId(0)).await.map(|_| ())
+    }
+
+    /// Whether there is space for anything new.
+    pub(super) fn has_room(&self) -> Result<(), StoreError> {
+        self.retention.health().room
+    }
+
+    /// How all parts are now, for whoever watches the program: holds nothing of any person.
+    pub(super) async fn see(&self) -> HealthView {
+        let desk = self.desk.watch().borrow().clone();
+        let store = self.store_answers().await;
         let (upstream, now) = (self.upstream.status(), self.clock.now());
         let days = upstream.client_certificate_ends.map(|end| upkeep::days_left(end, now));
-        Ok(HealthView {
+        HealthView {
             desk,
             certificate_days_left: days,
             notices: notices(&upstream, now),
@@ -134,7 +150,7 @@ impl Health {
             collect: self.collect.view(),
             retention: self.retention.health(),
             audit_is_sound: self.trail.suspicion().is_none(),
-        })
+        }
     }
 }
 

@@ -241,6 +241,12 @@ impl Sessions {
         Some((record.clone(), before))
     }
 
+    /// How many sessions are alive.
+    pub fn count(&self) -> usize {
+        let now = self.parts.clock.now();
+        self.live().values().filter(|record| self.is_alive_at(record, now)).count()
+    }
+
     /// The live sessions of an account, or everybody's for an administrator; the newest first.
     pub fn list(&self, of: Listed<'_>) -> Vec<Session> {
         let now = self.parts.clock.now();

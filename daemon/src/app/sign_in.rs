@@ -16,6 +16,7 @@ use super::ports::{
 };
 use super::sessions::{Bound, Sessions, SignedIn, short};
 use super::strangers::Strangers;
+use super::tally::Tally;
 use super::terminals::Terminals;
 pub use super::tickets::LIFETIME as TICKET_LIFETIME;
 use super::tickets::Tickets;
@@ -128,6 +129,8 @@ pub struct SignInParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness for tickets.
     pub random: Arc<dyn Random>,
+    /// Where failures are counted.
+    pub tally: Arc<Tally>,
 }
 
 /// Signs in.
@@ -189,7 +192,11 @@ impl SignIn {
         let actor = session.map_or("unknown", |session| session.actor.account.as_str());
         let token = session.map(|session| short(&session.token_hash));
         let source = AuditSource::Api { loopback: along.from_loopback, session: token };
-        self.parts.audit.append(&audit(actor, source, action, word(&outcome).to_owned())).await?;
+        let word = word(&outcome);
+        if outcome.is_err() {
+            self.parts.tally.sign_in_failure(word);
+        }
+        self.parts.audit.append(&audit(actor, source, action, word.to_owned())).await?;
         if outcome.is_ok()
             && let Some(older) = &along.session
         {

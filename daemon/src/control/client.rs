@@ -49,6 +49,11 @@ pub async fn run(
     }
 }
 
+/// Whether a daemon listens for commands.
+pub async fn is_served(directory: &Path) -> bool {
+    matches!(transport::connect(directory).await, Ok(Some(_)))
+}
+
 /// Carries a command out in the running daemon; `None` if none listens.
 pub async fn through_daemon(
     directory: &Path,

@@ -10,7 +10,7 @@
 //! Every phase that is not an end can also become `Failed`, `Cancelled` or `TimedOut`; an end never changes again.
 
 /// How the patient's identity is confirmed (manual chapter 2, section 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// \[A\] 目視: staff compare the photo; the card is read but does not sign.
     Visual,

@@ -16,7 +16,7 @@ use x509_cert::time::Time;
 use zeroize::Zeroizing;
 
 use super::listener::{TlsError, VERSIONS, finished};
-use crate::app::ports::Clock;
+use crate::app::ports::{CertificateAuthority, Clock};
 use crate::domain::upkeep::Validity;
 use crate::system::TlsTime;
 
@@ -51,13 +51,23 @@ pub fn given_server_config(
 /// From when until when a listener can show a given certificate (PEM, the first of its file).
 pub fn given_validity(certificate: &Path) -> Result<Validity, TlsError> {
     let chain = chain(certificate)?;
-    let unusable = |reason: String| refused(certificate, reason);
-    let parsed =
-        Certificate::from_der(own(certificate, &chain)?).map_err(|error| unusable(error.to_string()))?;
+    validity(own(certificate, &chain)?).map_err(|reason| refused(certificate, reason))
+}
+
+/// The last instant of the daemon's own authority.
+pub fn authority_ends(authority: &CertificateAuthority) -> Result<Timestamp, TlsError> {
+    let unusable = |reason: String| TlsError::Authority(reason);
+    let der = CertificateDer::from_pem_slice(authority.certificate.as_bytes())
+        .map_err(|error| unusable(error.to_string()))?;
+    Ok(validity(&der).map_err(unusable)?.not_after)
+}
+
+fn validity(certificate: &CertificateDer<'_>) -> Result<Validity, String> {
+    let parsed = Certificate::from_der(certificate).map_err(|error| error.to_string())?;
     let instant = |time: Time| {
         let second = i64::try_from(time.to_unix_duration().as_secs()).ok();
         let instant = second.and_then(|second| Timestamp::from_second(second).ok());
-        instant.ok_or_else(|| unusable("有効期間を読めません".to_owned()))
+        instant.ok_or_else(|| "有効期間を読めません".to_owned())
     };
     let validity = parsed.tbs_certificate().validity();
     Ok(Validity { not_before: instant(validity.not_before)?, not_after: instant(validity.not_after)? })

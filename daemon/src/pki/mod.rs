@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 pub use convinced::convinces_at;
-pub use given::{given_server_config, given_validity};
+pub use given::{authority_ends, given_server_config, given_validity};
 pub use listener::{Clients, TlsError, server_config};
 pub use request::new_key;
 

@@ -14,6 +14,7 @@ mod health;
 mod idempotency;
 mod inquiry;
 mod layout;
+mod monitor;
 mod passkeys;
 mod query;
 mod results;
@@ -48,6 +49,7 @@ use crate::app::folders::FolderAcceptance;
 use crate::app::health::Health;
 use crate::app::inquiries::Inquiries;
 use crate::app::machines::Machines;
+use crate::app::monitor::Monitor;
 use crate::app::own_account::OwnAccount;
 use crate::app::passkeys::Passkeys;
 use crate::app::ports::{AuditSource, Origin, ReaderName, TerminalId};
@@ -98,7 +100,9 @@ pub struct UseCases {
     /// The administrator's word about the OQS folders.
     pub folders: Arc<FolderAcceptance>,
     /// Health.
-    pub health: Health,
+    pub health: Arc<Health>,
+    /// What whoever watches the program is told.
+    pub monitor: Monitor,
     /// The audit log.
     pub review: ReviewAudit,
     /// What is kept.

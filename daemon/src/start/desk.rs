@@ -1,6 +1,7 @@
 //! The front desk put together: checks, and what happens there and elsewhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Parts;
 use super::people::People;
@@ -11,10 +12,19 @@ use crate::app::events::{Events, EventsParts};
 use crate::app::idempotency::Idempotency;
 use crate::app::ports::CardDesk as _;
 use crate::card::desk::Desk;
+use crate::card::pcsc::PcscReaders;
+use crate::card::survey::survey_within;
 use crate::config::Config;
 use crate::service::SseForm;
 use crate::store::Store;
 use crate::upstream::Upstream;
+
+/// The names of the readers that are connected; none where the service does not say in time. Touches no card.
+pub(crate) fn connected_readers(within: Duration) -> Vec<String> {
+    let Ok(readers) = PcscReaders::new() else { return Vec::new() };
+    let seen = survey_within(within, Box::new(readers), false).unwrap_or_default();
+    seen.into_iter().map(|reader| reader.name.0).collect()
+}
 
 pub(super) fn checks(
     config: &Config,
@@ -40,6 +50,7 @@ pub(super) fn checks(
         terminals: config.terminals(),
         patience: parts.patience,
         origin: config.mode.origin(),
+        tally: parts.tally.clone(),
     })
 }
 

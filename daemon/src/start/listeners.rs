@@ -1,5 +1,6 @@
 //! The listeners: the API's on loopback, and where the configuration asks for them the API's on the clinic's network and the page's.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::app::tasks::Tasks;
 use crate::config::{Config, ConfigError, LanSection};
 use crate::local_network::LocalHost;
 use crate::pki::{self, Clients};
+use crate::service_manager::HandedSocket;
 
 /// The ports, taken before anything else is done: another program may have them.
 pub(super) struct Ports {
@@ -31,10 +33,19 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
-        let on_loopback = serve::bind(config.api.listen)?;
-        let on_lan = config.lan.as_ref().map(|lan| serve::bind(lan.listen)).transpose()?;
-        let of_page = config.page.as_ref().map(|page| serve::bind(page.listen)).transpose()?;
+    /// Takes over what is open already and opens the rest.
+    pub(super) fn take(config: &Config, handed: Vec<HandedSocket>) -> Result<Self, StartError> {
+        let mut handed: HashMap<String, TcpListener> = handed.into_iter().collect();
+        let mut port = |name, wanted| match handed.remove(name) {
+            Some(socket) => same_place(name, socket, wanted),
+            None => Ok(serve::bind(wanted)?),
+        };
+        let on_loopback = port("api", config.api.listen)?;
+        let on_lan = config.lan.as_ref().map(|lan| port("lan", lan.listen)).transpose()?;
+        let of_page = config.page.as_ref().map(|page| port("page", page.listen)).transpose()?;
+        for name in handed.keys() {
+            tracing::warn!(name, "a socket was handed over that nothing is configured for");
+        }
         let lan = on_lan.as_ref().map(TcpListener::local_addr).transpose()?;
         let page = of_page.as_ref().map(TcpListener::local_addr).transpose()?;
         Ok(Self { api: on_loopback.local_addr()?, lan, page, on_loopback, on_lan, of_page })
@@ -73,6 +84,16 @@ impl Ports {
         }
         Ok(Listeners(doors))
     }
+}
+
+/// The guard goes by the configured address: a socket elsewhere would answer nobody, or more than it should.
+fn same_place(
+    name: &'static str,
+    socket: TcpListener,
+    wanted: SocketAddr,
+) -> Result<TcpListener, StartError> {
+    let found = socket.local_addr()?;
+    if found == wanted { Ok(socket) } else { Err(StartError::HandedSocket { name, found, wanted }) }
 }
 
 fn hosts(lan: &LanSection) -> Result<Vec<LocalHost>, ConfigError> {

@@ -44,6 +44,7 @@ mod row;
 mod sessions;
 mod settings;
 mod terminals;
+mod vitals;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -116,7 +117,7 @@ impl StoreConfig {
 
 /// The open store; implements `ResultStore`, `CollectedResults`, `Announcements`, `InquiryQueue`, `AuditLog`,
 /// `Accounts`, `PasskeyStore`, `DeskRecords`, `SessionStore`, `TerminalStore`, `MachineStore`, `Settings`, `RequestMemory`, `FolderLedger`,
-/// `RetentionStore` and `StoreRoom`.
+/// `RetentionStore`, `StoreRoom` and `StoreVitals`.
 pub struct Store {
     writer: mpsc::Sender<Command>,
     readers: SqlitePool,

@@ -141,6 +141,8 @@ pub(super) enum Command {
     Checkpoint(oneshot::Sender<Result<bool, StoreError>>),
     /// Give free pages at the end of the database back to the file system, some at a time; answers how many are left.
     GiveBack(oneshot::Sender<Result<i64, StoreError>>),
+    /// Say that the writer has come this far.
+    Alive(oneshot::Sender<()>),
     /// End after everything that was asked before.
     Close(oneshot::Sender<()>),
 }
@@ -192,6 +194,9 @@ pub(super) async fn run(mut tx: Tx, mut direct: Direct, mut commands: mpsc::Rece
             }
             Some(Command::GiveBack(reply)) => {
                 reply.send(give_back(&mut tx.db).await).ok();
+            }
+            Some(Command::Alive(reply)) => {
+                reply.send(()).ok();
             }
             Some(Command::Close(done)) => {
                 closing = Some(done);

@@ -31,6 +31,8 @@ use Decision::{EndsIn, Nothing, Writes, WritesOneOf};
 
 const DECISIONS: &[(&str, Decision)] = &[
     ("get_liveness", Nothing("says that a process runs")),
+    ("get_readiness", Nothing("says whether a process can work")),
+    ("get_metrics", Nothing("counts and times, no person")),
     ("get_openapi", Nothing("the contract is public")),
     ("get_health", Nothing("the state of parts")),
     ("list_readers", Nothing("readers and their state")),
@@ -179,6 +181,8 @@ async fn each_operation_writes_what_was_decided_when_its_answer_is_there() {
 
     for (operation, target) in [
         ("get_liveness", "/healthz"),
+        ("get_readiness", "/readyz"),
+        ("get_metrics", "/metrics"),
         ("get_health", "/v1/health"),
         ("list_readers", "/v1/readers"),
         ("get_session", "/v1/sessions/current"),

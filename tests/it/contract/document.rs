@@ -21,7 +21,7 @@ fn openapi_yaml_is_what_the_code_gives() {
 }
 
 #[test]
-fn operations_have_unique_ids_and_only_eight_need_no_session() {
+fn operations_have_unique_ids_and_only_ten_need_no_session() {
     let operations = Contract::committed().operations();
     let ids: BTreeSet<_> = operations.iter().map(|operation| operation.id.as_str()).collect();
     assert_eq!(ids.len(), operations.len());
@@ -38,7 +38,9 @@ fn operations_have_unique_ids_and_only_eight_need_no_session() {
             "enrol_machine",
             "enrol_terminal",
             "get_liveness",
+            "get_metrics",
             "get_openapi",
+            "get_readiness",
             "sign_in",
             "sign_in_with_passkey"
         ])

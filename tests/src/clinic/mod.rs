@@ -23,8 +23,8 @@ use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{Clock, Random, Role, TerminalAuthentication};
 use daemon::app::retention::Retention;
 use daemon::config::{
-    ApiConfig, AuditSection, CollectSection, Config, FolderSection, LanSection, LogSection, Mode,
-    PageSection, StoreSection, TerminalSection,
+    ApiConfig, AuditSection, CollectSection, Config, FolderSection, LanSection, LogSection, MetricsSection,
+    Mode, PageSection, StoreSection, TerminalSection,
 };
 use daemon::control::client::{self, ClientError};
 use daemon::control::{Command, Reply, RoleName};
@@ -225,6 +225,7 @@ impl Clinic {
             limits: self.limits,
             patience: self.patience,
             lan_limits: Limits::lan(),
+            sockets: Vec::new(),
             collects_by_itself: self.collects_by_itself,
         };
         let daemon = Daemon::start(&self.config, around).await?;
@@ -424,6 +425,7 @@ fn configuration(plan: &Plan, upstream: &SimUpstream) -> Config {
         collect: CollectSection { every_minutes: plan.collect_every_minutes },
         folders: plan.folders.clone(),
         log: LogSection::default(),
+        metrics: MetricsSection { enabled: true },
     }
 }
 

@@ -150,6 +150,7 @@ impl Site {
             terminals,
             patience: Patience::default(),
             origin: Origin::Sandbox,
+            tally: Arc::default(),
         });
         let collect = Collect::open(CollectParts {
             link: upstream.clone(),

@@ -81,6 +81,7 @@ impl Facility {
             terminals: terminals.into(),
             patience: Patience::default(),
             origin: Origin::Sandbox,
+            tally: Arc::default(),
         };
         let actor =
             Actor { account: "reception".to_owned(), role: Role::Operator, source: AuditSource::Daemon };

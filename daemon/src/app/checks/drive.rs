@@ -7,6 +7,7 @@ mod registration;
 mod waiting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,9 +20,14 @@ use crate::app::ports::{
     Source, UpstreamError,
 };
 use crate::app::results::request_id;
+use crate::app::tally::Step;
 use crate::domain::certificate::CertificateFacts;
 use crate::domain::check::{Course, Event, Failure, Method, ResultId, Token};
 use crate::domain::eligibility::Confirmation;
+
+/// How long a daemon that stops waits for the central system's word on a check. With what follows it stays within the five seconds
+/// after which a service manager may lose its patience.
+const ANSWER_AFTER_STOP: Duration = Duration::from_secs(3);
 
 /// How a check ends, other than with a result. Whoever ended it by an input is answered once the end is visible.
 enum End {
@@ -83,7 +89,10 @@ pub(super) async fn run(
     let stopping = parts.tasks.stopping();
     let mut drive = Drive { parts, facts, course, stand, inputs, reservation, stopping };
     let (event, reply) = match drive.until_result().await {
-        Ok(id) => (Event::Stored(id), None),
+        Ok(id) => {
+            drive.parts.tally.check(drive.facts.method, "ok");
+            (Event::Stored(id), None)
+        }
         Err(end) => drive.end(end).await,
     };
     let Drive { parts, facts, stand, reservation, .. } = drive;
@@ -112,7 +121,8 @@ impl Drive {
             Course::Unsigned => {
                 let card = self.wait_for_card(None).await?;
                 self.step(Event::CardPresented);
-                let certificate = self.parts.desk.read_certificate(&card).await?;
+                let reading = self.parts.desk.read_certificate(&card);
+                let certificate = self.timed(Step::Card, reading).await?;
                 let facts = certificate.facts;
                 (card, Proof::Visual(certificate), facts)
             }
@@ -154,7 +164,8 @@ impl Drive {
                 return Err(End::Failed(Failure::VisualNeedsTerminalMaterial));
             }
         };
-        match self.parts.desk.open_and_sign(card, opening, &challenge.bytes).await? {
+        let signing = self.parts.desk.open_and_sign(card, opening, &challenge.bytes);
+        match self.timed(Step::Card, signing).await? {
             Signing::Signed(signed) => Ok(signed),
             // There is no PIN that it could come back with.
             Signing::OneTryLeft(_) => Err(End::Failed(Failure::CardUnreadable)),
@@ -178,7 +189,8 @@ impl Drive {
                 Token::Android => Opening::AndroidPin { pin, last_try_confirmed },
                 Token::Plastic | Token::Iphone => Opening::CardPin { pin, last_try_confirmed },
             };
-            match self.parts.desk.open_and_sign(&card, opening, &challenge.bytes).await? {
+            let signing = self.parts.desk.open_and_sign(&card, opening, &challenge.bytes);
+            match self.timed(Step::Card, signing).await? {
                 Signing::Signed(signed) => return Ok((card, signed)),
                 Signing::OneTryLeft(back) => {
                     pin = back;
@@ -211,14 +223,25 @@ impl Drive {
         Ok(())
     }
 
-    /// Asks the central system. Not interrupted: its answer may already be on record there.
+    /// Asks the central system. Nobody interrupts it, because its answer may already be on record there; a daemon that stops waits a
+    /// little for it. What does not come in time comes with the next collection.
     async fn ask(&mut self, proof: &Proof) -> Result<Confirmation, End> {
         let request = request_id(&*self.parts.random);
-        match self.parts.central.confirm(&request, proof).await? {
+        let asking = self.timed(Step::Upstream, self.parts.central.confirm(&request, proof));
+        let answer = tokio::select! {
+            answer = asking => answer,
+            () = self.stopped_for(ANSWER_AFTER_STOP) => Err(UpstreamError::Timeout),
+        };
+        match answer? {
             Answer::Confirmed(confirmation) => Ok(confirmation),
             Answer::NotRegistered { ticket } => self.offer_registration(ticket).await,
             Answer::CertificateExpired => Err(End::Failed(Failure::CertificateExpired)),
         }
+    }
+
+    async fn stopped_for(&self, patience: Duration) {
+        self.stopping.cancelled().await;
+        tokio::time::sleep(patience).await;
     }
 
     async fn store(&self, confirmation: Confirmation) -> Result<ResultId, End> {
@@ -228,7 +251,9 @@ impl Drive {
             origin: self.parts.origin,
             confirmation,
         };
-        self.parts.store.insert(&result, &self.audit("check.end", "ok")).await.map_err(|error| {
+        let audit = self.audit("check.end", "ok");
+        let inserting = self.parts.store.insert(&result, &audit);
+        self.timed(Step::Store, inserting).await.map_err(|error| {
             tracing::error!(check = %self.facts.id, %error, "a result could not be stored");
             End::Failed(Failure::NotStored)
         })
@@ -246,11 +271,20 @@ impl Drive {
             End::Cancelled(reply) => (Event::Cancel, "cancelled", reply),
             End::TimedOut => (Event::Expire, "timed_out", None),
         };
+        self.parts.tally.check(self.facts.method, outcome);
         tracing::info!(check = %self.facts.id, outcome, "check ended without a result");
         if let Err(error) = self.parts.audit.append(&self.audit("check.end", outcome)).await {
             tracing::error!(check = %self.facts.id, %error, "a check's end could not be recorded");
         }
         (event, reply)
+    }
+
+    /// Does the work and takes its time, however it ends.
+    async fn timed<T>(&self, step: Step, work: impl Future<Output = T>) -> T {
+        let begun = self.parts.clock.steady();
+        let outcome = work.await;
+        self.parts.tally.step(step, self.parts.clock.steady().saturating_sub(begun));
+        outcome
     }
 
     fn audit(&self, action: &'static str, outcome: &str) -> AuditEntry {

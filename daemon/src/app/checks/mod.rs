@@ -28,6 +28,7 @@ use super::ports::{
     AuditEntry, AuditLog, AuditSource, CardCheck, CardDesk, Clock, Keyed, Made, Origin, Random, ReaderName,
     ResultStore, Settings, StoreError, StoreRoom, TerminalAuthentication, TerminalId, random_bytes,
 };
+use super::tally::Tally;
 use super::tasks::Tasks;
 use crate::domain::admission::{
     CardKind, Consent, EnteredBy, Refusal, Request, SecuritySettings, admit, allows_switch, offered,
@@ -268,6 +269,8 @@ pub struct ChecksParts {
     pub patience: Patience,
     /// Real or sandbox.
     pub origin: Origin,
+    /// Where outcomes and times are counted.
+    pub tally: Arc<Tally>,
 }
 
 /// What a terminal may offer.

@@ -19,6 +19,7 @@ mod retention;
 mod sessions;
 mod settings;
 mod store;
+mod vitals;
 
 pub use crate::domain::person_search::PersonFilter;
 pub use accounts::{
@@ -65,3 +66,4 @@ pub use store::{
     AuditEntry, AuditLog, NewResult, Origin, Page, PageAfter, PendingNumber, ReadyResult, ResultForm,
     ResultQuery, ResultStore, ResultsMark, Source, StoreError, StoredResult, TerminalId,
 };
+pub use vitals::{Footprint, ProcessUse, ProcessVitals, StoreVitals};

@@ -9,6 +9,7 @@ mod api_speed;
 mod card;
 mod core;
 mod folders;
+mod operation;
 mod retention;
 mod schedules;
 mod store;
@@ -49,6 +50,8 @@ enum Topic {
     /// The connection to the central system: random schedules of questions and answers, bad certificates, overhead of a
     /// check, everyone from tap to download, outages
     Upstream,
+    /// The program as a service: idle, stopped under load, started with many results, a soak
+    Operation,
     /// OQS folders: a storm of kills and lost folders, how soon results are there, what watching costs, hostile files
     Folders,
 }
@@ -71,6 +74,7 @@ fn main() {
             api_speed::measure(arguments.long, arguments.peers);
         }
         Topic::Upstream => upstream::measure(arguments.long),
+        Topic::Operation => operation::measure(arguments.long),
         Topic::Folders => folders::measure(arguments.long),
     }
 }

@@ -10,7 +10,7 @@ mod events;
 mod limit;
 mod load;
 mod peers;
-mod site;
+pub mod site;
 mod watch;
 
 use std::io::{self, Write as _};

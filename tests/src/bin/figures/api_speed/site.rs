@@ -163,7 +163,7 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &str, bod
 
 /// Stores results through the daemon's own store, while the daemon does not run.
 #[expect(clippy::disallowed_methods, reason = "the results are of the last days, as the daemon sees them")]
-async fn fill(root: &Path, rows: i64) {
+pub async fn fill(root: &Path, rows: i64) {
     let config = StoreConfig {
         data_dir: root.join("data"),
         keyring: root.join("data/keyring"),

@@ -1,0 +1,74 @@
+//! The log file and the support bundle of the shipped binary: structured, for its owner alone, and about nobody.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::sync::Arc;
+
+use daemon::app::ports::Clock as _;
+use daemon::system::{OsRandom, SystemClock};
+use harness::clinic::Visitor;
+use harness::process::Installation;
+use harness::upstream::{Options, SimUpstream};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_the_log_nor_the_bundle_tells_of_a_patient_an_account_or_a_secret() {
+    let directory = TempDir::new().expect("a directory");
+    let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
+    let upstream = upstream.expect("the central system starts");
+    assert!(upstream.add_result("taro", "PHONE-1", SystemClock.now()));
+    let installation = Installation::write(directory.path(), &upstream, None, "debug");
+    let configuration = directory.path().join("shikakud.toml");
+    let text = fs::read_to_string(&configuration).expect("the configuration");
+    let text = text.replace("[log]\n", "# CANARY-COMMENT\n[log]\nfile = \"log/shikakud.log\"\n");
+    fs::write(&configuration, text).expect("written");
+    let credentials = installation.add_account("hanako-canary", "receipt-computer");
+    let mut running = installation.run();
+    running.wait_ready();
+    let mut visitor = Visitor::at(installation.api, Arc::new(SystemClock));
+    visitor.sign_in(&credentials).await;
+    assert_eq!(visitor.post("/v1/results/collect", &json!({})).await.status / 100, 2);
+    let page = visitor.get("/v1/results").await.json();
+    let person = page["results"][0]["eligibilities"][0].clone();
+    assert_eq!(person["name"], "資格 太郎");
+
+    let bundle = directory.path().join("bundle.tar.gz");
+    let made = installation.command(&["support-bundle", bundle.to_str().expect("a path")]).output();
+    let made = made.expect("shikakud starts");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert_eq!(fs::metadata(&bundle).expect("it").permissions().mode() & 0o777, 0o600);
+    assert!(running.stop().success());
+
+    let log = fs::read_to_string(directory.path().join("log/shikakud.log")).expect("the log");
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).expect("a JSON line");
+        assert!(
+            line["timestamp"].is_string() && line["level"].is_string() && line["target"].is_string(),
+            "{line}"
+        );
+    }
+    assert!(log.contains("\"message\":\"ready\""), "{log}");
+
+    let unpacked = Command::new("tar").arg("-xzf").arg(&bundle).arg("-C").arg(directory.path()).status();
+    assert!(unpacked.expect("tar").success());
+    let mut whole = log;
+    for name in ["versions.txt", "doctor.json", "config.toml", "retention.json", "files.txt", "log.jsonl"] {
+        let part = fs::read_to_string(directory.path().join("support").join(name)).expect("the part");
+        assert!(!part.is_empty(), "{name}");
+        whole += &part;
+    }
+    assert!(whole.contains("shikaku.db") && whole.contains("\"months\""), "{whole}");
+    let token = visitor.token().expect("a session").to_owned();
+    let mut secrets =
+        vec!["CANARY-COMMENT", "hanako-canary", &credentials.password, &credentials.totp_secret, &token];
+    for field in ["name", "name_kana", "birthdate", "insured_identification_number", "insurer_number"] {
+        secrets.extend(person[field].as_str());
+    }
+    for secret in secrets {
+        assert!(!whole.contains(secret), "{secret}");
+    }
+    let again = installation.command(&["support-bundle", bundle.to_str().expect("a path")]).output();
+    assert_eq!(again.expect("shikakud starts").status.code(), Some(1), "nothing is written over");
+}
