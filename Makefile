@@ -8,7 +8,7 @@ PEERS ?=
 
 SECONDS_EACH = $(or $(SECONDS),15)
 
-.PHONY: help run test vendors page page-test figures fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
+.PHONY: help run test vendors page page-test figures package smoke fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,17 @@ else
 	@# What only the package can show: how long it takes to install, how far its unit is shut in, whether it builds the same twice.
 	@$(if $(filter operation,$(ONLY)),[ ! -x deploy/figures-package ] || deploy/figures-package $(if $(LONG),--long,))
 endif
+
+package: ## Debian packages for release, with licences and SBOM, into target/debian
+	deploy/package --auditable target/debian
+
+smoke: ## Debian packages of the debug build: judged, then installed, upgraded and removed on a clean Debian 12 (needs root; LONG=1: built twice, the same bytes)
+	cargo build --locked --workspace --bins
+	rm -rf target/smoke
+	deploy/package --fast --binaries target/debug target/smoke
+	deploy/check-package
+	$(if $(filter 0,$(shell id -u)),,sudo )deploy/smoke target/smoke
+	$(if $(LONG),deploy/reproducible)
 
 fuzz: deps-build ## Run every libFuzzer target (SECONDS=15 each); installs cargo-fuzz if it is missing
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz --version 0.13.2

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building (`build`) or testing (`test`) needs, what a vendor would use (`vendors`), or
-# what the front-desk page is built with and tried in (`page`), if any is missing.
+# what the front-desk page is built with and tried in (`page`), or what Debian packages are made with and tried in (`package`),
+# if any is missing.
 # Where it may not install, it says what to install and stops.
 set -euo pipefail
 
@@ -18,7 +19,9 @@ case "${1:-}" in
     packages=(gcc libc6-dev pkg-config libpcsclite-dev curl chromium fonts-noto-cjk pngquant)
     command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
     ;;
-  *) echo "usage: $0 build|test|vendors|page" >&2; exit 2 ;;
+  # What the packages are made with and tried in (deploy/smoke).
+  package) packages=(gcc libc6-dev pkg-config libpcsclite-dev debhelper python3 systemd mmdebstrap util-linux iproute2 curl jq oathtool) ;;
+  *) echo "usage: $0 build|test|vendors|page|package" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
