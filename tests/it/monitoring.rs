@@ -1,9 +1,9 @@
-//! The dashboard and the alert rules ask for nothing that the daemon does not give, and whoever is woken by an alert, the
-//! doctor or a refused readiness finds in the handbook what to do.
+//! The dashboard and the alert rules ask for nothing that the daemon does not give, whoever is woken by an alert or by the
+//! doctor finds in the handbook what to do, and every field of the log stands in its document.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use daemon::doctor::{Code, State};
 use serde_json::Value;
@@ -11,13 +11,45 @@ use serde_json::Value;
 const DASHBOARD: &str = "deploy/grafana/shikaku-bridge.json";
 const RULES: &str = "deploy/prometheus/alerts.yml";
 const HANDBOOK: &str = "docs/ja/operation.md";
+const LOGGING: &str = "docs/LOGGING.md";
 
 /// What Prometheus itself adds to every target.
 const PROMETHEUS_OWN: &str = "up";
 
-fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(path)).expect(path)
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect(path)
+}
+
+/// What `GET /metrics` gives, families without the suffixes of a histogram's parts.
+const METRICS: &[&str] = &[
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_threads",
+    "shikaku_build_info",
+    "shikaku_certificate_days_left",
+    "shikaku_check_step_seconds",
+    "shikaku_checks_total",
+    "shikaku_clock_plausible",
+    "shikaku_queue_depth",
+    "shikaku_queue_oldest_seconds",
+    "shikaku_reader_service_up",
+    "shikaku_readers",
+    "shikaku_readers_usable",
+    "shikaku_results",
+    "shikaku_retention_lag_seconds",
+    "shikaku_sessions",
+    "shikaku_sign_in_failures_total",
+    "shikaku_start_time_seconds",
+    "shikaku_store_bytes",
+    "shikaku_store_free_bytes",
+    "shikaku_upstream_last_answer_timestamp_seconds",
+    "shikaku_upstream_up",
+];
 
 /// Every value of a key, wherever it stands.
 fn values<'a>(document: &'a Value, key: &str) -> Vec<&'a str> {
@@ -103,17 +135,62 @@ fn every_alert_says_in_japanese_what_happened_and_leads_to_what_to_do() {
 #[test]
 fn the_handbook_knows_whatever_the_doctor_finds_wrong() {
     let handbook = read(HANDBOOK);
-    let wrong = Code::ALL.iter().filter(|code| {
-        matches!(code.state(), State::Warning | State::Problem | State::Unusable)
-    });
+    let wrong = Code::ALL
+        .iter()
+        .filter(|code| matches!(code.state(), State::Warning | State::Problem | State::Unusable));
     let missing: Vec<_> =
         wrong.map(|code| code.word()).filter(|word| !handbook.contains(&format!("| `{word}` |"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// Names of the fields of every log line in a source: they stand before the message, which is the first text in quotes.
+fn fields_of(source: &str) -> BTreeSet<String> {
+    let calls = ["trace", "debug", "info", "warn", "error"].map(|level| format!("tracing::{level}!("));
+    let begins = calls.iter().flat_map(|call| source.match_indices(call.as_str()));
+    let fields = begins.map(|(at, call)| source[at + call.len()..].split('"').next().unwrap_or_default());
+    let names = fields.flat_map(|fields| fields.split(',')).map(|field| {
+        let name = field.split('=').next().unwrap_or_default().trim().trim_start_matches(['%', '?']);
+        name.rsplit('.').next().unwrap_or_default().to_owned()
+    });
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+/// Every source below a directory.
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let deeper = directories.iter().flat_map(|path| sources(path));
+    files.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "rs")).chain(deeper).collect()
+}
+
+#[test]
+fn every_field_of_the_log_stands_in_its_document_and_no_other() {
+    let logged: BTreeSet<_> = ["daemon/src", "api/src"]
+        .iter()
+        .flat_map(|directory| sources(&root().join(directory)))
+        .flat_map(|file| fields_of(&fs::read_to_string(file).expect("a source")))
+        .collect();
+    let document = read(LOGGING);
+    let rows = document.lines().skip_while(|line| *line != "## Fields").skip(1);
+    let rows = rows.take_while(|line| !line.starts_with("## ")).filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.map(|row| row.split(" |").next().unwrap_or_default());
+    let documented: BTreeSet<_> =
+        cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`').to_owned()).collect();
+    assert_eq!(logged, documented);
+}
+
+#[test]
+fn a_log_line_gives_up_its_fields() {
+    let found = fields_of(
+        "tracing::warn!(%error, at = word, request = %a.b, \"gone: {x}\"); tracing::info!(\"done\");",
+    );
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["at", "error", "request"]);
+}
+
 #[test]
 fn an_expression_gives_up_its_metrics() {
-    let expression = r#"rate(shikaku_check_step_seconds_bucket{step="shikakux"}[5m]) > on(le) process_open_fds"#;
+    let expression =
+        r#"rate(shikaku_check_step_seconds_bucket{step="shikakux"}[5m]) > on(le) process_open_fds"#;
     let found: Vec<_> = metrics_of(expression).into_iter().map(family).collect();
     assert_eq!(found, ["process_open_fds", "shikaku_check_step_seconds"]);
 }
