@@ -13,6 +13,7 @@ mod folders;
 mod formats;
 mod fuzz;
 mod lane;
+mod links;
 mod monitoring;
 mod opensc;
 mod outage;
