@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const PLACES: &[&str] =
-    &[".", "api", "daemon/src/upstream", "deploy", "docs", "docs/en", "docs/ja", "docs/screens", "tests"];
+    &[".", "daemon/src/upstream", "deploy", "docs", "docs/en", "docs/ja", "docs/screens", "tests"];
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

@@ -90,8 +90,8 @@ fn expressions() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(&read(DASHBOARD)).expect("JSON");
     let asked = [values(&dashboard, "expr"), values(&dashboard, "definition")].concat();
     let rules = rules();
-    let ruled = rules.iter().map(|rule| rule["expr"].as_str().expect("an expression"));
-    asked.into_iter().chain(ruled).map(str::to_owned).collect()
+    let alarming = rules.iter().map(|rule| rule["expr"].as_str().expect("an expression"));
+    asked.into_iter().chain(alarming).map(str::to_owned).collect()
 }
 
 /// Headings of the handbook, as a link names them.
