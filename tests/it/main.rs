@@ -13,6 +13,8 @@ mod folders;
 mod formats;
 mod fuzz;
 mod lane;
+mod links;
+mod monitoring;
 mod opensc;
 mod outage;
 mod passkeys;
