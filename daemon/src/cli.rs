@@ -252,8 +252,8 @@ impl Failure {
         match self {
             Self::Config(_)
             | Self::Answers(_)
-            | Self::Start(StartError::Config(_) | StartError::Upstream(_)) => ExitCode::from(2),
-            Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
+            | Self::Start(StartError::Config(_) | StartError::Upstream(_))
+            | Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
             Self::Start(_)
             | Self::Client(_)
             | Self::PasswordFile(_)

@@ -51,9 +51,10 @@ async fn give_signs_of_life(pulse: &Pulse) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match tokio::time::timeout(every, pulse.beats()).await {
-            Ok(true) => service_manager::alive(),
-            Ok(false) | Err(_) => tracing::warn!("no sign of life from the store's writer"),
+        if tokio::time::timeout(every, pulse.beats()).await == Ok(true) {
+            service_manager::alive();
+        } else {
+            tracing::warn!("no sign of life from the store's writer");
         }
     }
 }

@@ -100,7 +100,7 @@ fn leave_out(table: &mut toml::Table) {
         match value {
             toml::Value::Table(inner) => leave_out(inner),
             toml::Value::Array(items) => {
-                items.iter_mut().filter_map(toml::Value::as_table_mut).for_each(leave_out)
+                items.iter_mut().filter_map(toml::Value::as_table_mut).for_each(leave_out);
             }
             toml::Value::String(text) if tells_who => LEFT_OUT.clone_into(text),
             _ => {}
