@@ -77,6 +77,7 @@ fn the_service_manager_hears_of_ready_alive_and_stopping_and_nothing_while_the_w
         let claim =
             json!({ "institution_code": "1312345678", "account": "a", "password": "b", "code": "000000" });
         let visitor = Visitor::at(installation.api, Arc::new(SystemClock));
+        #[expect(clippy::disallowed_methods, reason = "somebody else's request, which nobody waits for yet")]
         let signing_in = tokio::spawn(async move { visitor.post("/v1/sessions", &claim).await });
         // It goes on until the writer has begun to wait.
         while ear.hear(Duration::from_millis(900)).is_some() {}
@@ -161,6 +162,7 @@ async fn stopped_in_the_middle(lane: &mut harness::lane::Lane) {
     visitor.enter_pin(&check, "1234").await;
     visitor.wait_for(&check, &["asking_upstream"]).await;
     let collecting = visitor.clone();
+    #[expect(clippy::disallowed_methods, reason = "somebody else's request, which nobody waits for yet")]
     let collecting =
         tokio::spawn(async move { collecting.try_call("POST", "/v1/results/collect", None).await });
     upstream.asked(Endpoint::Results, 1).await;

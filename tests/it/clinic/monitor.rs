@@ -95,7 +95,7 @@ async fn figures_follow_what_happens_and_name_nobody() {
     ] {
         assert!(after.value(series) >= 1.0, "{series}");
     }
-    assert_eq!(after.families().collect::<BTreeSet<_>>(), BTreeSet::from_iter(FAMILIES.iter().copied()));
+    assert_eq!(after.families().collect::<BTreeSet<_>>(), FAMILIES.iter().copied().collect::<BTreeSet<_>>());
     for named in ["資格", "太郎", "K-CANARY-7", "receipt", READER, "uketsuke", "1312345678"] {
         assert!(!text.contains(named), "{named}");
     }
