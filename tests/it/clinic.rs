@@ -18,7 +18,7 @@ mod inquiry_numbers_pending;
 mod lan;
 mod machines;
 mod methods;
-mod monitor;
+pub(crate) mod monitor;
 mod page;
 mod page_authority;
 mod passkeys;

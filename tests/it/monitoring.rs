@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use daemon::doctor::{Code, State};
 use serde_json::Value;
 
+use crate::clinic::monitor::FAMILIES;
+
 const DASHBOARD: &str = "deploy/grafana/shikaku-bridge.json";
 const RULES: &str = "deploy/prometheus/alerts.yml";
 const HANDBOOK: &str = "docs/ja/operation.md";
@@ -23,33 +25,6 @@ fn root() -> &'static Path {
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).expect(path)
 }
-
-/// What `GET /metrics` gives, families without the suffixes of a histogram's parts.
-const METRICS: &[&str] = &[
-    "process_cpu_seconds_total",
-    "process_open_fds",
-    "process_resident_memory_bytes",
-    "process_threads",
-    "shikaku_build_info",
-    "shikaku_certificate_days_left",
-    "shikaku_check_step_seconds",
-    "shikaku_checks_total",
-    "shikaku_clock_plausible",
-    "shikaku_queue_depth",
-    "shikaku_queue_oldest_seconds",
-    "shikaku_reader_service_up",
-    "shikaku_readers",
-    "shikaku_readers_usable",
-    "shikaku_results",
-    "shikaku_retention_lag_seconds",
-    "shikaku_sessions",
-    "shikaku_sign_in_failures_total",
-    "shikaku_start_time_seconds",
-    "shikaku_store_bytes",
-    "shikaku_store_free_bytes",
-    "shikaku_upstream_last_answer_timestamp_seconds",
-    "shikaku_upstream_up",
-];
 
 /// Every value of a key, wherever it stands.
 fn values<'a>(document: &'a Value, key: &str) -> Vec<&'a str> {
@@ -103,7 +78,7 @@ fn anchors() -> BTreeSet<String> {
 
 #[test]
 fn dashboard_and_alerts_ask_only_for_metrics_that_are_given() {
-    let given: BTreeSet<_> = METRICS.iter().copied().collect();
+    let given: BTreeSet<_> = FAMILIES.iter().copied().collect();
     let expressions = expressions();
     let asked: BTreeSet<_> = expressions.iter().flat_map(|text| metrics_of(text)).map(family).collect();
     let unknown: Vec<_> = asked.difference(&given).collect();

@@ -10,7 +10,7 @@ use crate::app::credentials::Credentials;
 use crate::app::folders::FolderAcceptance;
 use crate::app::machines::{Machines, MachinesParts};
 use crate::app::own_account::OwnAccount;
-use crate::app::ports::{CertificateAuthority, Clock, MachineStore as _, Random, StoreError};
+use crate::app::ports::{Clock, Random};
 use crate::app::retention::Retention;
 use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::sign_in::{SignIn, SignInParts};
@@ -115,11 +115,6 @@ impl People {
             clock: parts.clock.clone(),
             random: parts.random.clone(),
         })
-    }
-
-    /// The daemon's own authority, if one was made.
-    pub(super) async fn known_authority(&self) -> Result<Option<CertificateAuthority>, StoreError> {
-        self.store.authority().await
     }
 
     pub(super) fn office(&self, retention: Arc<Retention>) -> Office {

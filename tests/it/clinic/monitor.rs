@@ -6,8 +6,9 @@ use harness::clinic::{OpenClinic, READER};
 use harness::prometheus::Scrape;
 use serde_json::json;
 
-/// Every family that a whole installation shows; alert rules and dashboards are written against these names.
-const FAMILIES: &[&str] = &[
+/// Every family that a whole installation shows; alert rules and dashboards are written against these names, families without the
+/// suffixes of a histogram's parts.
+pub(crate) const FAMILIES: &[&str] = &[
     "process_cpu_seconds_total",
     "process_open_fds",
     "process_resident_memory_bytes",
