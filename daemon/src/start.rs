@@ -54,6 +54,7 @@ use crate::control::{self, Office};
 use crate::pki::{self, TlsError};
 use crate::service::{JsonForm, UseCases};
 use crate::service_manager::HandedSocket;
+pub(crate) use crate::store::ToRestore;
 use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
 use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};

@@ -2,7 +2,7 @@
 //! size that nobody but its owner reads.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -27,7 +27,10 @@ pub(super) fn start(section: &LogSection) -> io::Result<()> {
     let lines = file.transpose()?.map(|file| {
         fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file)).with_filter(filter())
     });
-    let people = fmt::layer().with_writer(io::stderr).with_filter(filter());
+    let people = fmt::layer().with_writer(io::stderr);
+    // Of itself it asks for NO_COLOR only.
+    let people = if io::stderr().is_terminal() { people } else { people.with_ansi(false) };
+    let people = people.with_filter(filter());
     // Only a second subscriber could make this fail, and then logs already go somewhere.
     let _ = registry().with(people).with(lines).try_init();
     Ok(())

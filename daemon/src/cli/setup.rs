@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use answers::Answers;
 
+use super::progress::Place;
 use super::service::{self, ServiceCommand};
 use super::{ConfigFile, Failure, ask, runtime};
 use crate::config::Config;
@@ -158,7 +159,7 @@ fn share_with_group(new: &Path, path: &Path) -> io::Result<()> {
 
 fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) -> Result<(), Failure> {
     let file = ConfigFile { config: asked.config.clone() };
-    let known = match ask(&file, ControlCommand::AccountList, &mut |_| {})? {
+    let known = match ask(&file, ControlCommand::AccountList, Place::Nowhere)? {
         Reply::Accounts(accounts) => accounts,
         _ => Vec::new(),
     };
@@ -172,7 +173,7 @@ fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) ->
         role: RoleName::Administrator,
         password: None,
     };
-    let reply = ask(&file, command, &mut |_| {})?;
+    let reply = ask(&file, command, Place::Nowhere)?;
     match (&mut secrets, &answers.credentials_file) {
         (Some(target), Some(path)) => {
             show::reply(&reply, false, target)?;
