@@ -7,7 +7,6 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -27,9 +26,6 @@ use crate::domain::retention::JstMonth;
 
 /// Jobs of one transaction at most; the hundredth caller should not wait for ninety-nine others' work.
 const LARGEST_BATCH: usize = 64;
-/// How long a commit waits for as many jobs as the one before it had: those who were answered then are asking again. A single
-/// caller never waits.
-const GATHERING: Duration = Duration::from_millis(1);
 /// Jobs that may wait; further callers wait to hand theirs over.
 pub(super) const QUEUE: usize = 256;
 
@@ -182,7 +178,6 @@ where
 pub(super) async fn run(mut tx: Tx, mut direct: Direct, mut commands: mpsc::Receiver<Command>, lock: File) {
     let mut ahead = None;
     let mut closing = None;
-    let mut direct_before = 0;
     loop {
         let command = match ahead.take() {
             Some(command) => Some(command),
@@ -190,13 +185,8 @@ pub(super) async fn run(mut tx: Tx, mut direct: Direct, mut commands: mpsc::Rece
         };
         match command {
             Some(command @ (Command::Write(_) | Command::Direct(_) | Command::Note(_))) => {
-                let (mut batch, other) = Batch::begin(command, &mut commands);
+                let (batch, other) = Batch::gather(command, &mut commands);
                 ahead = other;
-                if ahead.is_none() && (1..direct_before).contains(&batch.direct.len()) {
-                    tokio::time::sleep(GATHERING).await;
-                    ahead = batch.gather(commands.try_recv(), &mut commands);
-                }
-                direct_before = batch.direct.len();
                 batch.commit(&mut tx, &mut direct).await;
             }
             Some(Command::Checkpoint(reply)) => {
@@ -238,28 +228,20 @@ struct Batch {
 }
 
 impl Batch {
-    /// A command and what waits behind it; besides, the command that belongs to another batch, or to none.
-    fn begin(first: Command, commands: &mut mpsc::Receiver<Command>) -> (Self, Option<Command>) {
+    /// Takes what waits behind a first command; also returns the command that belongs to another batch, or to none.
+    fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> (Self, Option<Command>) {
         let mut batch = Self::default();
-        let other = batch.gather(Ok(first), commands);
-        (batch, other)
-    }
-
-    /// Takes a command and what waits behind it; returns the command that belongs to another batch, or to none.
-    fn gather(
-        &mut self,
-        mut next: Result<Command, mpsc::error::TryRecvError>,
-        commands: &mut mpsc::Receiver<Command>,
-    ) -> Option<Command> {
+        let mut next = Ok(first);
         loop {
             match next {
-                Ok(Command::Write(job)) if self.direct.is_empty() => self.jobs.push(job),
-                Ok(Command::Direct(job)) if self.jobs.is_empty() => self.direct.push(job),
-                Ok(Command::Note(note)) => self.notes.push(note),
-                other => return other.ok(),
+                Ok(Command::Write(job)) if batch.direct.is_empty() => batch.jobs.push(job),
+                Ok(Command::Direct(job)) if batch.jobs.is_empty() => batch.direct.push(job),
+                Ok(Command::Note(note)) => batch.notes.push(note),
+                Ok(other) => return (batch, Some(other)),
+                Err(_) => return (batch, None),
             }
-            if self.jobs.len() + self.direct.len() + self.notes.len() >= LARGEST_BATCH {
-                return None;
+            if batch.jobs.len() + batch.direct.len() + batch.notes.len() >= LARGEST_BATCH {
+                return (batch, None);
             }
             next = commands.try_recv();
         }

@@ -385,11 +385,11 @@ async fn a_batch_holds_jobs_of_one_kind_in_the_order_in_which_they_came() {
     for command in [Command::Direct(direct), Command::Write(job), Command::Direct(later)] {
         sender.try_send(command).ok().unwrap();
     }
-    let (first, other) = Batch::begin(Command::Note(note), &mut commands);
+    let (first, other) = Batch::gather(Command::Note(note), &mut commands);
     assert_eq!((first.notes.len(), first.direct.len(), first.jobs.len()), (1, 1, 0));
-    let (second, other) = Batch::begin(other.unwrap(), &mut commands);
+    let (second, other) = Batch::gather(other.unwrap(), &mut commands);
     assert_eq!((second.notes.len(), second.direct.len(), second.jobs.len()), (0, 0, 1));
-    let (third, other) = Batch::begin(other.unwrap(), &mut commands);
+    let (third, other) = Batch::gather(other.unwrap(), &mut commands);
     assert_eq!((third.notes.len(), third.direct.len(), third.jobs.len()), (0, 1, 0));
     assert!(other.is_none());
 }
