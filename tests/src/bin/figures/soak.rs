@@ -81,7 +81,7 @@ fn run(runtime: &Runtime, over: Duration) -> Soak {
         wait(Duration::from_millis(20));
         let seen = Look::at(&running, begun.elapsed());
         drop(quiet);
-        if is_long && begun.elapsed() - said >= WORD_EVERY {
+        if is_long && begun.elapsed().saturating_sub(said) >= WORD_EVERY {
             said = begun.elapsed();
             tell(&seen, &tally).expect("standard error");
         }
