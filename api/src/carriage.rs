@@ -48,7 +48,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Carriage {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        Self::of_request(parts)
+        Ok(Arrival::of(parts)?.hall.carriage)
     }
 }
 
@@ -58,10 +58,6 @@ impl Carriage {
             Listener::Loopback | Listener::Lan => Self::Headers,
             Listener::Page => Self::Cookies,
         }
-    }
-
-    fn of_request(parts: &Parts) -> Result<Self, Refusal> {
-        Ok(Arrival::of(parts)?.hall.carriage)
     }
 
     /// The token of the session that a request claims.

@@ -104,17 +104,9 @@ impl Inner {
         let stored = self.parts.queue.take_in(&inquiry, entry, work.map(Work::request)).await;
         let now = self.parts.clock.now();
         let mut memory = self.memory();
-        let (id, intake) = match stored {
-            Ok(Some(stored)) => stored,
-            Ok(None) => {
-                memory.queue.give_back(Kind::Single, 1);
-                return Err(InquiryError::Failed(InquiryFailure::NumberInUse));
-            }
-            Err(error) => {
-                memory.queue.give_back(Kind::Single, 1);
-                return Err(error.into());
-            }
-        };
+        let taken = stored.map_err(InquiryError::from);
+        let taken = taken.and_then(|taken| taken.ok_or(InquiryError::Failed(InquiryFailure::NumberInUse)));
+        let (id, intake) = taken.inspect_err(|_| memory.queue.give_back(Kind::Single, 1))?;
         memory.add(waiting(id, None, &inquiry, intake), inquiry);
         let (tell, told) = oneshot::channel::<Told>();
         // Nobody waits for a central system that is away.
