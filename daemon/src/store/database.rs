@@ -18,6 +18,10 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 /// The first version without the WAL-reset bug, which loses committed transactions (sqlite.org/wal.html, section 11).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
+/// Pages in the WAL that begin a checkpoint, 16 MiB: as many commits share what a checkpoint costs, and pages that they all change are
+/// written once.
+pub(super) const CHECKPOINT_PAGES: &str = "4000";
+
 /// Refuses a version of SQLite before 3.51.3, and text that is no version.
 pub fn check_version(version: &str) -> Result<(), OpenError> {
     let mut parts = version.split('.').map(str::parse::<u32>);
@@ -51,7 +55,7 @@ pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, OpenErr
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         // Only this connection writes, so only it checkpoints: no two can do it at the same instant.
-        .pragma("wal_autocheckpoint", "1000")
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .pragma("journal_size_limit", "16777216");
     let mut connection = options.connect().await?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;

@@ -137,17 +137,19 @@ fn rewrite(
     let index = |number: &InquiryNumber| inquiry_index(&keys, number);
     let (random, form) = (tx.random.as_ref(), tx.form.as_ref());
     let (form, body) = body::seal(form, random, &keys, place, &stored.content, marks)?;
-    let values = params![
-        place.version,
-        marks.number.map(index).transpose()?,
-        row::seal(&keys, random, place, &stored.content, marks)?,
-        numbered_at_us,
-        change,
-        place.id
-    ];
-    tx.execute(REWRITE, values)?;
+    let payload = row::seal(&keys, random, place, &stored.content, marks)?;
+    match numbered_at_us {
+        None => tx.execute(MARK, params![place.version, payload, change, place.id])?,
+        Some(at_us) => {
+            let index = marks.number.map(index).transpose()?;
+            tx.execute(NUMBER, params![place.version, index, payload, at_us, change, place.id])?;
+        }
+    }
     tx.execute(body::KEEP, params![place.id, form, body])
 }
 
-const REWRITE: &str = "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, \
-     numbered_at_us = COALESCE(?4, numbered_at_us), change = ?5 WHERE id = ?6";
+/// Another mark. The number's index is not named, because SQLite would write it anew.
+const MARK: &str = "UPDATE results SET version = ?1, payload = ?2, change = ?3 WHERE id = ?4";
+/// Another number.
+const NUMBER: &str = "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, \
+     numbered_at_us = ?4, change = ?5 WHERE id = ?6";

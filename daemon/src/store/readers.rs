@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::database::CHECKPOINT_PAGES;
 use super::error::{OpenError, read_failed};
 use super::writer::closed;
 use crate::app::ports::StoreError;
@@ -89,7 +90,7 @@ pub(super) fn connect_to_write(database: &Path) -> Result<Connection, StoreError
         ("synchronous", "2"),
         ("secure_delete", "1"),
         ("foreign_keys", "1"),
-        ("wal_autocheckpoint", "1000"),
+        ("wal_autocheckpoint", CHECKPOINT_PAGES),
         ("journal_size_limit", "16777216"),
     ];
     open(database, OpenFlags::SQLITE_OPEN_READ_WRITE, &settings)

@@ -1,8 +1,8 @@
 //! The one writer: a task that owns the only connection that writes, and takes jobs from a channel.
 //!
 //! A job never ends half done because its caller went away: only the answer is lost, never the transaction. Jobs that
-//! wait at the same time share one transaction and so one sync to the disk; each runs in its own savepoint, so one that
-//! fails takes nothing of the others with it. Nobody hears of a success before the commit has returned and the audit
+//! wait at the same time share one transaction and so one sync to the disk; savepoints see to it that one that fails takes nothing
+//! of the others with it. Nobody hears of a success before the commit has returned and the audit
 //! log's anchor outside the database was written.
 
 use std::fs::File;
@@ -88,11 +88,9 @@ impl<T, F> Answering<T, F> {
         Self { work: Some(work), outcome: None, reply }
     }
 
-    /// Does the work; whether it succeeded.
-    pub(super) fn work_with(&mut self, run: impl FnOnce(F) -> Result<T, StoreError>) -> bool {
-        if let Some(work) = self.work.take() {
-            self.outcome = Some(run(work));
-        }
+    /// Does work that can be done more than once; whether it succeeded.
+    pub(super) fn work_again(&mut self, run: impl FnOnce(&F) -> Result<T, StoreError>) -> bool {
+        self.outcome = self.work.as_ref().map(run);
         matches!(self.outcome, Some(Ok(_)))
     }
 
@@ -147,6 +145,13 @@ pub(super) enum Command {
     Close(oneshot::Sender<()>),
 }
 
+impl Command {
+    /// Whether it is a transaction's work, beside which the anchor of the one before may still be written.
+    fn is_batch(&self) -> bool {
+        matches!(self, Self::Write(_) | Self::Direct(_) | Self::Note(_))
+    }
+}
+
 /// The error of a store that was closed.
 pub(super) fn closed() -> StoreError {
     StoreError::Failed("the store is closed".to_owned())
@@ -179,7 +184,11 @@ pub(super) async fn run(mut tx: Tx, mut direct: Direct, mut commands: mpsc::Rece
     let mut ahead = None;
     let mut closing = None;
     loop {
-        let command = match ahead.take() {
+        let waiting = ahead.take().or_else(|| commands.try_recv().ok());
+        if !waiting.as_ref().is_some_and(Command::is_batch) {
+            direct.settle(&mut tx).await.ok();
+        }
+        let command = match waiting {
             Some(command) => Some(command),
             None => commands.recv().await,
         };
@@ -252,6 +261,8 @@ impl Batch {
         if jobs.is_empty() {
             return connection.commit(tx, direct, notes).await;
         }
+        // Should that have failed, the ledger knows and this transaction fails as well.
+        connection.settle(tx).await.ok();
         let outcome = transaction(tx, &mut jobs, &notes).await;
         if outcome.is_err() {
             // SQLite may have rolled back by itself; then there is nothing left to undo and this fails.

@@ -154,7 +154,8 @@ struct Inner {
     gate: RwLock<()>,
 }
 
-const LANES: usize = 32;
+/// So many that two persons rarely wait for each other.
+const LANES: usize = 1024;
 
 /// The queue in step with the disk, what its jobs ask for, and who waits for them.
 #[derive(Default)]

@@ -4,8 +4,8 @@
 //! slot 0 | slot 1      each 512 bytes, used in turn by the number of the commit
 //! magic 16 · batch 8 · count 8 · head 32 · HMAC 32 · zeros
 //! ```
-//! A commit that wrote audit rows is followed by the anchor, in place and synced, before anybody hears of it. The slots
-//! take turns, so a write torn by a crash leaves the one before. Hence exactly this is accepted: the anchor's row is
+//! A commit that wrote audit rows is followed by the anchor, in place and synced, before anybody hears of it and before the next
+//! commit (which may be prepared meanwhile). The slots take turns, so a write torn by a crash leaves the one before. Hence exactly this is accepted: the anchor's row is
 //! in the log, and all rows after it were written by one commit. The log may be ahead of its anchor by its last commit,
 //! never more, and never behind.
 //!
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::super::files::{self, FileError};
 use super::super::keyring::SystemKeys;
@@ -89,22 +90,16 @@ pub(in super::super) fn read(path: &Path, keys: &SystemKeys) -> Result<Seen, Fil
     Ok(marks.max_by_key(|mark| mark.batch).map_or(Seen::Unreadable, Seen::Mark))
 }
 
-/// The file and what proves its content.
-#[derive(Clone)]
-pub(super) struct Slots {
-    file: Arc<File>,
-    keys: Arc<SystemKeys>,
+/// Writes a mark, durably.
+fn write(file: &File, keys: &SystemKeys, mark: &Mark) -> Result<(), StoreError> {
+    let slot = mark.bytes(keys)?;
+    let offset = if mark.batch % 2 == 0 { 0 } else { SLOT as u64 };
+    let written = file.write_all_at(&slot, offset).and_then(|()| file.sync_data());
+    written.map_err(|error| StoreError::Failed(format!("the audit anchor was not written: {error}")))
 }
 
-impl Slots {
-    /// Writes a mark, durably. Blocks.
-    pub(super) fn write(&self, mark: &Mark) -> Result<(), StoreError> {
-        let slot = mark.bytes(&self.keys)?;
-        let offset = if mark.batch % 2 == 0 { 0 } else { SLOT as u64 };
-        let written = self.file.write_all_at(&slot, offset).and_then(|()| self.file.sync_data());
-        written.map_err(|error| StoreError::Failed(format!("the audit anchor was not written: {error}")))
-    }
-}
+/// The writing of a mark on a blocking thread.
+pub(in super::super) type Writing = JoinHandle<Result<(), StoreError>>;
 
 /// The open anchor; the writer alone has it.
 pub(in super::super) struct Anchor {
@@ -164,23 +159,27 @@ impl Anchor {
         if mark.batch <= self.stands.batch {
             return Ok(());
         }
+        let writing = self.begin(mark);
+        self.written(mark, writing.await)
+    }
+
+    /// Begins to write a mark on a blocking thread; it is owed until [`Anchor::written`] hears how that ended.
+    pub(super) fn begin(&mut self, mark: Mark) -> Writing {
         self.owed = Some(mark);
-        let slots = self.slots();
-        let written = tokio::task::spawn_blocking(move || slots.write(&mark)).await;
+        let (file, keys) = (Arc::clone(&self.file), Arc::clone(&self.keys));
+        tokio::task::spawn_blocking(move || write(&file, &keys, &mark))
+    }
+
+    /// Takes note of how writing a mark ended; what failed stays owed.
+    pub(super) fn written(
+        &mut self,
+        mark: Mark,
+        ended: Result<Result<(), StoreError>, JoinError>,
+    ) -> Result<(), StoreError> {
         let interrupted = |_| StoreError::Failed("writing the audit anchor was interrupted".to_owned());
-        self.written(mark, written.map_err(interrupted)?)
-    }
-
-    /// What writes it, for a blocking thread.
-    pub(super) fn slots(&self) -> Slots {
-        Slots { file: Arc::clone(&self.file), keys: Arc::clone(&self.keys) }
-    }
-
-    /// Takes note of how writing a mark ended; what failed is owed.
-    pub(super) fn written(&mut self, mark: Mark, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        let written = ended.map_err(interrupted).flatten();
         if let Err(error) = &written {
             tracing::error!(%error, "the audit anchor");
-            self.owed = Some(mark);
         } else {
             self.stands = mark;
             self.owed = None;

@@ -24,11 +24,11 @@ use super::keyring::{Keyring, SystemKeys};
 use super::writer::{Command, Tx, closed};
 use crate::app::ports::{AnchorFinding, AuditEntry, AuditLog, AuditSource, StoreError};
 use crate::domain::check::ResultId;
-use anchor::{Mark, Seen};
+use anchor::Seen;
 use row::{INSERT, LAST, Row};
 
-pub(super) use anchor::Anchor;
-pub(super) use notes::{Anchored, Note, Tail};
+pub(super) use anchor::{Anchor, Mark};
+pub(super) use notes::{Anchoring, Note, Tail};
 pub use trail::{ChainError, ChainHead};
 
 /// Who writes what the store itself finds.
@@ -62,13 +62,26 @@ impl Ledger {
 
     /// Before a commit is prepared: the anchor of the one before stands.
     pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
-        if let Some(anchor) = &mut self.anchor {
-            anchor.settle().await?;
+        self.settle().await?;
+        self.begin_commit();
+        Ok(())
+    }
+
+    /// Writes the anchor of the commit before, if that failed; until this succeeds nothing more is committed.
+    pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
+        match &mut self.anchor {
+            Some(anchor) => anchor.settle().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Counts the commit that is being prepared. It must not come before the anchor of the one before stands.
+    pub(super) fn begin_commit(&mut self) {
+        if let Some(anchor) = &self.anchor {
             self.batch = anchor.batch();
         }
         self.batch += 1;
         self.end = None;
-        Ok(())
     }
 
     /// The log's end within the commit that is being prepared: what a job that is undone puts back.

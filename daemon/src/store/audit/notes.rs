@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::super::error::read_failed;
 use super::super::keyring::SystemKeys;
-use super::anchor::{Mark, Slots};
+use super::anchor::{Mark, Writing};
 use super::row::{INSERT, LAST, Row, Stamp};
 use super::{Ledger, altered};
 use crate::app::ports::{AuditEntry, StoreError};
@@ -16,6 +16,12 @@ use crate::app::ports::{AuditEntry, StoreError};
 pub(in super::super) struct Note {
     pub(in super::super) entry: AuditEntry,
     pub(in super::super) reply: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The anchor of a commit, while it is written.
+pub(in super::super) struct Anchoring {
+    end: Mark,
+    writing: Writing,
 }
 
 /// The log's end, away from the writer's task.
@@ -27,13 +33,6 @@ pub(in super::super) struct Tail {
     /// The log's end within this commit, once it was looked at.
     end: Option<Mark>,
     keys: Arc<SystemKeys>,
-    slots: Option<Slots>,
-}
-
-/// Committed rows, and whether the anchor knows of them.
-pub(in super::super) struct Anchored {
-    end: Mark,
-    written: Result<(), StoreError>,
 }
 
 impl Tail {
@@ -78,7 +77,7 @@ impl Tail {
         }
     }
 
-    /// The log's end within this commit: what a job that is undone puts back.
+    /// The log's end within this commit, if it has rows: what is anchored after it, and what a job that is undone puts back.
     pub(in super::super) fn end(&self) -> Option<Mark> {
         self.end
     }
@@ -87,22 +86,13 @@ impl Tail {
     pub(in super::super) fn put_back(&mut self, end: Option<Mark>) {
         self.end = end;
     }
-
-    /// After the commit: writes the anchor, if there were rows. One without rows leaves it as it is, whatever the log's end
-    /// claims to be.
-    pub(in super::super) fn anchor(&self) -> Option<Anchored> {
-        let end = self.end?;
-        let written = self.slots.as_ref().map_or(Ok(()), |slots| slots.write(&end));
-        Some(Anchored { end, written })
-    }
 }
 
 impl Ledger {
     /// The log's end, for the thread that appends to it next.
     pub(in super::super) fn tail(&self, at_us: i64, wall_us: i64, keys: Arc<SystemKeys>) -> Tail {
         let left = self.anchor.as_ref().map(super::Anchor::stands);
-        let slots = self.anchor.as_ref().map(super::Anchor::slots);
-        Tail { stamp: self.stamp(at_us, wall_us), left, end: None, keys, slots }
+        Tail { stamp: self.stamp(at_us, wall_us), left, end: None, keys }
     }
 
     /// What the rows of the commit that is being prepared have in common.
@@ -117,13 +107,17 @@ impl Ledger {
         }
     }
 
-    /// What became of the anchor there.
-    pub(in super::super) fn anchored(
-        &mut self,
-        Anchored { end, written }: Anchored,
-    ) -> Result<(), StoreError> {
+    /// Begins to write the anchor of a commit.
+    pub(in super::super) fn anchor_later(&mut self, end: Mark) -> Option<Anchoring> {
+        let writing = self.anchor.as_mut()?.begin(end);
+        Some(Anchoring { end, writing })
+    }
+
+    /// Waits until it stands.
+    pub(in super::super) async fn anchored(&mut self, anchoring: Anchoring) -> Result<(), StoreError> {
+        let Anchoring { end, writing } = anchoring;
         match &mut self.anchor {
-            Some(anchor) => anchor.written(end, written),
+            Some(anchor) => anchor.written(end, writing.await),
             None => Ok(()),
         }
     }

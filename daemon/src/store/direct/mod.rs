@@ -2,8 +2,8 @@
 //! same time, the numbers that receipt computers register and the audit rows of reads.
 //!
 //! Beside the writer's way through sqlx, because each statement there costs two changes of threads. The writer's task waits
-//! meanwhile: there is never more than one who writes, and never more than one who checkpoints. As there, each job has its own
-//! savepoint, and nobody hears of a success before the commit has returned and the anchor was written.
+//! meanwhile: there is never more than one who writes, and never more than one who checkpoints. As there, a job that fails takes
+//! nothing of the others with it, and nobody hears of a success before the commit has returned and the anchor was written.
 
 mod visit;
 
@@ -84,7 +84,7 @@ impl DirectTx<'_> {
 
 /// Work inside a transaction, whose caller may have gone away.
 pub(super) trait DirectJob: Send {
-    /// Does the work; `false` undoes what it wrote.
+    /// Does the work, anew if it was done in a transaction that was undone; `false` undoes what it wrote.
     fn run(&mut self, tx: &mut DirectTx<'_>) -> bool;
     /// Answers the caller, after the commit or its failure.
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
@@ -93,10 +93,10 @@ pub(super) trait DirectJob: Send {
 impl<T, F> DirectJob for Answering<T, F>
 where
     T: Send,
-    F: FnOnce(&mut DirectTx<'_>) -> Result<T, StoreError> + Send,
+    F: Fn(&mut DirectTx<'_>) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, tx: &mut DirectTx<'_>) -> bool {
-        self.work_with(|work| work(tx))
+        self.work_again(|work| work(tx))
     }
 
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
@@ -104,11 +104,12 @@ where
     }
 }
 
-/// Hands work to the writer and waits for its commit. Dropping the wait does not stop the work.
+/// Hands work to the writer and waits for its commit. Dropping the wait does not stop the work, which may be done more than once:
+/// what it did in a transaction that was undone is forgotten.
 pub(super) async fn write<T, F>(writer: &mpsc::Sender<Command>, work: F) -> Result<T, StoreError>
 where
     T: Send + 'static,
-    F: FnOnce(&mut DirectTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    F: Fn(&mut DirectTx<'_>) -> Result<T, StoreError> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
     let job = Box::new(Answering::new(work, reply));

@@ -200,6 +200,7 @@ async fn read_out(
         })
         .unzip();
     Batch { jobs, notes: waiting, ..Batch::default() }.commit(tx, direct).await;
+    direct.settle(tx).await.ok();
     let mut heard = Vec::new();
     for answer in answers {
         heard.push(answer.await.unwrap());
@@ -347,6 +348,7 @@ async fn direct_jobs_that_share_a_commit_take_nothing_of_each_other_with_them_an
     };
     let (alone, refused) = numbered_direct(2, Err(own.clone()));
     direct.commit(&mut tx, vec![alone], Vec::new()).await;
+    direct.settle(&mut tx).await.ok();
     assert_eq!(refused.await, Ok(Err(own.clone())));
     assert_eq!(stand(&mut tx).await, (0, 0, 0), "nothing of it stands");
 
@@ -357,6 +359,7 @@ async fn direct_jobs_that_share_a_commit_take_nothing_of_each_other_with_them_an
     let (reply, read) = oneshot::channel();
     let note = Note { entry: audit::finding_entry(AnchorFinding::Begun), reply };
     direct.commit(&mut tx, vec![one, two, three, four], vec![note]).await;
+    direct.settle(&mut tx).await.ok();
     assert_eq!(undone_first.await, Ok(Err(own.clone())));
     assert_eq!(kept.await, Ok(Ok((1, vec![1, 2]))));
     assert_eq!(undone.await, Ok(Err(own)));
@@ -370,8 +373,37 @@ async fn direct_jobs_that_share_a_commit_take_nothing_of_each_other_with_them_an
     assert_eq!(answer.await, Ok(Ok((3, vec![4]))));
     let (next, answer) = numbered_direct(1, Ok(()));
     direct.commit(&mut tx, vec![next], Vec::new()).await;
+    direct.settle(&mut tx).await.ok();
     assert_eq!(answer.await, Ok(Ok((4, vec![5]))));
     assert_eq!(stand(&mut tx).await, (5, 4, 4));
+}
+
+#[tokio::test]
+async fn a_commit_that_was_prepared_beside_the_anchor_of_the_one_before_does_not_overtake_it() {
+    let directory = Directory::new("beside");
+    let database = directory.0.join("store.db");
+    let mut tx = context_of(SqliteConnectOptions::new().filename(&database).create_if_missing(true)).await;
+    let mut direct = Direct::new(&database);
+    tx.ledger = Ledger::in_memory(Some(directory.broken(&tx)));
+    let (first, unanchored) = numbered_direct(1, Ok(()));
+    let (second, undone) = numbered_direct(1, Ok(()));
+    for job in [first, second] {
+        direct.commit(&mut tx, vec![job], Vec::new()).await;
+    }
+    assert!(matches!(unanchored.await, Ok(Err(StoreError::Failed(_)))));
+    assert!(matches!(undone.await, Ok(Err(StoreError::Failed(_)))));
+    assert_eq!(rows(&mut tx).await, 1);
+
+    directory.repair(&mut tx);
+    let (third, kept) = numbered_direct(1, Ok(()));
+    let (fourth, beside) = numbered_direct(1, Ok(()));
+    for job in [third, fourth] {
+        direct.commit(&mut tx, vec![job], Vec::new()).await;
+    }
+    assert_eq!(kept.await, Ok(Ok((2, vec![2]))), "its number goes on from the first one's, which stands");
+    direct.settle(&mut tx).await.unwrap();
+    assert_eq!(beside.await, Ok(Ok((3, vec![3]))));
+    assert_eq!(rows(&mut tx).await, 3);
 }
 
 #[tokio::test]
