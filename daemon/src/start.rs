@@ -402,7 +402,6 @@ async fn use_cases(
     let idempotency = Idempotency::new(store.clone());
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
-        results: store.clone(),
         idempotency: idempotency.clone(),
         link: central.clone(),
         clock: clock.clone(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use daemon::app::access::Actor;
 use daemon::app::idempotency::Idempotency;
 use daemon::app::inquiries::{Inquiries, InquiriesParts};
-use daemon::app::ports::{AuditSource, Clock as _, Inquiry, InquiryEnd, Role};
+use daemon::app::ports::{AuditSource, Clock as _, Inquiry, InquiryEnd, InquiryRequest, Role, Subject};
 use daemon::app::tasks::Tasks;
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::store::{Room, Store, StoreConfig};
@@ -67,7 +67,6 @@ pub async fn eight_hours(an_hour: u32) -> Outage {
     let store = Arc::new(store);
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
-        results: store.clone(),
         idempotency: Idempotency::new(store.clone()),
         link: link.clone(),
         clock: clock.clone(),
@@ -84,7 +83,7 @@ pub async fn eight_hours(an_hour: u32) -> Outage {
         let after = AWAY * i32::try_from(index).expect("few") / i32::try_from(an_hour * 8).expect("few");
         work_until(&inquiries, &clock, begin + after).await;
         let inquiry = inquiry(index);
-        let ticket = inquiries.take_in(&actor, inquiry.clone(), None).await.expect("taken in");
+        let ticket = inquiries.take_in(&actor, asked(&inquiry), None).await.expect("taken in");
         taken.push((ticket.id, inquiry));
         inquiries.work_off().await;
     }
@@ -123,6 +122,10 @@ async fn work_until(inquiries: &Inquiries, clock: &HeldClock, until: Timestamp) 
 
 fn move_to(clock: &HeldClock, at: Timestamp) {
     clock.advance(at.duration_since(clock.now()).max(SignedDuration::ZERO));
+}
+
+fn asked(inquiry: &Inquiry) -> InquiryRequest {
+    InquiryRequest { subject: Subject::Person(inquiry.person.clone()), number: inquiry.number.clone() }
 }
 
 fn inquiry(index: u32) -> Inquiry {

@@ -159,7 +159,7 @@ fn every(period: Duration) -> Interval {
 
 impl Hub {
     fn mark(&self) -> ResultsMark {
-        *self.parts.store.news().borrow()
+        self.parts.store.mark()
     }
 
     fn frame(&self, happening: &Happening<'_>, followed: Option<Followed>) -> Arc<[u8]> {

@@ -64,6 +64,22 @@ pub fn person(confirmation: &Confirmation) -> Option<InsuranceIdentifiers> {
     identified(only)
 }
 
+/// Why nobody can say for whom a number is that was asked for by a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncertain {
+    /// The result names no insurance.
+    Nobody,
+    /// It names several.
+    Several,
+}
+
+/// For whom a number is that is asked for by a result: the one insurance that it names, also if parts of it are withheld.
+pub fn asked_for(confirmation: &Confirmation) -> Result<InsuranceIdentifiers, Uncertain> {
+    let mut named = confirmation.eligibilities.iter().filter_map(InsuranceIdentifiers::of);
+    let first = named.next().ok_or(Uncertain::Nobody)?;
+    if named.any(|other| other != first) { Err(Uncertain::Several) } else { Ok(first) }
+}
+
 /// The inquiry number (照会番号) the central system sent with a result: the only one among its eligibilities.
 pub fn received_inquiry_number(confirmation: &Confirmation) -> Option<InquiryNumber> {
     let mut numbers = confirmation.eligibilities.iter().filter_map(|eligibility| {

@@ -6,8 +6,8 @@ use api::wire as w;
 
 use super::errors;
 use super::wire::jst;
-use crate::app::inquiries::{BulkTaken, JobView, Registration, Subject};
-use crate::app::ports::{BulkStand, InquiryEnd, InquiryFailure, JobState};
+use crate::app::inquiries::{BulkTaken, JobView, Registration};
+use crate::app::ports::{BulkStand, InquiryEnd, InquiryFailure, InquiryRequest, JobState, Subject};
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers, Invalid};
 use crate::domain::queue::{BulkId, JobId};
@@ -43,7 +43,7 @@ fn bad_identifiers(invalid: &Invalid, place: &str) -> ServiceError {
 }
 
 /// The items of a bulk; the first that breaks a rule refuses them all.
-pub(super) fn items(request: &w::BulkInquiry) -> Result<Vec<(Subject, InquiryNumber)>, ServiceError> {
+pub(super) fn items(request: &w::BulkInquiry) -> Result<Vec<InquiryRequest>, ServiceError> {
     let read = |(index, item): (usize, &w::BulkInquiryItem)| {
         let place = format!("items[{index}].");
         let number =
@@ -59,7 +59,7 @@ pub(super) fn items(request: &w::BulkInquiry) -> Result<Vec<(Subject, InquiryNum
                     .detail("result と insurance のどちらか一方を指定してください"));
             }
         };
-        Ok((subject, number))
+        Ok(InquiryRequest { subject, number })
     };
     request.items.iter().enumerate().map(read).collect()
 }

@@ -32,7 +32,15 @@ pub(super) async fn keep(
     content: &NewResult,
     marks: Marks<'_>,
 ) -> Result<(), StoreError> {
-    let (form, sealed) = seal(tx.form.as_ref(), tx.random.as_ref(), keys, place, content, marks)?;
+    let stored = StoredResult {
+        id: ResultId(place.id),
+        expires_at: expiry(content.confirmation.processed_at),
+        version: place.version,
+        inquiry_number: marks.number.cloned(),
+        pending: marks.pending.cloned(),
+        content: content.clone(),
+    };
+    let (form, sealed) = seal(tx.form.as_ref(), tx.random.as_ref(), keys, place, &stored)?;
     let query = sqlx::query(KEEP).bind(place.id).bind(form).bind(sealed);
     query.execute(&mut tx.db).await.map(drop).map_err(|e| failed(&e))
 }
@@ -43,18 +51,9 @@ pub(super) fn seal(
     random: &dyn Random,
     keys: &MonthKeys,
     place: Place,
-    content: &NewResult,
-    marks: Marks<'_>,
+    stored: &StoredResult,
 ) -> Result<(u32, Vec<u8>), StoreError> {
-    let stored = StoredResult {
-        id: ResultId(place.id),
-        expires_at: expiry(content.confirmation.processed_at),
-        version: place.version,
-        inquiry_number: marks.number.cloned(),
-        pending: marks.pending.cloned(),
-        content: content.clone(),
-    };
-    let (number, body) = (form.number(), form.render(&stored)?);
+    let (number, body) = (form.number(), form.render(stored)?);
     Ok((number, keys.body.seal(random, &bytes(place, number), &body)?))
 }
 

@@ -30,6 +30,11 @@ impl News {
         });
     }
 
+    /// Where they stand, with the month of now.
+    pub(super) fn mark(&self) -> ResultsMark {
+        ResultsMark { month: month(&self.clock), ..*self.mark.borrow() }
+    }
+
     /// Whoever asks sees the month of now.
     pub(super) fn subscribe(&self) -> watch::Receiver<ResultsMark> {
         self.publish(None);

@@ -61,23 +61,30 @@ pub(super) fn set_number(
         if stored.inquiry_number.as_ref() == Some(&inquiry.number) && pending == stored.pending {
             continue;
         }
-        let marks = Marks { number: Some(&inquiry.number), pending: pending.as_ref() };
-        rewrite(tx, &sealed, &stored, marks, Some(tx.now_us))?;
+        let marked = StoredResult { inquiry_number: Some(inquiry.number.clone()), pending, ..stored };
+        rewrite(tx, &sealed, marked, Some(tx.now_us))?;
     }
     Ok(ids)
 }
 
 /// Lets an inquiry's rows say that its number is on its way. One that they have already is no news: who sends all numbers
-/// every night does not want to hear of all results every morning.
-pub(super) fn begin(tx: &mut DirectTx<'_>, job: JobId, inquiry: &Inquiry) -> Result<(), StoreError> {
-    let pending = PendingNumber { job, failure: None };
+/// every night does not want to hear of all results every morning. `opened`: the result it was asked for, if that was opened before.
+pub(super) fn begin(
+    tx: &mut DirectTx<'_>,
+    job: JobId,
+    inquiry: &Inquiry,
+    mut opened: Option<StoredResult>,
+) -> Result<(), StoreError> {
     for sealed in rows_of(tx, inquiry)? {
-        let stored = sealed.open(&tx.keyring)?;
+        let stored = match opened.take_if(|stored| stored.id.0 == sealed.id) {
+            Some(stored) => stored,
+            None => sealed.open(&tx.keyring)?,
+        };
         if stored.inquiry_number.as_ref() == Some(&inquiry.number) && stored.pending.is_none() {
             continue;
         }
-        let marks = Marks { number: stored.inquiry_number.as_ref(), pending: Some(&pending) };
-        rewrite(tx, &sealed, &stored, marks, None)?;
+        let pending = Some(PendingNumber { job, failure: None });
+        rewrite(tx, &sealed, StoredResult { pending, ..stored }, None)?;
     }
     Ok(())
 }
@@ -89,12 +96,11 @@ pub(super) fn fail(
     inquiry: &Inquiry,
     failure: &InquiryFailure,
 ) -> Result<(), StoreError> {
-    let pending = PendingNumber { job, failure: Some(failure.clone()) };
     for sealed in rows_of(tx, inquiry)? {
         let stored = sealed.open(&tx.keyring)?;
         if stored.pending.as_ref().is_some_and(|waiting| waiting.job == job) {
-            let marks = Marks { number: stored.inquiry_number.as_ref(), pending: Some(&pending) };
-            rewrite(tx, &sealed, &stored, marks, None)?;
+            let pending = Some(PendingNumber { job, failure: Some(failure.clone()) });
+            rewrite(tx, &sealed, StoredResult { pending, ..stored }, None)?;
         }
     }
     Ok(())
@@ -122,21 +128,22 @@ pub(super) async fn waiting_for(
     Ok(newest.map(|id| PendingNumber { job: JobId(id), failure: None }))
 }
 
-/// Writes a row as its next version, with other marks. `numbered_at_us`: when its number was set, if it is now.
+/// Writes a row as its next version, with the marks that `stored` has. `numbered_at_us`: when its number was set, if it is now.
 fn rewrite(
     tx: &mut DirectTx<'_>,
     sealed: &Sealed,
-    stored: &StoredResult,
-    marks: Marks<'_>,
+    mut stored: StoredResult,
     numbered_at_us: Option<i64>,
 ) -> Result<(), StoreError> {
     let mut place = sealed.place()?;
     let keys: Arc<MonthKeys> = sealed.keys(&tx.keyring)?;
     place.version += 1;
+    stored.version = place.version;
     let change = tx.next_change()?;
     let index = |number: &InquiryNumber| inquiry_index(&keys, number);
+    let marks = Marks { number: stored.inquiry_number.as_ref(), pending: stored.pending.as_ref() };
     let (random, form) = (tx.random.as_ref(), tx.form.as_ref());
-    let (form, body) = body::seal(form, random, &keys, place, &stored.content, marks)?;
+    let (form, body) = body::seal(form, random, &keys, place, &stored)?;
     let payload = row::seal(&keys, random, place, &stored.content, marks)?;
     match numbered_at_us {
         None => tx.execute(MARK, params![place.version, payload, change, place.id])?,

@@ -7,17 +7,18 @@ use rusqlite::params;
 use sqlx::FromRow;
 
 use super::clock::instant;
-use super::direct::{DirectTx, write};
+use super::direct::{DirectTx, write, write_first_to};
 use super::error::failed;
 use super::job::{self, Job};
-use super::results::{person_index, persons_with};
+use super::results::{person_index, persons_with, stored};
 use super::{Store, idempotency, pending};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
-    Intake, JobState, Keyed, Made, PendingInquiry, StoreError,
+    InquiryRequest, Intake, JobState, Keyed, Made, OnDisk, PendingInquiry, StoreError, StoredResult, Subject,
+    TakenIn,
 };
 use crate::domain::check::ResultId;
-use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::merge::asked_for;
 use crate::domain::queue::{BulkId, JobId, Receipt, number_is_taken};
 use crate::domain::retention::{JstMonth, expiry};
 
@@ -67,18 +68,68 @@ fn insert(tx: &mut DirectTx<'_>, new: &NewJob<'_>) -> Result<JobId, StoreError> 
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11, ?12)",
         values,
     )?;
-    if let Ok(inquiry) = new.item {
-        pending::begin(tx, JobId(id), inquiry)?;
-    }
     Ok(JobId(id))
 }
 
-fn insert_bulk(
+/// What is asked for, and the result it was asked by; or why it cannot be.
+type Found = Result<(Inquiry, Option<StoredResult>), InquiryFailure>;
+
+/// Finds out whose number is asked for, and whether it can be theirs.
+fn find(tx: &DirectTx<'_>, asked: &InquiryRequest) -> Result<Found, StoreError> {
+    let (person, by) = match &asked.subject {
+        Subject::Person(person) => (person.clone(), None),
+        Subject::Result(id) => {
+            let Some(stored) = stored(tx, *id)? else { return Ok(Err(InquiryFailure::ResultNotFound)) };
+            match asked_for(&stored.content.confirmation) {
+                Ok(person) => (person, Some(stored)),
+                Err(uncertain) => return Ok(Err(uncertain.into())),
+            }
+        }
+    };
+    if number_is_taken(&person, &persons_with(tx, &asked.number)?) {
+        return Ok(Err(InquiryFailure::NumberInUse));
+    }
+    let result = by.as_ref().map(|stored| stored.id);
+    Ok(Ok((Inquiry { person, number: asked.number.clone(), result }, by)))
+}
+
+/// Takes one job in; its number, or why it cannot be sent.
+fn take_in(
     tx: &mut DirectTx<'_>,
-    items: &[Result<Inquiry, InquiryFailure>],
+    asked: &InquiryRequest,
     entry: &AuditEntry,
     request: Option<&Keyed>,
-) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
+) -> Result<Result<TakenIn, InquiryFailure>, StoreError> {
+    let (inquiry, by) = match find(tx, asked)? {
+        Ok(found) => found,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let intake = intake(tx.now_us)?;
+    let id = insert(tx, &NewJob { place: None, actor: &entry.actor, intake, item: Ok(&inquiry) })?;
+    pending::begin(tx, id, &inquiry, by)?;
+    if let Some(request) = request {
+        idempotency::remember(tx, request, &Made::Job(id))?;
+    }
+    tx.audit(entry)?;
+    Ok(Ok(TakenIn { id, bulk: None, inquiry, intake }))
+}
+
+/// A bulk that is on disk.
+struct Bulked {
+    id: BulkId,
+    intake: Intake,
+    /// All its jobs, in the order of its items.
+    jobs: Vec<JobId>,
+    /// Those that are sent.
+    taken: Vec<TakenIn>,
+}
+
+fn take_in_bulk(
+    tx: &mut DirectTx<'_>,
+    items: &[InquiryRequest],
+    entry: &AuditEntry,
+    request: Option<&Keyed>,
+) -> Result<Bulked, StoreError> {
     let intake = intake(tx.now_us)?;
     let bulk = BulkId(tx.next_id("inquiry_bulks")?);
     let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
@@ -86,16 +137,23 @@ fn insert_bulk(
         "INSERT INTO inquiry_bulks (id, items, taken_at_us, expires_at_us) VALUES (?1, ?2, ?3, ?4)",
         params![bulk.0, count, intake.taken_at.as_microsecond(), intake.expires_at.as_microsecond()],
     )?;
-    let mut ids = Vec::with_capacity(items.len());
-    for (position, item) in (0..).zip(items) {
-        let new = NewJob { place: Some((bulk, position)), actor: &entry.actor, intake, item: item.as_ref() };
-        ids.push(insert(tx, &new)?);
+    let (mut jobs, mut taken) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+    for (position, asked) in (0..).zip(items) {
+        let found = find(tx, asked)?;
+        let item = found.as_ref().map(|(inquiry, _)| inquiry);
+        let id = insert(tx, &NewJob { place: Some((bulk, position)), actor: &entry.actor, intake, item })?;
+        jobs.push(id);
+        if let Ok((inquiry, by)) = found {
+            pending::begin(tx, id, &inquiry, by)?;
+            taken.push(TakenIn { id, bulk: Some(bulk), inquiry, intake });
+        }
     }
     if let Some(request) = request {
         idempotency::remember(tx, request, &Made::Bulk(bulk))?;
     }
-    tx.audit(entry)?;
-    Ok((bulk, ids, intake))
+    let results = taken.iter().filter_map(|job| job.inquiry.result).collect();
+    tx.audit(&AuditEntry { results, ..entry.clone() })?;
+    Ok(Bulked { id: bulk, intake, jobs, taken })
 }
 
 /// Ends one job; returns who asked and the results changed, or `None` if it has ended or expired before.
@@ -201,34 +259,33 @@ macro_rules! job_columns {
 impl InquiryQueue for Store {
     async fn take_in(
         &self,
-        inquiry: &Inquiry,
+        asked: &InquiryRequest,
         audit: &AuditEntry,
         request: Option<&Keyed>,
-    ) -> Result<Option<(JobId, Intake)>, StoreError> {
-        let (inquiry, entry, request) = (inquiry.clone(), audit.clone(), request.cloned());
-        write(&self.writer, move |tx| {
-            if number_is_taken(&inquiry.person, &persons_with(tx, &inquiry.number)?) {
-                return Ok(None);
+        on_disk: OnDisk,
+    ) -> Result<Result<(JobId, Intake), InquiryFailure>, StoreError> {
+        let (asked, entry, request) = (asked.clone(), audit.clone(), request.cloned());
+        let work = move |tx: &mut DirectTx<'_>| take_in(tx, &asked, &entry, request.as_ref());
+        let tell = |taken: &Result<TakenIn, InquiryFailure>| {
+            if let Ok(taken) = taken {
+                on_disk(std::slice::from_ref(taken));
             }
-            let intake = intake(tx.now_us)?;
-            let id = insert(tx, &NewJob { place: None, actor: &entry.actor, intake, item: Ok(&inquiry) })?;
-            if let Some(request) = &request {
-                idempotency::remember(tx, request, &Made::Job(id))?;
-            }
-            tx.audit(&entry)?;
-            Ok(Some((id, intake)))
-        })
-        .await
+        };
+        let taken = write_first_to(&self.writer, work, tell).await?;
+        Ok(taken.map(|taken| (taken.id, taken.intake)))
     }
 
     async fn take_in_bulk(
         &self,
-        items: &[Result<Inquiry, InquiryFailure>],
+        items: &[InquiryRequest],
         audit: &AuditEntry,
         request: Option<&Keyed>,
+        on_disk: OnDisk,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
         let (items, entry, request) = (items.to_vec(), audit.clone(), request.cloned());
-        write(&self.writer, move |tx| insert_bulk(tx, &items, &entry, request.as_ref())).await
+        let work = move |tx: &mut DirectTx<'_>| take_in_bulk(tx, &items, &entry, request.as_ref());
+        let bulk = write_first_to(&self.writer, work, |bulk: &Bulked| on_disk(&bulk.taken)).await?;
+        Ok((bulk.id, bulk.jobs, bulk.intake))
     }
 
     async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError> {
@@ -331,9 +388,5 @@ impl InquiryQueue for Store {
             failed: bulk.failed,
             page: page.into_iter().map(Job::read).collect::<Result<_, _>>()?,
         }))
-    }
-
-    async fn holders(&self, number: &InquiryNumber) -> Result<Vec<InsuranceIdentifiers>, StoreError> {
-        self.persons_with(number).await
     }
 }

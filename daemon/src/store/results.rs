@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::Row;
 use sqlx::FromRow;
 use tokio::sync::watch;
 
 use super::direct::DirectTx;
-use super::error::{failed, read_failed};
+use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
 use super::row::{self, Marks, Place};
 use super::writer::{Tx, write};
-use super::{Store, audit, body, merge, pending, reads};
+use super::{Store, audit, body, merge, pending};
 use crate::app::ports::{
     AuditEntry, NewResult, Page, PageAfter, ReadyResult, ResultQuery, ResultStore, ResultsMark, Source,
     StoreError, StoredResult,
@@ -25,6 +24,8 @@ use crate::domain::retention::{JstMonth, expiry};
 /// Bytes of a blind index: enough that two people never meet, short enough to index.
 pub(super) const INDEX_BYTES: usize = 16;
 
+/// One result.
+const ONE: &str = "SELECT id, month, version, payload FROM live_results WHERE id = ?1 AND expires_at_us > ?2";
 /// Results with an inquiry number.
 const HOLDERS: &str = "SELECT id, month, version, payload FROM live_results WHERE inquiry_index = ?1 AND expires_at_us > ?2 ORDER BY id";
 
@@ -141,31 +142,13 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     Ok(ResultId(place.id))
 }
 
-impl Store {
-    /// The persons on whose results a number stands, as far as they are certain.
-    pub(super) async fn persons_with(
-        &self,
-        number: &InquiryNumber,
-    ) -> Result<Vec<InsuranceIdentifiers>, StoreError> {
-        let (keyring, now_us) = (Arc::clone(&self.keyring), self.clock.now_us());
-        let indexes: Vec<_> =
-            keyring.months().iter().map(|keys| inquiry_index(keys, number)).collect::<Result<_, _>>()?;
-        let reading = move |db: &Connection| {
-            let mut found = Vec::new();
-            for index in indexes {
-                let values = [Value::Blob(index), Value::Integer(now_us)];
-                let (rows, _) = reads::rows(db, HOLDERS, &values, u32::MAX, |row| {
-                    Sealed::read(row).map_err(|e| read_failed(&e))
-                })?;
-                found.extend(rows);
-            }
-            found.iter().map(|sealed| sealed.open(&keyring)).collect::<Result<Vec<_>, _>>()
-        };
-        Ok(persons(&self.results.read(reading).await?))
-    }
+/// A result, as a transaction sees it.
+pub(super) fn stored(tx: &DirectTx<'_>, id: ResultId) -> Result<Option<StoredResult>, StoreError> {
+    let row = tx.row(ONE, [id.0, tx.now_us], Sealed::read)?;
+    row.map(|sealed| sealed.open(&tx.keyring)).transpose()
 }
 
-/// The persons on whose stored results an inquiry number stands, as a transaction sees them.
+/// The persons on whose stored results an inquiry number stands, as far as they are certain.
 pub(super) fn persons_with(
     tx: &DirectTx<'_>,
     number: &InquiryNumber,
@@ -194,11 +177,7 @@ pub(super) type SealedQuery =
     sqlx::query::QueryAs<'static, sqlx::Sqlite, Sealed, sqlx::sqlite::SqliteArguments>;
 
 pub(super) fn live_row(id: ResultId, now_us: i64) -> SealedQuery {
-    sqlx::query_as(
-        "SELECT id, month, version, payload FROM live_results WHERE id = ?1 AND expires_at_us > ?2",
-    )
-    .bind(id.0)
-    .bind(now_us)
+    sqlx::query_as(ONE).bind(id.0).bind(now_us)
 }
 
 #[async_trait]
@@ -248,5 +227,9 @@ impl ResultStore for Store {
 
     fn news(&self) -> watch::Receiver<ResultsMark> {
         self.news.subscribe()
+    }
+
+    fn mark(&self) -> ResultsMark {
+        self.news.mark()
     }
 }

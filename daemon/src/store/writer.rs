@@ -76,16 +76,26 @@ pub(super) trait Job: Send {
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
 }
 
-/// Work and who waits for what comes of it.
+/// Work, who hears first of what comes of it, and who waits for that.
 pub(super) struct Answering<T, F> {
     work: Option<F>,
     outcome: Option<Result<T, StoreError>>,
+    first: Option<First<T>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
+/// Hears of a success on the writer's own task, in the order of the work.
+pub(super) type First<T> = Box<dyn FnOnce(&T) + Send>;
+
 impl<T, F> Answering<T, F> {
     pub(super) fn new(work: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Self { work: Some(work), outcome: None, reply }
+        Self { work: Some(work), outcome: None, first: None, reply }
+    }
+
+    /// With somebody who hears of a success before the caller.
+    pub(super) fn first_to(mut self, first: First<T>) -> Self {
+        self.first = Some(first);
+        self
     }
 
     /// Does work that can be done more than once; whether it succeeded.
@@ -102,6 +112,9 @@ impl<T, F> Answering<T, F> {
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(closed()),
         };
+        if let (Ok(value), Some(first)) = (&answer, self.first) {
+            first(value);
+        }
         // The caller may have gone away; the work is done all the same.
         self.reply.send(answer).ok();
     }

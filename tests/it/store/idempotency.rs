@@ -1,10 +1,9 @@
 //! Requests with a key on disk: remembered with their effect, sealed, and gone after a day.
 
-use daemon::app::ports::{Inquiry, InquiryQueue, Keyed, Made, RequestMemory, RetentionStore, StoreError};
-use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use daemon::app::ports::{InquiryQueue, Keyed, Made, RequestMemory, RetentionStore, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
-use super::support::{Machine, at, audit, person};
+use super::support::{Machine, at, audit, for_person};
 
 /// Half an hour before the month ends in Japan.
 const NOW: &str = "2026-06-30T14:30:00Z";
@@ -13,20 +12,15 @@ fn keyed(key: &str) -> Keyed {
     Keyed { account: "reseputo".to_owned(), key: key.to_owned(), request: [7; 32] }
 }
 
-fn inquiry() -> Inquiry {
-    Inquiry {
-        person: InsuranceIdentifiers::of(&person("資格 太郎", "1")).expect("identifiers"),
-        number: InquiryNumber::parse("K-1").expect("a number"),
-        result: None,
-    }
-}
-
 #[tokio::test]
 async fn a_request_is_remembered_with_its_job_for_a_day_also_into_the_next_month() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
     let key = keyed("CANARY-OF-TARO-0001");
-    let taken = running.store.take_in(&inquiry(), &audit("inquiry_number.queued"), Some(&key)).await;
+    let taken = running
+        .store
+        .take_in(&for_person("1", "K-1"), &audit("inquiry_number.queued"), Some(&key), Box::new(|_| ()))
+        .await;
     let (job, _) = taken.expect("written").expect("nobody has the number");
     running.store.remember(&keyed("of-a-check"), &Made::Check("abc".to_owned())).await.expect("kept");
     running.stop().await;
@@ -46,7 +40,9 @@ async fn a_request_is_remembered_with_its_job_for_a_day_also_into_the_next_month
 
     machine.clock.set(at(NOW).checked_add(jiff::SignedDuration::from_hours(24)).expect("a time"));
     assert_eq!(store.remembered("reseputo", &key.key).await, Ok(None));
-    let again = store.take_in(&inquiry(), &audit("inquiry_number.queued"), Some(&key)).await;
+    let again = store
+        .take_in(&for_person("1", "K-1"), &audit("inquiry_number.queued"), Some(&key), Box::new(|_| ()))
+        .await;
     let (next, _) = again.expect("the key is free again").expect("nobody has the number");
     let remembered = store.remembered("reseputo", &key.key).await.expect("readable").expect("remembered");
     assert_eq!(remembered.made, Made::Job(next));

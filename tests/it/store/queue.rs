@@ -1,16 +1,31 @@
 //! The queue of inquiry numbers on disk: acknowledged means kept, ended means erased, expired means gone.
 
-use daemon::app::ports::{Inquiry, InquiryEnd, InquiryFailure, InquiryQueue, PendingInquiry, StoreError};
+use std::sync::{Arc, Mutex};
+
+use daemon::app::ports::{
+    Inquiry, InquiryEnd, InquiryFailure, InquiryQueue, InquiryRequest, Intake, OnDisk, PendingInquiry,
+    StoreError, Subject,
+};
 use daemon::domain::check::ResultId;
 use daemon::domain::eligibility::Field;
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::domain::queue::{BulkId, JobId, Receipt};
 use daemon::store::Store;
+use futures_util::future::join_all;
 
-use super::support::{Machine, at, audit, get, insert, just_before, person, with};
+use super::support::{Machine, at, audit, for_person, get, insert, just_before, person, take_in, with};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 
+/// A number asked for by a result.
+fn by_result(result: ResultId, number: &str) -> InquiryRequest {
+    InquiryRequest {
+        subject: Subject::Result(result),
+        number: InquiryNumber::parse(number).expect("a number"),
+    }
+}
+
+/// What is sent for a person.
 fn inquiry(of: &str, number: &str, result: Option<ResultId>) -> Inquiry {
     Inquiry {
         person: InsuranceIdentifiers::of(&person("資格 太郎", of)).expect("identifiers"),
@@ -19,9 +34,9 @@ fn inquiry(of: &str, number: &str, result: Option<ResultId>) -> Inquiry {
     }
 }
 
-async fn take_in(store: &Store, inquiry: &Inquiry) -> JobId {
-    let taken = store.take_in(inquiry, &audit("inquiry_number.queued"), None).await.expect("written");
-    taken.expect("nobody has the number").0
+async fn take_in_bulk(store: &Store, items: &[InquiryRequest]) -> (BulkId, Vec<JobId>, Intake) {
+    let audit = audit("inquiry_number.bulk_queued");
+    store.take_in_bulk(items, &audit, None, Box::new(|_| ())).await.expect("taken in")
 }
 
 async fn ids(store: &Store) -> Vec<JobId> {
@@ -32,19 +47,14 @@ async fn ids(store: &Store) -> Vec<JobId> {
 async fn what_was_taken_in_is_there_after_a_restart_in_its_order() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
-    let first = inquiry("1", "K-1", Some(ResultId(7)));
-    let second = inquiry("1", "K-2", None);
-    let one = take_in(&running.store, &first).await;
-    let two = take_in(&running.store, &second).await;
-    let items = [Ok(inquiry("2", "K-3", None)), Err(InquiryFailure::PersonUnknown)];
-    let bulk = running
-        .store
-        .take_in_bulk(&items, &audit("inquiry_number.bulk_queued"), None)
-        .await
-        .expect("taken in");
+    let result = insert(&running.store, "c1", NOW, person("資格 太郎", "1")).await;
+    let one = take_in(&running.store, &by_result(result, "K-1")).await;
+    let two = take_in(&running.store, &for_person("1", "K-2")).await;
+    let items = [for_person("2", "K-3"), by_result(ResultId(99), "K-4")];
+    let bulk = take_in_bulk(&running.store, &items).await;
     let receipt = Receipt("R-1".to_owned());
     running.store.note_receipt(&bulk.1[..1], Some(&receipt)).await.expect("noted");
-    assert_eq!(running.store.verify_chain().await.expect("whole").count, 3, "one audit row each");
+    assert_eq!(running.store.verify_chain().await.expect("whole").count, 4, "one audit row each");
     running.stop().await;
 
     let running = machine.start().await;
@@ -58,18 +68,17 @@ async fn what_was_taken_in_is_there_after_a_restart_in_its_order() {
         intake,
         receipt,
     };
-    let third = items[0].clone().expect("the first item");
     assert_eq!(
         pending,
         [
-            expected(one, None, &first, None),
-            expected(two, None, &second, None),
-            expected(bulk.1[0], Some(bulk.0), &third, Some(receipt)),
+            expected(one, None, &inquiry("1", "K-1", Some(result)), None),
+            expected(two, None, &inquiry("1", "K-2", None), None),
+            expected(bulk.1[0], Some(bulk.0), &inquiry("2", "K-3", None), Some(receipt)),
         ]
     );
     let stand = running.store.bulk(bulk.0, 0, 10).await.expect("readable").expect("there");
     assert_eq!((stand.items, stand.registered, stand.failed), (2, 0, 1));
-    assert_eq!(stand.page[1].end, Some(InquiryEnd::Failed(InquiryFailure::PersonUnknown)));
+    assert_eq!(stand.page[1].end, Some(InquiryEnd::Failed(InquiryFailure::ResultNotFound)));
     assert_eq!(running.store.bulk(bulk.0, 1, 10).await.expect("readable").expect("there").page.len(), 1);
     running.stop().await;
 }
@@ -82,7 +91,7 @@ async fn a_number_that_was_taken_stands_on_every_result_of_the_person_and_only_t
     let may = insert(store, "c1", "2026-05-31T14:59:59Z", person("資格 太郎", "1")).await;
     let june = insert(store, "c2", NOW, person("資格 太郎", "1")).await;
     let other = insert(store, "c3", NOW, person("資格 花子", "2")).await;
-    let job = take_in(store, &inquiry("1", "K-1", Some(june))).await;
+    let job = take_in(store, &by_result(june, "K-1")).await;
     let ends = [(job, InquiryEnd::Registered)];
     let mut changed = store.end(&ends).await.expect("ended");
     changed[0].sort();
@@ -95,15 +104,39 @@ async fn a_number_that_was_taken_stands_on_every_result_of_the_person_and_only_t
     let stand = store.job(job).await.expect("readable").expect("there");
     assert_eq!((stand.end, stand.results.len()), (Some(InquiryEnd::Registered), 2));
 
-    let holders = store.holders(&InquiryNumber::parse("K-1").expect("a number")).await.expect("readable");
-    assert_eq!(holders, [inquiry("1", "K-1", None).person]);
-    let nobody = store.holders(&InquiryNumber::parse("K-2").expect("a number")).await;
-    assert_eq!(nobody, Ok(vec![]));
-    let of_another =
-        store.take_in(&inquiry("2", "K-1", Some(other)), &audit("inquiry_number.queued"), None).await;
-    assert_eq!(of_another, Ok(None), "the number stands on another person's results");
+    let audit = audit("inquiry_number.queued");
+    let of_another = store.take_in(&by_result(other, "K-1"), &audit, None, Box::new(|_| ())).await;
+    assert_eq!(of_another, Ok(Err(InquiryFailure::NumberInUse)), "it stands on another person's results");
+    let (bulk, ..) = take_in_bulk(store, &[for_person("2", "K-1")]).await;
+    let stand = store.bulk(bulk, 0, 1).await.expect("readable").expect("there");
+    assert_eq!(stand.page[0].end, Some(InquiryEnd::Failed(InquiryFailure::NumberInUse)));
     assert_eq!(store.pending().await.expect("readable").len(), 0);
     assert_eq!(ids(store).await, []);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_queue_in_memory_hears_of_every_job_in_the_order_on_disk_also_if_its_caller_went_away() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let (store, heard) = (&running.store, Arc::new(Mutex::new(Vec::new())));
+    let on_disk = || -> OnDisk {
+        let heard = Arc::clone(&heard);
+        Box::new(move |taken| heard.lock().expect("whole").extend(taken.iter().map(|job| job.id)))
+    };
+    let audit = audit("inquiry_number.queued");
+    let requests: Vec<_> = (1..=20).map(|of| for_person(&of.to_string(), &format!("K-{of}"))).collect();
+    let take_in = |request| store.take_in(request, &audit, None, on_disk());
+    tokio::select! {
+        biased;
+        early = take_in(&requests[0]) => panic!("answered before it was on disk: {early:?}"),
+        () = std::future::ready(()) => {} // its caller goes away
+    }
+    for taken in join_all(requests[1..].iter().map(take_in)).await {
+        taken.expect("written").expect("nobody has the number");
+    }
+    assert_eq!(*heard.lock().expect("whole"), (1..=20).map(JobId).collect::<Vec<_>>());
+    assert_eq!(ids(store).await.len(), 20);
     running.stop().await;
 }
 
@@ -121,7 +154,7 @@ async fn a_refusal_is_kept_with_its_code_and_changes_no_result() {
         InquiryFailure::NumberInUse,
         InquiryFailure::Refused { code: "ASRV00001E".to_owned() },
     ] {
-        let job = take_in(store, &inquiry("1", "K-1", Some(result))).await;
+        let job = take_in(store, &by_result(result, "K-1")).await;
         let end = InquiryEnd::Failed(failure);
         assert_eq!(store.end(&[(job, end.clone())]).await, Ok(vec![vec![]]));
         assert_eq!(store.job(job).await.expect("readable").expect("there").end, Some(end));
@@ -136,10 +169,8 @@ async fn jobs_are_gone_with_the_end_of_the_month_after_their_intake() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
     let store = &running.store;
-    let job = take_in(store, &inquiry("1", "K-1", None)).await;
-    let items = [Ok(inquiry("2", "K-2", None))];
-    let (bulk, ..) =
-        store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued"), None).await.expect("taken in");
+    let job = take_in(store, &for_person("1", "K-1")).await;
+    let (bulk, ..) = take_in_bulk(store, &[for_person("2", "K-2")]).await;
     let gone = at("2026-07-31T15:00:00Z");
     machine.clock.set(just_before(gone));
     assert_eq!(ids(store).await.len(), 2);
@@ -152,7 +183,7 @@ async fn jobs_are_gone_with_the_end_of_the_month_after_their_intake() {
     assert_eq!(ids(store).await, [], "a clock set back brings nothing back");
 
     machine.clock.set(gone);
-    let later = take_in(store, &inquiry("3", "K-3", None)).await;
+    let later = take_in(store, &for_person("3", "K-3")).await;
     store.purge(gone).await.expect("purged");
     assert_eq!(ids(store).await, [later]);
     assert!(later > JobId(2), "numbers are never used again");
@@ -166,11 +197,9 @@ async fn neither_a_waiting_nor_an_ended_job_shows_whom_it_is_about() {
     let running = machine.start().await;
     let store = &running.store;
     let eligibility = with(&person("資格 太郎", canaries[1]), Field::InsurerName, "x");
-    let mut asked = Inquiry {
-        person: InsuranceIdentifiers::of(&eligibility).expect("identifiers"),
-        ..inquiry("1", canaries[2], None)
-    };
-    asked.person.insurer_number = daemon::domain::personal::Personal::new(canaries[0]);
+    let mut person = InsuranceIdentifiers::of(&eligibility).expect("identifiers");
+    person.insurer_number = daemon::domain::personal::Personal::new(canaries[0]);
+    let asked = InquiryRequest { subject: Subject::Person(person), ..for_person("1", canaries[2]) };
     let ended = take_in(store, &asked).await;
     take_in(store, &asked).await;
     store.end(&[(ended, InquiryEnd::Registered)]).await.expect("ended");
@@ -188,9 +217,9 @@ async fn neither_a_waiting_nor_an_ended_job_shows_whom_it_is_about() {
 async fn an_ended_job_holds_no_sealed_copy_any_more_and_a_moved_one_does_not_open() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
-    let ended = take_in(&running.store, &inquiry("1", "K-1", None)).await;
-    let one = take_in(&running.store, &inquiry("2", "K-2", None)).await;
-    let two = take_in(&running.store, &inquiry("3", "K-3", None)).await;
+    let ended = take_in(&running.store, &for_person("1", "K-1")).await;
+    let one = take_in(&running.store, &for_person("2", "K-2")).await;
+    let two = take_in(&running.store, &for_person("3", "K-3")).await;
     running.store.end(&[(ended, InquiryEnd::Registered)]).await.expect("ended");
     running.stop().await;
 

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    AccountChange, Accounts as _, Backups as _, Inquiry, InquiryQueue as _, NewAccount, Purged, Random,
-    ResultQuery, ResultStore as _, RetentionStore as _, Role, TerminalStore as _,
+    AccountChange, Accounts as _, Backups as _, InquiryQueue as _, NewAccount, Purged, Random, ResultQuery,
+    ResultStore as _, RetentionStore as _, Role, TerminalStore as _,
 };
-use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::domain::personal::Secret;
 use daemon::store::{OpenError, RestoreError, Restored, StoreConfig, ToRestore, restore};
 use daemon::system::OsRandom;
@@ -20,7 +19,7 @@ use zeroize::Zeroizing;
 use super::accounts::by;
 use super::backup::key;
 use super::keys::with_credential;
-use super::support::{Machine, Running, at, audit, insert, person};
+use super::support::{Machine, Running, at, audit, for_person, insert, person, take_in};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 
@@ -53,14 +52,6 @@ async fn number(machine: &Machine, sql: &'static str) -> i64 {
     found
 }
 
-fn inquiry(of: &str, number: &str) -> Inquiry {
-    Inquiry {
-        person: InsuranceIdentifiers::of(&person("資格 太郎", of)).expect("identifiers"),
-        number: InquiryNumber::parse(number).expect("a number"),
-        result: None,
-    }
-}
-
 #[tokio::test]
 async fn the_queue_comes_back_until_it_expires_and_codes_that_are_good_once_do_not() {
     let (old, key) = (Machine::at(NOW), key());
@@ -81,13 +72,10 @@ async fn the_queue_comes_back_until_it_expires_and_codes_that_are_good_once_do_n
         .offer_terminal("uketsuke-2", [9; 32], soon, &by("terminal.enrol_code"))
         .await
         .expect("offered");
-    running
-        .store
-        .take_in(&inquiry("1", "K-1"), &audit("inquiry_number.queued"), None)
-        .await
-        .expect("taken in");
-    let items = [Ok(inquiry("2", "K-2")), Ok(inquiry("3", "K-3"))];
-    running.store.take_in_bulk(&items, &audit("inquiry_number.bulk_queued"), None).await.expect("taken in");
+    take_in(&running.store, &for_person("1", "K-1")).await;
+    let (items, bulk) =
+        ([for_person("2", "K-2"), for_person("3", "K-3")], audit("inquiry_number.bulk_queued"));
+    running.store.take_in_bulk(&items, &bulk, None, Box::new(|_| ())).await.expect("taken in");
     let archive = backup(&running, &old, &key).await;
     running.stop().await;
 

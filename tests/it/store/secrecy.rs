@@ -1,11 +1,11 @@
 //! Secrecy: nothing that names somebody, and no secret, can be read from the files.
 
-use daemon::app::ports::{Accounts, Inquiry, InquiryEnd, InquiryQueue, NewAccount, Role};
+use daemon::app::ports::{Accounts, InquiryEnd, InquiryQueue, InquiryRequest, NewAccount, Role, Subject};
 use daemon::domain::eligibility::Field;
-use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use daemon::domain::identifiers::InquiryNumber;
 use zeroize::Zeroizing;
 
-use super::support::{Machine, audit, insert, person, with};
+use super::support::{Machine, insert, person, take_in, with};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 
@@ -29,13 +29,8 @@ async fn no_file_shows_a_name_a_number_or_a_secret() {
     let known = with(&person(canaries[0], canaries[2]), Field::InsurerNumber, canaries[1]);
     let known = with(&known, Field::ReferenceNumber, canaries[3]);
     let id = insert(&running.store, "c1", NOW, known.clone()).await;
-    let inquiry = Inquiry {
-        person: InsuranceIdentifiers::of(&known).unwrap(),
-        number: InquiryNumber::parse(canaries[4]).unwrap(),
-        result: Some(id),
-    };
-    let taken = running.store.take_in(&inquiry, &audit("inquiry_number.queued"), None).await.unwrap();
-    let (job, _) = taken.expect("nobody has the number");
+    let number = InquiryNumber::parse(canaries[4]).unwrap();
+    let job = take_in(&running.store, &InquiryRequest { subject: Subject::Result(id), number }).await;
     assert_eq!(running.store.end(&[(job, InquiryEnd::Registered)]).await, Ok(vec![vec![id]]));
     let account = NewAccount {
         name: "reseputo".to_owned(),

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use daemon::app::ports::{
-    AuditEntry, AuditSource, Clock, Inquiry, InquiryEnd, InquiryQueue as _, NewResult, Origin, Random,
-    ResultStore, Source, StoredResult, TerminalId,
+    AuditEntry, AuditSource, Clock, InquiryEnd, InquiryQueue as _, InquiryRequest, NewResult, Origin, Random,
+    ResultStore, Source, StoredResult, Subject, TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::domain::personal::Personal;
+use daemon::domain::queue::JobId;
 use daemon::domain::retention::jst_day;
 use daemon::service::JsonForm;
 use daemon::store::{OpenError, Room, Store, StoreConfig};
@@ -217,15 +218,25 @@ pub async fn earlier_schema(path: &Path, newest: i64) -> SqliteConnection {
     db
 }
 
+/// A number for the person with this insured number.
+pub fn for_person(of: &str, number: &str) -> InquiryRequest {
+    let person = InsuranceIdentifiers::of(&person("資格 太郎", of)).expect("identifiers");
+    InquiryRequest {
+        subject: Subject::Person(person),
+        number: InquiryNumber::parse(number).expect("an inquiry number"),
+    }
+}
+
+/// Takes a number in that nobody else has.
+pub async fn take_in(store: &Store, request: &InquiryRequest) -> JobId {
+    let audit = audit("inquiry_number.queued");
+    let taken = store.take_in(request, &audit, None, Box::new(|_| ())).await.expect("written");
+    taken.expect("it can be sent").0
+}
+
 /// Registers an inquiry number for the person with this insured number, as the queue does; returns the results changed.
 pub async fn set_number(store: &Store, of: &str, text: &str) -> Vec<ResultId> {
-    let inquiry = Inquiry {
-        person: InsuranceIdentifiers::of(&person("", of)).expect("identifiers"),
-        number: InquiryNumber::parse(text).expect("an inquiry number"),
-        result: None,
-    };
-    let taken = store.take_in(&inquiry, &audit("inquiry_number.queued"), None).await.expect("written");
-    let (job, _) = taken.expect("nobody has the number");
+    let job = take_in(store, &for_person(of, text)).await;
     let ended = store.end(&[(job, InquiryEnd::Registered)]).await.expect("ended");
     ended.into_iter().flatten().collect()
 }

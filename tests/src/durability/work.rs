@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    AuditEntry, AuditLog as _, AuditSource, Inquiry, InquiryEnd, InquiryQueue as _, NewResult, Origin,
-    ResultStore as _, Source, StoreError, TerminalId,
+    AuditEntry, AuditLog as _, AuditSource, InquiryEnd, InquiryQueue as _, InquiryRequest, NewResult, Origin,
+    ResultStore as _, Source, StoreError, Subject, TerminalId,
 };
 use daemon::domain::check::{Method, ResultId};
 use daemon::domain::eligibility::{Confirmation, Eligibility, Field, Validity};
@@ -157,8 +157,8 @@ async fn be_client(open: &OpenStore, plan: Work, client: usize) {
 async fn register(store: &Store, check: &str) -> Result<Vec<ResultId>, StoreError> {
     let person = result_of(check).confirmation.eligibilities.first().and_then(InsuranceIdentifiers::of);
     let person = person.expect("everybody here has identifiers");
-    let inquiry = Inquiry { person, number: number_of(check), result: None };
-    let taken = store.take_in(&inquiry, &entry("receipt", QUEUED), None).await?;
+    let asked = InquiryRequest { subject: Subject::Person(person), number: number_of(check) };
+    let taken = store.take_in(&asked, &entry("receipt", QUEUED), None, Box::new(|_| ())).await?;
     let (job, _) = taken.expect("nobody has the number");
     Ok(store.end(&[(job, InquiryEnd::Registered)]).await?.concat())
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use daemon::app::ports::{
-    AuditEntry, BulkStand, CardCertificate, CardDesk, CardError, CardEvent, CardService, DeskView, Inquiry,
-    InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, JobState, Keyed, Opening, PendingInquiry,
-    ReaderName, ReaderState, ReaderView, Settings, SignedChallenge, Signing, StoreError,
+    AuditEntry, BulkStand, CardCertificate, CardDesk, CardError, CardEvent, CardService, DeskView,
+    InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, InquiryRequest, Intake, JobState, Keyed, OnDisk,
+    Opening, PendingInquiry, ReaderName, ReaderState, ReaderView, Settings, SignedChallenge, Signing,
+    StoreError,
 };
 use daemon::domain::admission::SecuritySettings;
 use daemon::domain::certificate::CertificateFacts;
 use daemon::domain::check::ResultId;
-use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::domain::queue::{BulkId, JobId, Receipt};
 use daemon::store::Store;
 use jiff::Timestamp;
@@ -93,20 +93,22 @@ pub(super) struct OwnQueue(pub(super) Arc<Store>);
 impl InquiryQueue for OwnQueue {
     async fn take_in(
         &self,
-        inquiry: &Inquiry,
+        asked: &InquiryRequest,
         audit: &AuditEntry,
         request: Option<&Keyed>,
-    ) -> Result<Option<(JobId, Intake)>, StoreError> {
-        self.0.take_in(inquiry, audit, request).await
+        on_disk: OnDisk,
+    ) -> Result<Result<(JobId, Intake), InquiryFailure>, StoreError> {
+        self.0.take_in(asked, audit, request, on_disk).await
     }
 
     async fn take_in_bulk(
         &self,
-        items: &[Result<Inquiry, InquiryFailure>],
+        items: &[InquiryRequest],
         audit: &AuditEntry,
         request: Option<&Keyed>,
+        on_disk: OnDisk,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError> {
-        self.0.take_in_bulk(items, audit, request).await
+        self.0.take_in_bulk(items, audit, request, on_disk).await
     }
 
     async fn pending(&self) -> Result<Vec<PendingInquiry>, StoreError> {
@@ -136,9 +138,5 @@ impl InquiryQueue for OwnQueue {
 
     async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError> {
         self.0.bulk(id, from, limit).await
-    }
-
-    async fn holders(&self, number: &InquiryNumber) -> Result<Vec<InsuranceIdentifiers>, StoreError> {
-        self.0.holders(number).await
     }
 }

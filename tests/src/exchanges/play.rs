@@ -11,8 +11,8 @@ use daemon::app::idempotency::Idempotency;
 use daemon::app::inquiries::{Inquiries, InquiriesParts};
 use daemon::app::maintenance::MaintenanceCalendar;
 use daemon::app::ports::{
-    AuditEntry, AuditSource, Clock as _, Inquiry, NewResult, Origin, ResultQuery, ResultStore as _, Role,
-    Source, TerminalId,
+    AuditEntry, AuditSource, Clock as _, InquiryRequest, NewResult, Origin, ResultQuery, ResultStore as _,
+    Role, Source, Subject, TerminalId,
 };
 use daemon::app::tasks::Tasks;
 use daemon::domain::check::{Method, Phase, ResultId};
@@ -68,7 +68,7 @@ pub(super) async fn play(stage: &Stage, seed: u64, plant: Plant) -> Report {
     let count = site.people.count();
     let visits: Vec<Visit> = (0..count).map(|person| Visit::plan(person, &mut dice)).collect();
     let collections = 1 + dice.below(2);
-    let numbers: Vec<Inquiry> = (0..=dice.below(2)).map(|_| site.inquiry(seed, &mut dice)).collect();
+    let numbers: Vec<InquiryRequest> = (0..=dice.below(2)).map(|_| site.inquiry(seed, &mut dice)).collect();
     let (ended, (), ()) = tokio::join!(
         join_all(visits.iter().map(|visit| site.visit(visit))),
         site.collect(collections),
@@ -165,8 +165,7 @@ impl Site {
             origin: Origin::Sandbox,
         });
         let inquiries = Inquiries::open(InquiriesParts {
-            queue: Arc::new(OwnQueue(store.clone())),
-            results: store,
+            queue: Arc::new(OwnQueue(store)),
             idempotency,
             link: upstream,
             clock: clock.clone(),
@@ -181,13 +180,12 @@ impl Site {
     }
 
     /// A number for somebody: their own, or now and then the same for two.
-    fn inquiry(&self, seed: u64, dice: &mut Dice) -> Inquiry {
+    fn inquiry(&self, seed: u64, dice: &mut Dice) -> InquiryRequest {
         let person = dice.below(self.people.count());
         let number = if dice.percent(20) { 0 } else { person + 10 * dice.below(2) };
-        Inquiry {
-            person: self.people.identifiers(person),
+        InquiryRequest {
+            subject: Subject::Person(self.people.identifiers(person)),
             number: InquiryNumber::parse(&format!("K-{seed}-{number}")).expect("a number"),
-            result: None,
         }
     }
 
@@ -239,10 +237,10 @@ impl Site {
         }
     }
 
-    async fn number(&self, numbers: Vec<Inquiry>) {
-        for inquiry in numbers {
+    async fn number(&self, numbers: Vec<InquiryRequest>) {
+        for number in numbers {
             // Refused where the number stands on somebody else's results.
-            drop(self.inquiries.take_in(&self.actor, inquiry, None).await);
+            drop(self.inquiries.take_in(&self.actor, number, None).await);
             self.inquiries.work_off().await;
         }
     }

@@ -124,7 +124,6 @@ async fn serve(store: &Arc<Store>, place: &Place, tasks: &Tasks) -> FolderBoard 
     let random = Arc::new(SeededRandom::new(6));
     let inquiries = Inquiries::open(InquiriesParts {
         queue: store.clone(),
-        results: store.clone(),
         idempotency: Idempotency::new(store.clone()),
         link: Arc::new(VirtualLink::back_at(jiff::Timestamp::MIN, clock.clone())),
         clock: clock.clone(),

@@ -131,8 +131,11 @@ impl ResultStore for Store {
     }
 
     fn news(&self) -> watch::Receiver<ResultsMark> {
-        let month = JstMonth::of(Timestamp::UNIX_EPOCH);
-        watch::Sender::new(ResultsMark { change: 0, month }).subscribe()
+        watch::Sender::new(self.mark()).subscribe()
+    }
+
+    fn mark(&self) -> ResultsMark {
+        ResultsMark { change: 0, month: JstMonth::of(Timestamp::UNIX_EPOCH) }
     }
 }
 

@@ -15,11 +15,11 @@ pub use acceptance::{AcceptanceError, AcceptanceView, ConfiguredFolder, FolderAc
 pub use board::{FolderBoard, FolderTrouble, FoldersHealth, Side};
 
 use super::access::Actor;
-use super::inquiries::{BulkTaken, HandedIn, Inquiries, InquiryError, Subject, Ticket};
+use super::inquiries::{BulkTaken, HandedIn, Inquiries, InquiryError, Ticket};
 use super::ports::{
     AuditEntry, AuditLog, AuditSource, Clock, DueFile, Echo, FileBytes, FolderFollowed, FolderLedger,
-    FolderName, FolderRequest, FolderStand, InquiryEnd, Keyed, KnownRequest, NewAnswer, NewFace, ResultStore,
-    ResultsMark, Role, StoreError, StoredResult, WaitingRequest,
+    FolderName, FolderRequest, FolderStand, InquiryEnd, InquiryRequest, Keyed, KnownRequest, NewAnswer,
+    NewFace, ResultStore, ResultsMark, Role, StoreError, StoredResult, Subject, WaitingRequest,
 };
 use super::retention::Retention;
 use crate::domain::check::ResultId;
@@ -127,7 +127,7 @@ impl FolderExchange {
         form: &dyn FaceForm,
     ) -> Result<(Vec<DueFile>, bool), StoreError> {
         let Self { parts: FolderParts { ledger, results, .. }, .. } = self;
-        let mark = *results.news().borrow();
+        let mark = results.mark();
         let FolderFollowed { change: followed, known: before } = self.followed(folder).await?;
         if followed >= mark.change {
             return Ok((Vec::new(), false));
@@ -159,7 +159,7 @@ impl FolderExchange {
         // A result that is stored between the two questions must not fall between them.
         let present = loop {
             let known = results.newest().await?;
-            let change = results.news().borrow().change;
+            let change = results.mark().change;
             if results.newest().await? == known {
                 break FolderFollowed { change, known };
             }
@@ -212,7 +212,8 @@ impl FolderExchange {
         request: &FolderRequest,
         items: Vec<(InsuranceIdentifiers, InquiryNumber)>,
     ) -> Result<BulkTaken, InquiryError> {
-        let items = items.into_iter().map(|(person, number)| (Subject::Person(person), number)).collect();
+        let asked = |(person, number)| InquiryRequest { subject: Subject::Person(person), number };
+        let items = items.into_iter().map(asked).collect();
         self.parts.inquiries.set_bulk(&actor(), items, Some(keyed(request))).await
     }
 

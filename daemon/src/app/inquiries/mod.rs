@@ -7,23 +7,23 @@
 mod intake;
 mod worker;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, RwLock, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use super::access::{Action, Actor, Forbidden};
 use super::idempotency::{Begun, Idempotency, KeyError, Work};
 use super::ports::{
-    AuditEntry, BulkStand, Clock, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, JobState,
-    Keyed, Made, Random, ReceiptLink, ResultStore, StoreError, StoredResult,
+    AuditEntry, BulkStand, Clock, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
+    InquiryRequest, JobState, Keyed, Made, PendingInquiry, Random, ReceiptLink, StoreError, Subject, TakenIn,
 };
 use super::tasks::Tasks;
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
-use crate::domain::queue::{BulkId, JobId, Queue, QueueView, Receipt, Stage, Waiting};
+use crate::domain::queue::{BulkId, JobId, Queue, QueueView, Receipt, Stage};
 
 /// Longest wait of a caller for its number; then it gets the job's number.
 const LONGEST_ANSWER: Duration = Duration::from_secs(15);
@@ -55,15 +55,6 @@ impl From<Forbidden> for InquiryError {
     fn from(_: Forbidden) -> Self {
         Self::Forbidden
     }
-}
-
-/// Whom an item of a bulk is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// The person of a stored result.
-    Result(ResultId),
-    /// The person with these identifiers.
-    Person(InsuranceIdentifiers),
 }
 
 /// What became of a number within the caller's patience.
@@ -125,8 +116,6 @@ type Told = (InquiryEnd, Vec<ResultId>);
 pub struct InquiriesParts {
     /// The durable queue.
     pub queue: Arc<dyn InquiryQueue>,
-    /// Stored results.
-    pub results: Arc<dyn ResultStore>,
     /// Requests with a key.
     pub idempotency: Idempotency,
     /// The receipt computer link.
@@ -148,14 +137,7 @@ struct Inner {
     memory: Mutex<Memory>,
     /// A new job, or anything else that may make [`Queue::next`] answer otherwise.
     wake: Notify,
-    /// One person's jobs are stored one after the other, so that the order in memory is the order on disk.
-    lanes: [tokio::sync::Mutex<()>; LANES],
-    /// Singles share it, a bulk has it alone: it can hold anybody.
-    gate: RwLock<()>,
 }
-
-/// So many that two persons rarely wait for each other.
-const LANES: usize = 1024;
 
 /// The queue in step with the disk, what its jobs ask for, and who waits for them.
 #[derive(Default)]
@@ -163,13 +145,6 @@ struct Memory {
     queue: Queue,
     inquiries: HashMap<JobId, Inquiry>,
     waiters: HashMap<JobId, oneshot::Sender<Told>>,
-}
-
-impl Memory {
-    fn add(&mut self, waiting: Waiting, inquiry: Inquiry) {
-        self.inquiries.insert(waiting.id, inquiry);
-        self.queue.add(waiting);
-    }
 }
 
 impl Inner {
@@ -192,19 +167,13 @@ impl Inquiries {
             if let Some(receipt) = job.receipt {
                 received.entry(receipt).or_default().push(job.id);
             }
-            let waiting = intake::waiting(job.id, job.bulk, &job.inquiry, job.intake);
-            memory.add(waiting, job.inquiry);
+            let PendingInquiry { id, bulk, inquiry, intake, .. } = job;
+            memory.add(TakenIn { id, bulk, inquiry, intake });
         }
         for (receipt, jobs) in received {
             memory.queue.resume(receipt, jobs, now);
         }
-        Ok(Self(Arc::new(Inner {
-            parts,
-            memory: Mutex::new(memory),
-            wake: Notify::new(),
-            lanes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
-            gate: RwLock::new(()),
-        })))
+        Ok(Self(Arc::new(Inner { parts, memory: Mutex::new(memory), wake: Notify::new() })))
     }
 
     /// Sets the inquiry number of a stored result's person.
@@ -220,8 +189,7 @@ impl Inquiries {
             Begun::First(work) => work,
             Begun::Again(made) => return self.registered_by(made).await,
         };
-        let inquiry = self.of_result(id, number).await?.map_err(InquiryError::Failed)?;
-        self.set(actor, inquiry, work).await
+        self.set(actor, InquiryRequest { subject: Subject::Result(id), number: number.clone() }, work).await
     }
 
     /// Sets the inquiry number of the person with these identifiers, whether or not a result of theirs is stored.
@@ -237,7 +205,8 @@ impl Inquiries {
             Begun::First(work) => work,
             Begun::Again(made) => return self.registered_by(made).await,
         };
-        self.set(actor, Inquiry { person, number: number.clone(), result: None }, work).await
+        self.set(actor, InquiryRequest { subject: Subject::Person(person), number: number.clone() }, work)
+            .await
     }
 
     /// What became of the number that an earlier call with the same key set.
@@ -270,7 +239,8 @@ impl Inquiries {
                 });
             }
         };
-        Ok(HandedIn::Taken(self.take_in(actor, Inquiry { person, number, result: None }, work).await?))
+        let asked = InquiryRequest { subject: Subject::Person(person), number };
+        Ok(HandedIn::Taken(self.take_in(actor, asked, work).await?))
     }
 
     /// Waits for the end of a job for as long as a caller waits; `None` if it is still on its way then.
@@ -288,10 +258,10 @@ impl Inquiries {
     async fn set(
         &self,
         actor: &Actor,
-        inquiry: Inquiry,
+        asked: InquiryRequest,
         work: Option<Arc<Work>>,
     ) -> Result<Registration, InquiryError> {
-        let ticket = self.take_in(actor, inquiry, work.clone()).await?;
+        let ticket = self.take_in(actor, asked, work.clone()).await?;
         match self.told(ticket.told).await {
             Some((InquiryEnd::Registered, results)) => {
                 Ok(Registration::Registered { job: ticket.id, results })
@@ -315,7 +285,7 @@ impl Inquiries {
     pub async fn set_bulk(
         &self,
         actor: &Actor,
-        items: Vec<(Subject, InquiryNumber)>,
+        items: Vec<InquiryRequest>,
         request: Option<Keyed>,
     ) -> Result<BulkTaken, InquiryError> {
         actor.may(Action::SetInquiryNumbers)?;
@@ -323,18 +293,7 @@ impl Inquiries {
             Begun::First(work) => work,
             Begun::Again(made) => return self.taken_by(made).await,
         };
-        let mut inquiries = Vec::with_capacity(items.len());
-        for (subject, number) in items {
-            let inquiry = match subject {
-                Subject::Result(id) => self.of_result(id, &number).await?,
-                Subject::Person(person) => Ok(Inquiry { person, number, result: None }),
-            };
-            inquiries.push(match inquiry {
-                Ok(inquiry) => self.unless_taken(inquiry).await?,
-                Err(failure) => Err(failure),
-            });
-        }
-        self.take_in_bulk(actor, inquiries, work).await
+        self.take_in_bulk(actor, &items, work).await
     }
 
     /// The bulk that an earlier call with the same key handed in.
@@ -390,30 +349,6 @@ impl Inquiries {
     fn seen(&self, job: InquiryJob) -> JobView {
         let sending = job.end.is_none() && self.0.memory().queue.stage(job.id) == Some(Stage::Sending);
         JobView { job, sending }
-    }
-
-    /// What is asked for a stored result's person, if that is certain.
-    async fn of_result(
-        &self,
-        id: ResultId,
-        number: &InquiryNumber,
-    ) -> Result<Result<Inquiry, InquiryFailure>, StoreError> {
-        let Some(result) = self.0.parts.results.get(id).await? else {
-            return Ok(Err(InquiryFailure::ResultNotFound));
-        };
-        let inquiry = |person| Inquiry { person, number: number.clone(), result: Some(id) };
-        Ok(the_person(&result).map(inquiry))
-    }
-}
-
-fn the_person(result: &StoredResult) -> Result<InsuranceIdentifiers, InquiryFailure> {
-    let people: HashSet<_> =
-        result.content.confirmation.eligibilities.iter().filter_map(InsuranceIdentifiers::of).collect();
-    let mut people = people.into_iter();
-    match (people.next(), people.next()) {
-        (Some(person), None) => Ok(person),
-        (None, _) => Err(InquiryFailure::PersonUnknown),
-        (Some(_), Some(_)) => Err(InquiryFailure::PersonAmbiguous),
     }
 }
 

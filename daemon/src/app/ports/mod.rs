@@ -56,8 +56,8 @@ pub use passkeys::{
     PasskeyRefusal, PasskeyStore, PasskeyVerifier, UserHandle,
 };
 pub use queue::{
-    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, Intake, JobState,
-    PendingInquiry,
+    BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue, InquiryRequest, Intake,
+    JobState, OnDisk, PendingInquiry, Subject, TakenIn,
 };
 pub use retention::{LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreRoom};
 pub use sessions::{EnrolledTerminal, SessionRecord, SessionStore, TerminalStore};

@@ -7,7 +7,26 @@ use super::idempotency::Keyed;
 use super::store::{AuditEntry, StoreError};
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
+use crate::domain::merge::Uncertain;
 use crate::domain::queue::{BulkId, JobId, Receipt};
+
+/// Whom a number is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The person of a stored result.
+    Result(ResultId),
+    /// The person with these identifiers, whether or not a result of theirs is stored.
+    Person(InsuranceIdentifiers),
+}
+
+/// A number as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InquiryRequest {
+    /// Whom it is for.
+    pub subject: Subject,
+    /// The number.
+    pub number: InquiryNumber,
+}
 
 /// What is asked for: this number for this person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +82,15 @@ pub enum InquiryEnd {
     Failed(InquiryFailure),
 }
 
+impl From<Uncertain> for InquiryFailure {
+    fn from(uncertain: Uncertain) -> Self {
+        match uncertain {
+            Uncertain::Nobody => Self::PersonUnknown,
+            Uncertain::Several => Self::PersonAmbiguous,
+        }
+    }
+}
+
 /// When a job or bulk was taken in, and when its retention ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intake {
@@ -86,6 +114,24 @@ pub struct PendingInquiry {
     /// The bulk message it went to the central system with, if that was received.
     pub receipt: Option<Receipt>,
 }
+
+/// A job that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenIn {
+    /// Its number.
+    pub id: JobId,
+    /// The bulk it came with.
+    pub bulk: Option<BulkId>,
+    /// What is asked for.
+    pub inquiry: Inquiry,
+    /// When it was taken in.
+    pub intake: Intake,
+}
+
+/// Hears of jobs once they are on disk: before their caller does, whether or not that one still waits, and in the order of their
+/// numbers, also those of different callers. Whoever writes next waits for it, so it must be quick. It is dropped unheard if nothing
+/// was taken in.
+pub type OnDisk = Box<dyn FnOnce(&[TakenIn]) + Send>;
 
 /// What became of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,22 +180,24 @@ pub struct BulkStand {
 /// its retention.
 #[async_trait]
 pub trait InquiryQueue: Send + Sync + 'static {
-    /// Takes a job in, with its audit row and the memory of the request in the same transaction; nothing (`None`) if its number
-    /// stands on other people's results.
+    /// Takes a job in, with its audit row and the memory of the request in the same transaction; nothing if it is not certain whose
+    /// number it is, or if it stands on other people's results.
     async fn take_in(
         &self,
-        inquiry: &Inquiry,
+        asked: &InquiryRequest,
         audit: &AuditEntry,
         request: Option<&Keyed>,
-    ) -> Result<Option<(JobId, Intake)>, StoreError>;
+        on_disk: OnDisk,
+    ) -> Result<Result<(JobId, Intake), InquiryFailure>, StoreError>;
 
-    /// Takes a bulk in, all or nothing, with its audit row and the memory of the request in the same transaction; items
-    /// that cannot be sent have ended already. Returns the jobs' numbers in the order of the items.
+    /// Takes a bulk in, all or nothing, with its audit row (of the results that jobs were taken in for) and the memory of the request
+    /// in the same transaction; items that cannot be sent have ended then. Returns the jobs' numbers in the order of the items.
     async fn take_in_bulk(
         &self,
-        items: &[Result<Inquiry, InquiryFailure>],
+        items: &[InquiryRequest],
         audit: &AuditEntry,
         request: Option<&Keyed>,
+        on_disk: OnDisk,
     ) -> Result<(BulkId, Vec<JobId>, Intake), StoreError>;
 
     /// All jobs that have not ended, in the order in which they were taken in; one that cannot be read is left out.
@@ -176,7 +224,4 @@ pub trait InquiryQueue: Send + Sync + 'static {
 
     /// One bulk, with at most `limit` of its items from position `from` on.
     async fn bulk(&self, id: BulkId, from: u32, limit: u32) -> Result<Option<BulkStand>, StoreError>;
-
-    /// The persons on whose stored results an inquiry number stands.
-    async fn holders(&self, number: &InquiryNumber) -> Result<Vec<InsuranceIdentifiers>, StoreError>;
 }

@@ -259,6 +259,9 @@ pub trait ResultStore: Send + Sync + 'static {
     /// Where the stored results stand, from memory; changes after every commit that touched them, and when the month goes
     /// on. Whoever reads takes the mark first: then what he read is at least as new as his mark says.
     fn news(&self) -> watch::Receiver<ResultsMark>;
+
+    /// Where they stand now, for whoever does not wait for the next change: every poll asks.
+    fn mark(&self) -> ResultsMark;
 }
 
 /// The audit log: append-only.

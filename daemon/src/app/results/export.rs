@@ -206,7 +206,7 @@ impl<T: Readable> Exporter<T> {
             None => return Ok(None),
         };
         // What was read ahead may have waited for a slow client: what has expired meanwhile does not leave.
-        let kept_from = self.results.store.news().borrow().month.first_kept().start();
+        let kept_from = self.results.store.mark().month.first_kept().start();
         let is_kept = |row: &T| kept_from.is_none_or(|start| row.checked_at_us() >= start.as_microsecond());
         page.rows.retain(|row| row.id() <= self.cut_off.newest && is_kept(row));
         let taken = page.rows.len() as u64;

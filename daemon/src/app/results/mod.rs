@@ -56,7 +56,7 @@ impl Results {
     /// Where the stored results stand, from memory. Take it before reading: what is read then is at least as new.
     pub fn mark(&self, actor: &Actor) -> Result<ResultsMark, ResultsError> {
         actor.may(Action::ReadResults)?;
-        Ok(*self.store.news().borrow())
+        Ok(self.store.mark())
     }
 
     /// How many searchable results fit the query.

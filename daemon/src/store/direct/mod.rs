@@ -112,7 +112,32 @@ where
     F: Fn(&mut DirectTx<'_>) -> Result<T, StoreError> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let job = Box::new(Answering::new(work, reply));
-    writer.send(Command::Direct(job)).await.map_err(|_| closed())?;
+    hand_over(writer, Answering::new(work, reply), answer).await
+}
+
+/// As [`write`]; `first` hears of a success before the caller, whether or not that one still waits, in the order of the work.
+pub(super) async fn write_first_to<T, F>(
+    writer: &mpsc::Sender<Command>,
+    work: F,
+    first: impl FnOnce(&T) + Send + 'static,
+) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: Fn(&mut DirectTx<'_>) -> Result<T, StoreError> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    hand_over(writer, Answering::new(work, reply).first_to(Box::new(first)), answer).await
+}
+
+async fn hand_over<T, F>(
+    writer: &mpsc::Sender<Command>,
+    job: Answering<T, F>,
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: Fn(&mut DirectTx<'_>) -> Result<T, StoreError> + Send + 'static,
+{
+    writer.send(Command::Direct(Box::new(job))).await.map_err(|_| closed())?;
     answer.await.map_err(|_| closed())?
 }

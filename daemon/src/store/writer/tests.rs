@@ -329,7 +329,7 @@ fn numbered_direct(
             [id],
         )?;
         tx.audit(&audit::finding_entry(AnchorFinding::Begun))?;
-        then.map(|()| (id, taken))
+        then.clone().map(|()| (id, taken))
     };
     (Box::new(Answering::new(work, reply)), answer)
 }

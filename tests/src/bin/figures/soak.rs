@@ -15,8 +15,8 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
-use crate::figure;
 use crate::operation::{Site, resident_mib, wait};
+use crate::{figure, median};
 
 /// What memory may grow by, in MiB an hour.
 const MOST_SLOPE: f64 = 1.0;
@@ -25,7 +25,7 @@ const WORD_EVERY: Duration = Duration::from_mins(10);
 
 /// What a soak found.
 pub struct Soak {
-    /// MiB an hour: the slope of the line through the memory of the second half.
+    /// MiB an hour: how memory went in the second half.
     slope: f64,
     /// How much more there were at most in the last quarter than in the one before it.
     more_descriptors: usize,
@@ -189,12 +189,13 @@ impl Look {
     }
 }
 
-/// MiB a second, by least squares.
+/// MiB a second: the middle of the slopes between any two looks (Theil and Sen). A sign-in takes a block of memory that is given
+/// back some time later; a line through all looks would take such a step for growth.
 fn slope(looks: &[Look]) -> f64 {
-    let count = f64::from(u32::try_from(looks.len()).expect("few"));
-    let mean = |of: fn(&Look) -> f64| looks.iter().map(of).sum::<f64>() / count;
-    let (time, memory) = (mean(|look| look.at), mean(|look| look.mib));
-    let above: f64 = looks.iter().map(|look| (look.at - time) * (look.mib - memory)).sum();
-    let below: f64 = looks.iter().map(|look| (look.at - time).powi(2)).sum();
-    above / below
+    let between = |(one, other): (&Look, &Look)| (other.mib - one.mib) / (other.at - one.at);
+    let pairs = looks
+        .iter()
+        .enumerate()
+        .flat_map(|(place, one)| looks[place + 1..].iter().map(move |other| (one, other)));
+    median(pairs.map(between).collect())
 }
