@@ -24,6 +24,7 @@ pub mod process;
 pub mod prometheus;
 pub mod raw_http;
 pub mod retention;
+pub mod rules;
 pub mod sandbox;
 pub mod schedules;
 pub mod terminal;

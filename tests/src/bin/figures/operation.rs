@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use daemon::system::{OsRandom, SystemClock};
 use harness::clinic::{Credentials, Visitor};
 use harness::process::{Installation, Running};
+use harness::rules::unlinked;
 use harness::upstream::{Endpoint, Fault, Options, SimUpstream};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -28,6 +29,7 @@ pub fn measure(long: bool) {
     stops(&runtime);
     ready(&runtime);
     soak::measure(&runtime, Duration::from_secs(if long { 600 } else { 90 }));
+    figure("operation.rules_unlinked", unlinked().len());
 }
 
 /// A soak of so many hours; whether nothing grew and nothing failed.
