@@ -1,15 +1,16 @@
 //! `shikakud service`: the service of this program, by the service manager of the machine.
 
-use std::io::{self, Write as _};
-use std::process::{Command, Stdio};
+#[cfg(unix)]
+mod systemd;
+#[cfg(windows)]
+mod windows;
 
 use clap::Subcommand;
 
-use super::Failure;
-use crate::service_manager;
-
-/// The unit that the package brings along.
-const UNIT: &str = "shikaku-bridge.service";
+#[cfg(unix)]
+pub(super) use systemd::run;
+#[cfg(windows)]
+pub(super) use windows::run;
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(super) enum ServiceCommand {
@@ -21,31 +22,8 @@ pub(super) enum ServiceCommand {
     Stop,
     /// 止めて、自動で始まらないようにする（データと設定は残る）
     Remove,
-}
-
-impl ServiceCommand {
-    fn steps(self) -> &'static [&'static str] {
-        match self {
-            Self::Install => &["enable", UNIT],
-            Self::Start => &["start", UNIT],
-            Self::Stop => &["stop", UNIT],
-            Self::Remove => &["disable", "--now", UNIT],
-        }
-    }
-}
-
-pub(super) fn run(asked: ServiceCommand) -> Result<(), Failure> {
-    if !service_manager::is_systemd() {
-        return Err(Failure::NoServiceManager);
-    }
-    let known =
-        Command::new("systemctl").args(["cat", UNIT]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-    if !known.success() {
-        return Err(Failure::NoUnit(UNIT));
-    }
-    // What systemctl says to the person stays as it is.
-    if !Command::new("systemctl").args(asked.steps()).status()?.success() {
-        return Err(Failure::ServiceManager);
-    }
-    Ok(writeln!(io::stdout(), "完了しました。")?)
+    /// サービスとして動く（Windows が呼び出す）
+    #[cfg(windows)]
+    #[command(hide = true)]
+    Main,
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use super::format::{self, Header, RecoveryKey};
 use super::strip;
 use crate::app::ports::{BackupError, BackupMade, Backups, Random};
 use crate::domain::personal::Secret;
+use crate::system::owned;
 
 /// The copy in the data directory, while it is being sealed.
 const COPY: &str = "backup.tmp.db";
@@ -116,7 +116,7 @@ pub(super) async fn copy_database(config: &StoreConfig, copy: &Path) -> Result<(
         .map_err(|e| failed(&e).to_string())?;
     reader.execute("SELECT 1").await.map_err(|e| failed(&e).to_string())?;
     reader.close().await.map_err(|e| failed(&e).to_string())?;
-    File::open(copy).and_then(|file| file.sync_all()).map_err(|e| e.to_string())
+    owned::sync_file(copy).map_err(|e| e.to_string())
 }
 
 /// Seals keys and copy into a file of the directory, reads it back, and gives it its name.
@@ -139,7 +139,7 @@ fn seal(
         let length = u32::try_from(keys.len()).map_err(io::Error::other)?.to_be_bytes();
         let content =
             io::Cursor::new(length.to_vec()).chain(io::Cursor::new(keys.to_vec())).chain(File::open(copy)?);
-        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        let file = owned::private().read(true).write(true).create_new(true).open(&unfinished)?;
         Ok((Box::new(content), file))
     };
     let (content, file) = open().map_err(target)?;
@@ -163,7 +163,7 @@ fn seal(
     let name = format!("shikaku-{}.backup", now.strftime("%Y%m%dT%H%M%SZ"));
     let named = directory.join(name);
     fs::rename(&unfinished, &named).map_err(target)?;
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(target)?;
+    owned::sync_directory(directory).map_err(target)?;
     Ok(named)
 }
 
