@@ -7,8 +7,9 @@ LONG ?=
 PEERS ?=
 
 SECONDS_EACH = $(or $(SECONDS),15)
+SOAK_HOURS = $(or $(HOURS),72)
 
-.PHONY: help run test vendors page page-test figures package windows smoke fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
+.PHONY: help run test vendors page page-test figures soak strength package windows smoke fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +41,14 @@ else
 	@# What only the package can show: how long it takes to install, how far its unit is shut in, whether it builds the same twice.
 	@$(if $(filter operation,$(ONLY)),[ ! -x deploy/figures-package ] || deploy/figures-package $(if $(LONG),--long,))
 endif
+
+soak: deps-test ## The shipped program under a day's work for HOURS=72: memory, descriptors, threads, slowest answer; fails if anything grew
+	cargo build --quiet --locked --release -p daemon --bin shikakud -p harness --bin figures
+	target/release/figures --soak $(SOAK_HOURS)
+
+strength: deps-test ## How strong the tests are, in hours: lines they run; small faults in sign-in, retention and audit they notice (ARGS=--shard 0/8)
+	tests/strength coverage
+	tests/strength mutants $(ARGS)
 
 package: ## Debian packages for release, with licences and SBOM, into target/debian
 	deploy/package --auditable target/debian

@@ -4,8 +4,6 @@
 //! a header (`X-Shikaku-CSRF`): without a session anything, because a foreign page cannot send that header at all, and with one
 //! the token of that session.
 
-use std::convert::Infallible;
-
 use axum::Json;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
@@ -16,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::codes::Code;
+use crate::entrance::Arrival;
 use crate::listeners::Listener;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::wire;
 
 /// The header in which an enrolled terminal says which one it is.
@@ -46,10 +45,10 @@ pub(crate) enum Carriage {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Carriage {
-    type Rejection = Infallible;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of_request(parts))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Ok(Arrival::of(parts)?.hall.carriage)
     }
 }
 
@@ -59,10 +58,6 @@ impl Carriage {
             Listener::Loopback | Listener::Lan => Self::Headers,
             Listener::Page => Self::Cookies,
         }
-    }
-
-    pub(crate) fn of_request(parts: &Parts) -> Self {
-        parts.extensions.get().copied().unwrap_or(Self::Headers)
     }
 
     /// The token of the session that a request claims.
@@ -143,16 +138,14 @@ fn csrf_of(token: &str) -> String {
 }
 
 impl Carriage {
-    /// What every request of a listener passes: says how its tokens travel. On the page's, nothing is changed for whoever cannot
-    /// show that the page itself asks.
-    pub(crate) fn check(self, request: &mut Request) -> Result<(), Box<Response>> {
+    /// What every request of a listener passes: on the page's, nothing is changed for whoever cannot show that the page itself asks.
+    pub(crate) fn check(self, request: &Request) -> Result<(), Box<Response>> {
         if self == Self::Cookies && !is_asked_by_the_page(request) {
             let mut refusal = Problem::new(Code::CsrfTokenInvalid).into_response();
             // A browser that has lost one of the two cookies could not even sign in again.
             take(&mut refusal);
             return Err(Box::new(refusal));
         }
-        request.extensions_mut().insert(self);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! A layer that looks at every request before it goes on: it may add to it, or answer in its place.
+//! A layer that looks at every request before it goes on: it may answer in its place.
 //!
 //! For checks that wait for nothing. axum's `from_fn` would clone what lies behind it and box a request, a future and an answer at
 //! each layer, which is most of what a poll costs that has nothing new.
@@ -34,7 +34,7 @@ impl<S, F: Clone> Layer<S> for Checked<F> {
 impl<S, F> Service<Request> for Behind<S, F>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
-    F: Fn(&mut Request) -> Result<(), Box<Response>>,
+    F: Fn(&Request) -> Result<(), Box<Response>>,
 {
     type Response = Response;
     type Error = Infallible;
@@ -44,8 +44,8 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        match (self.check)(&mut request) {
+    fn call(&mut self, request: Request) -> Self::Future {
+        match (self.check)(&request) {
             Err(answer) => Either::Left(ready(Ok(*answer))),
             Ok(()) => Either::Right(self.inner.call(request)),
         }

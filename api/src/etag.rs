@@ -9,57 +9,74 @@ use axum::http::StatusCode;
 use axum::http::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
 
 /// An entity tag without its quotes. Two answers with the same tag say the same; only when they were made may differ (a FHIR
 /// bundle says it).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ETag(String);
+pub struct ETag([u8; DIGITS]);
+
+/// Bytes that identify an answer.
+const IDENTITY: usize = 16;
+const DIGITS: usize = 2 * IDENTITY;
 
 impl ETag {
     /// A tag of bytes that identify the answer.
-    pub fn of(identity: &[u8]) -> Self {
-        let digits = identity.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        Self(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
+    pub fn of(identity: &[u8; IDENTITY]) -> Self {
+        let mut digits = [0; DIGITS];
+        HEXLOWER.encode_mut(identity, &mut digits);
+        Self(digits)
     }
 
     fn header(&self) -> HeaderValue {
+        let mut quoted = [b'"'; DIGITS + 2];
+        quoted[1..=DIGITS].copy_from_slice(&self.0);
         // Hexadecimal digits in quotes are always a header value.
-        HeaderValue::try_from(format!("\"{}\"", self.0)).unwrap_or(HeaderValue::from_static("\"\""))
+        HeaderValue::from_bytes(&quoted).unwrap_or(HeaderValue::from_static("\"\""))
     }
 }
 
 /// What the client has already: the tags of `If-None-Match`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Known {
-    anything: bool,
-    tags: Vec<String>,
-}
+pub struct Known(Vec<HeaderValue>);
 
 impl Known {
     /// Whether the client has this answer. Compared weakly (RFC 9110, 13.1.2): `W/"x"` is `"x"`.
     pub fn holds(&self, tag: &ETag) -> bool {
-        self.anything || self.tags.contains(&tag.0)
+        self.said().any(|said| match said {
+            Said::Anything => true,
+            Said::Tag(opaque) => opaque == tag.0,
+        })
     }
 
     /// Whether the client said nothing of what it has.
     pub fn is_empty(&self) -> bool {
-        !self.anything && self.tags.is_empty()
+        self.said().next().is_none()
     }
 
     fn read(headers: &HeaderMap) -> Self {
-        let mut known = Self::default();
-        for value in headers.get_all(IF_NONE_MATCH) {
-            let Ok(text) = value.to_str() else { continue };
-            // Our tags hold no comma, so a foreign tag that does is only cut into others that are not ours.
-            for tag in text.split(',').map(str::trim) {
-                let opaque = tag.strip_prefix("W/").unwrap_or(tag);
-                match opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-                    Some(opaque) => known.tags.push(opaque.to_owned()),
-                    None => known.anything |= tag == "*",
-                }
-            }
+        Self(headers.get_all(IF_NONE_MATCH).iter().cloned().collect())
+    }
+
+    fn said(&self) -> impl Iterator<Item = Said<'_>> {
+        // Our tags hold no comma, so a foreign tag that does is only cut into others that are not ours.
+        self.0.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).filter_map(Said::read)
+    }
+}
+
+enum Said<'a> {
+    Anything,
+    Tag(&'a [u8]),
+}
+
+impl<'a> Said<'a> {
+    fn read(text: &'a [u8]) -> Option<Self> {
+        let text = text.trim_ascii();
+        let quoted = text.strip_prefix(b"W/").unwrap_or(text);
+        match quoted.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) {
+            Some(opaque) => Some(Self::Tag(opaque)),
+            None => (text == b"*").then_some(Self::Anything),
         }
-        known
     }
 }
 
@@ -121,14 +138,26 @@ mod tests {
 
     #[test]
     fn a_tag_is_found_in_every_form_a_client_may_send_it() {
-        let tag = ETag::of(&[0x0a, 0xff]);
-        assert_eq!(tag.header(), "\"0aff\"");
-        for values in
-            [&["\"0aff\""][..], &["W/\"0aff\""], &["*"], &["\"x\" , W/\"0aff\""], &["\"x\"", "\"0aff\""]]
-        {
+        let tag = ETag::of(&[0xaf; IDENTITY]);
+        assert_eq!(tag.header(), "\"afafafafafafafafafafafafafafafaf\"");
+        for values in [
+            &["\"afafafafafafafafafafafafafafafaf\""][..],
+            &["W/\"afafafafafafafafafafafafafafafaf\""],
+            &["*"],
+            &["\"x\" , W/\"afafafafafafafafafafafafafafafaf\""],
+            &["\"x\"", "\"afafafafafafafafafafafafafafafaf\""],
+        ] {
             assert!(known(values).holds(&tag), "{values:?}");
         }
-        for values in [&[][..], &[""], &["0aff"], &["\"0AFF\""], &["\"\""], &["w/\"0aff\""], &["\"*\""]] {
+        for values in [
+            &[][..],
+            &[""],
+            &["afafafafafafafafafafafafafafafaf"],
+            &["\"AFAFAFAFAFAFAFAFAFAFAFAFAFAFAFAF\""],
+            &["\"\""],
+            &["w/\"afafafafafafafafafafafafafafafaf\""],
+            &["\"*\""],
+        ] {
             assert!(!known(values).holds(&tag), "{values:?}");
         }
         assert!(known(&[]).is_empty() && !known(&["*"]).is_empty());

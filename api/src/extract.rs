@@ -2,19 +2,15 @@
 //!
 //! A problem names the field and what is wrong with it, never the value: values can be passwords, PINs and names.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{
-    ConnectInfo, FromRequest, FromRequestParts, Path as AxumPath, Query as AxumQuery, Request,
-};
+use axum::extract::{FromRequest, FromRequestParts, Path as AxumPath, Query as AxumQuery, Request};
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -26,11 +22,10 @@ use zeroize::Zeroizing;
 
 use crate::carriage::Carriage;
 use crate::codes::Code;
-use crate::limits::{BODY_BYTES_PER_SECOND, Limits};
+use crate::entrance::Arrival;
+use crate::limits::BODY_BYTES_PER_SECOND;
 use crate::problem::{Problem, Refusal};
-use crate::rates::Rates;
-use crate::serve::Peer;
-use crate::service::{Along, Caller, IdempotencyKey, PeerCertificate, Presented, Service, ServiceError};
+use crate::service::{Along, Caller, IdempotencyKey, Presented, Service, ServiceError};
 use crate::wire::SecretText;
 
 /// A part of a request that has rules beyond its types (lengths, ranges, date syntax).
@@ -63,38 +58,33 @@ impl FromRequestParts<Arc<dyn Service>> for AnySession {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, Refusal> {
-        let carriage = Carriage::of_request(parts);
+        let Arrival { hall, connection } = Arrival::of(parts)?;
+        let carriage = hall.carriage;
         let token = carriage.session(&parts.headers).ok_or(Code::SessionRequired)?;
         let terminal = carriage.terminal(&parts.headers);
-        let (certificate, on_page) = (peer_certificate(parts), carriage == Carriage::Cookies);
+        let (certificate, on_page) = (connection.certificate, carriage == Carriage::Cookies);
         let mut caller = service.authenticate(Presented { token, terminal, certificate, on_page }).await?;
-        if let Some(rates) = parts.extensions.get::<Arc<Rates>>() {
-            let wait = |seconds| ServiceError::new(Code::RateLimited).retry_after(seconds);
-            rates.take(&caller.account, Instant::now()).map_err(wait)?;
-        }
-        caller.peer = peer(parts);
+        let wait = |seconds| ServiceError::new(Code::RateLimited).retry_after(seconds);
+        hall.rates.take(&caller.account, Instant::now()).map_err(wait)?;
+        caller.peer = Some(connection.peer);
         Ok(Self(caller))
     }
-}
-
-/// Who is at the other end, if the listener says so.
-fn peer(parts: &Parts) -> Option<SocketAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address)
 }
 
 /// What came along with a sign-in.
 pub(crate) struct Accompanying(pub Along);
 
 impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
-    type Rejection = Infallible;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let hidden = |text: &str| SecretText::new(text.to_owned());
-        let carriage = Carriage::of_request(parts);
+        let Arrival { hall, connection } = Arrival::of(parts)?;
+        let carriage = hall.carriage;
         Ok(Self(Along {
-            peer: peer(parts),
+            peer: Some(connection.peer),
             terminal: carriage.terminal(&parts.headers).map(hidden),
-            certificate: peer_certificate(parts),
+            certificate: connection.certificate,
             session: carriage.session(&parts.headers).map(hidden),
             on_page: carriage == Carriage::Cookies,
         }))
@@ -125,10 +115,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
     }
 }
 
-fn peer_certificate(parts: &Parts) -> Option<PeerCertificate> {
-    parts.extensions.get::<Peer>().and_then(|peer| peer.0)
-}
-
 //------------ Body ---------------------------------------------------------------------------------------------------
 
 /// A JSON body, in and out.
@@ -147,8 +133,9 @@ impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequest<S> for Json<T> {
         if !is_json(request.headers()) {
             return Err(Code::UnsupportedMediaType.into());
         }
-        let limits = request.extensions().get::<Limits>().copied().unwrap_or_default();
-        let body = read(request.into_body(), &limits).await?;
+        let (parts, body) = request.into_parts();
+        let limits = &Arrival::of(&parts)?.hall.limits;
+        let body = read(body, limits.body_bytes_of(parts.uri.path()), limits.body_timeout).await?;
         // serde would also read a struct from an array of its fields' values.
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(invalid("", "").into());
@@ -169,13 +156,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a body into memory that is wiped; chunks that hyper still holds are beyond reach.
-async fn read(mut body: Body, limits: &Limits) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let (began, limit) = (Instant::now(), limits.body_bytes);
+async fn read(mut body: Body, limit: usize, timeout: Duration) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let began = Instant::now();
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
     loop {
         let earned = Duration::from_secs(bytes.len() as u64 / BODY_BYTES_PER_SECOND);
         let next = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
-        let frame = tokio::time::timeout_at(began + limits.body_timeout + earned, next).await;
+        let frame = tokio::time::timeout_at(began + timeout + earned, next).await;
         let Some(frame) = frame.map_err(|_| Code::RequestTimeout)? else { return Ok(bytes) };
         let frame = frame.map_err(|_| Code::InvalidRequest)?;
         let Ok(data) = frame.into_data() else { continue };

@@ -6,29 +6,19 @@
 //! No CORS header is ever sent.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::extract::Request;
-use axum::http::Method;
 use axum::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
     HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt as _;
-use futures_util::future::{Either, Map};
-use tokio::time::Timeout;
-use tokio::time::error::Elapsed;
-use tower::{Layer, Service};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 
 use crate::codes::Code;
 use crate::limits::Limits;
-use crate::problem::Problem;
-use crate::serve::Peer;
 use crate::service::PeerCertificate;
 
 /// Says whether a client certificate is that of an enrolled machine, at this moment.
@@ -84,11 +74,17 @@ impl Guard {
         self
     }
 
-    fn refusal(&self, request: &Request, limits: &Limits) -> Option<Code> {
+    /// Why a request goes no further; `shown` is the certificate of its client.
+    pub(crate) fn refusal(
+        &self,
+        request: &Request,
+        shown: Option<&PeerCertificate>,
+        limits: &Limits,
+    ) -> Option<Code> {
         if !self.host_is_ours(request) {
             return Some(Code::HostNotAllowed);
         }
-        if !self.machine_is_ours(request) {
+        if !self.machine_is_ours(shown) {
             return Some(Code::ClientCertificateRequired);
         }
         if !self.origin_is_ours(request.headers()) && !self.is_a_way_in(request) {
@@ -97,7 +93,8 @@ impl Guard {
         if has_a_body_that_nobody_reads(request) {
             return Some(Code::InvalidRequest);
         }
-        body_is_announced_too_large(request.headers(), limits).then_some(Code::BodyTooLarge)
+        let most = limits.body_bytes_of(request.uri().path());
+        body_is_announced_too_large(request.headers(), most).then_some(Code::BodyTooLarge)
     }
 
     fn host_is_ours(&self, request: &Request) -> bool {
@@ -108,10 +105,9 @@ impl Guard {
         target_agrees && self.hosts.contains(host)
     }
 
-    fn machine_is_ours(&self, request: &Request) -> bool {
+    fn machine_is_ours(&self, shown: Option<&PeerCertificate>) -> bool {
         let Some(is_enrolled) = &self.machines else { return true };
-        let shown = request.extensions().get::<Peer>().and_then(|peer| peer.0);
-        shown.is_some_and(|certificate| is_enrolled(&certificate))
+        shown.is_some_and(|certificate| is_enrolled(certificate))
     }
 
     fn origin_is_ours(&self, headers: &HeaderMap) -> bool {
@@ -148,94 +144,25 @@ fn has_a_body_that_nobody_reads(request: &Request) -> bool {
     !is_read && request.headers().contains_key(TRANSFER_ENCODING)
 }
 
-fn body_is_announced_too_large(headers: &HeaderMap, limits: &Limits) -> bool {
+fn body_is_announced_too_large(headers: &HeaderMap, most: usize) -> bool {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limits.body_bytes))
-}
-
-/// The layer: refuses or hands on, and puts the security headers on whatever comes back.
-#[derive(Clone)]
-pub(crate) struct GuardLayer {
-    guard: Arc<Guard>,
-    limits: Limits,
-}
-
-impl GuardLayer {
-    pub(crate) fn new(guard: Guard, limits: Limits) -> Self {
-        Self { guard: Arc::new(guard), limits }
-    }
-}
-
-impl<S> Layer<S> for GuardLayer {
-    type Service = Guarded<S>;
-
-    fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, layer: self.clone() }
-    }
-}
-
-/// What the guard stands before.
-#[derive(Clone)]
-pub(crate) struct Guarded<S> {
-    inner: S,
-    layer: GuardLayer,
-}
-
-/// What became of a request within its time.
-type Outcome<R> = Result<Result<R, Infallible>, Elapsed>;
-
-impl<S> Service<Request> for Guarded<S>
-where
-    S: Service<Request, Error = Infallible>,
-    S::Response: IntoResponse,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Either<
-        Ready<Result<Response, Infallible>>,
-        Map<Timeout<S::Future>, fn(Outcome<S::Response>) -> Result<Response, Infallible>>,
-    >;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let GuardLayer { guard, limits } = &self.layer;
-        let limits = limits.of_path(request.uri().path());
-        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
-        if let Some(code) = guard.refusal(&request, &limits) {
-            tracing::debug!(code = code.as_str(), "request refused");
-            let refused = Problem::new(code).into_response();
-            return Either::Left(ready(Ok(if is_chunked { last(refused) } else { secured(refused) })));
-        }
-        request.extensions_mut().insert(limits);
-        let answering = tokio::time::timeout(limits.request_timeout, self.inner.call(request));
-        Either::Right(answering.map(if is_chunked {
-            |outcome| Ok(last(in_time(outcome)))
-        } else {
-            |outcome| Ok(secured(in_time(outcome)))
-        }))
-    }
-}
-
-fn in_time<R: IntoResponse>(outcome: Outcome<R>) -> Response {
-    match outcome {
-        Ok(Ok(response)) => response.into_response(),
-        Err(_) => Problem::new(Code::RequestTimeout).into_response(),
-    }
+    announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > most))
 }
 
 /// The last answer of its connection. hyper drops a Content-Length that stands beside chunks, so what somebody else took for the
 /// end of such a request cannot be known any more; this way nothing follows that could be taken for another.
-fn last(mut response: Response) -> Response {
+pub(crate) fn last(mut response: Response) -> Response {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     secured(response)
 }
 
-fn secured(mut response: Response) -> Response {
+pub(crate) fn secured(mut response: Response) -> Response {
     match response.extensions_mut().remove::<OwnHeaders>() {
         Some(OwnHeaders(own)) => response.headers_mut().extend(own),
+        // Has no content for a browser to guess about, to frame or to run; whoever kept the answer kept its headers.
+        None if response.status() == StatusCode::NOT_MODIFIED => {
+            response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        }
         None => response.headers_mut().extend(security_headers()),
     }
     response
@@ -244,6 +171,8 @@ fn secured(mut response: Response) -> Response {
 /// On an answer that is none of the contract: the headers it carries in place of [`security_headers`].
 #[derive(Clone)]
 pub(crate) struct OwnHeaders(pub Vec<(HeaderName, HeaderValue)>);
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(crate) fn security_headers() -> [(HeaderName, HeaderValue); 6] {
     [

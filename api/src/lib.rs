@@ -10,6 +10,7 @@ mod carriage;
 mod checked;
 pub mod codes;
 mod compress;
+pub mod entrance;
 pub mod etag;
 mod extract;
 mod fields;

@@ -85,16 +85,14 @@ impl Limits {
         Self { connections: 256, connections_per_peer: 32, ..Self::default() }
     }
 
-    /// The limits of a request to this path.
-    #[must_use]
-    pub fn of_path(mut self, path: &str) -> Self {
-        if path == BULK_PATH {
-            self.body_bytes = self.bulk_body_bytes;
-        }
-        if path == CHANGES_PATH {
-            self.request_timeout = self.changes_timeout;
-        }
-        self
+    /// Size of the body of a request to this path in bytes.
+    pub fn body_bytes_of(&self, path: &str) -> usize {
+        if path == BULK_PATH { self.bulk_body_bytes } else { self.body_bytes }
+    }
+
+    /// From the end of the head of a request to this path to the start of its answer.
+    pub fn request_timeout_of(&self, path: &str) -> Duration {
+        if path == CHANGES_PATH { self.changes_timeout } else { self.request_timeout }
     }
 }
 

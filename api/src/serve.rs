@@ -6,21 +6,22 @@
 mod accept;
 mod placed;
 
+use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use axum::{Extension, Router};
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
+use tower::service_fn;
 
 use accept::Limited;
 
-pub(crate) use accept::Peer;
-
+use crate::entrance::Entrance;
 use crate::limits::Limits;
 
 /// Why no listener could be had.
@@ -58,17 +59,13 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     })
 }
 
-/// Told to handlers that wait, so that they answer at once when the program stops.
-#[derive(Clone)]
-pub(crate) struct Stopping(pub CancellationToken);
-
 /// Serves until `shutdown` is cancelled, then waits at most `limits.stop_within` for open requests.
 ///
 /// With `tls` it speaks HTTPS and nothing else. The client's certificate, which that configuration has judged, reaches the
 /// service as [`crate::service::PeerCertificate`].
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    entrance: Entrance,
     limits: Limits,
     tls: Option<Arc<ServerConfig>>,
     shutdown: CancellationToken,
@@ -86,10 +83,10 @@ pub async fn serve(
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes)
         .max_headers(limits.headers);
-    let app = router
-        .layer(Extension(Stopping(shutdown.clone())))
-        .into_make_service_with_connect_info::<SocketAddr>();
-    let mut serving = Box::pin(server.serve(app));
+    let stopping = shutdown.clone();
+    let connections =
+        service_fn(move |peer| ready(Ok::<_, Infallible>(entrance.connected(peer, stopping.clone()))));
+    let mut serving = Box::pin(server.serve(connections));
     tokio::select! {
         result = &mut serving => return result,
         () = shutdown.cancelled() => {}

@@ -5,6 +5,7 @@ mod backup;
 mod folders;
 mod logs;
 mod machine;
+mod progress;
 mod run;
 mod service;
 mod setup;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use progress::Place;
 
 use crate::app::ports::{Clock, Random};
 use crate::config::{Config, ConfigError};
@@ -105,8 +107,8 @@ enum Command {
     },
     /// マニュアルページを書き出す
     Man {
-        /// 書き出すディレクトリ
-        directory: PathBuf,
+        /// すべてのページを書き出すディレクトリ（省略すると shikakud のページだけを標準出力に出す）
+        directory: Option<PathBuf>,
     },
 }
 
@@ -293,6 +295,8 @@ fn in_words(error: &windows_service::Error) -> String {
 pub fn run(arguments: Arguments) -> ExitCode {
     match dispatch(arguments) {
         Ok(code) => code,
+        // Whoever closed what we write to wants no more, and no complaint.
+        Err(Failure::System(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(failure) => {
             // If even this cannot be written, the exit code still tells.
             let _ = writeln!(std::io::stderr(), "shikakud: {failure}");
@@ -324,19 +328,17 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Folders(asked) => folders::run(&asked),
         Command::Page(PageCommand::Ca(file)) => control(&file, ControlCommand::MachineAuthority),
         Command::Retention(RetentionCommand::Status { file, json }) => {
-            control_as(&file, ControlCommand::RetentionStatus, form(json))
+            control_as(&file, ControlCommand::RetentionStatus, Place::unless(json), form(json))
         }
         Command::Retention(RetentionCommand::Run { file, json, clock_is_right }) => {
-            control_as(&file, ControlCommand::RetentionRun { clock_is_right }, form(json))
+            let command = ControlCommand::RetentionRun { clock_is_right };
+            control_as(&file, command, Place::unless(json), form(json))
         }
         Command::Setup(asked) => setup::run(&asked),
         Command::Service(asked) => service::run(asked),
         Command::SupportBundle(asked) => support::run(&asked),
-        Command::Completions { shell } => {
-            shell::completions(shell);
-            Ok(())
-        }
-        Command::Man { directory } => shell::man(&directory),
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man { directory } => shell::man(directory.as_deref()),
         Command::Config(ConfigCommand::Check(file)) => return check_config(&file.load()?),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -376,7 +378,7 @@ fn terminal(asked: TerminalCommand) -> Result<(), Failure> {
 }
 
 fn control(file: &ConfigFile, command: ControlCommand) -> Result<(), Failure> {
-    control_as(file, command, show::reply)
+    control_as(file, command, Place::stderr(), show::reply)
 }
 
 /// How an answer is written.
@@ -387,30 +389,35 @@ fn form(json: bool) -> Form {
 }
 
 /// Carries a command out, through the daemon or here, and shows the answer. How far it is goes to standard error.
-fn control_as(file: &ConfigFile, command: ControlCommand, form: Form) -> Result<(), Failure> {
-    let reply = ask(file, command, &mut to_stderr)?;
+fn control_as(file: &ConfigFile, command: ControlCommand, place: Place, form: Form) -> Result<(), Failure> {
+    let reply = ask(file, command, place)?;
     let mut out = std::io::stdout();
     Ok(form(&reply, out.is_terminal(), &mut out)?)
 }
 
-/// Carries a command out, through the daemon or here.
-fn ask(
+/// Carries a command out, through the daemon or here, and says how far it is.
+fn ask(file: &ConfigFile, command: ControlCommand, place: Place) -> Result<ControlReply, Failure> {
+    // What it writes out goes nowhere, never to a terminal's scrollback by accident.
+    ask_for(file, command, place, &mut |_| {})
+}
+
+/// As [`ask`]; `out` takes what the command writes out.
+fn ask_for(
     file: &ConfigFile,
     command: ControlCommand,
-    note: &mut (dyn FnMut(Note) + Send),
+    place: Place,
+    out: &mut (dyn FnMut(Hidden) + Send),
 ) -> Result<ControlReply, Failure> {
     let config = file.load()?;
     let (clock, random) = ambient();
-    Ok(runtime()?.block_on(client::run(&config, &clock, &random, command, note))?)
-}
-
-/// How far a command is. What it writes out goes elsewhere, never to a terminal's scrollback by accident.
-fn to_stderr(note: Note) {
-    match note {
-        // If even this cannot be written, the answer still comes.
-        Note::Say(text) => drop(writeln!(std::io::stderr(), "{text}")),
-        Note::Out(_) => {}
-    }
+    let work = progress::watched(place, async |job| {
+        let mut note = |note: Note| match note {
+            Note::Say(text) => job.say(text),
+            Note::Out(text) => out(text),
+        };
+        client::run(&config, &clock, &random, command, &mut note).await
+    });
+    Ok(runtime()?.block_on(work)?)
 }
 
 /// Never from the command line itself: arguments are seen by every user of the machine.
@@ -445,10 +452,19 @@ fn examine(file: &ConfigFile, json: bool, touch_card: bool) -> Result<ExitCode, 
     let credentials = credentials_directory();
     let asked =
         doctor::Asked { configuration: &file.config, credentials: credentials.as_deref(), touch_card };
-    let report = runtime()?.block_on(doctor::examine(&asked, Surroundings::of_this_machine()?));
+    let report = look(&asked, Place::unless(json))?;
     let form = if json { doctor::Form::Json } else { doctor::Form::Text };
     report.show(form, &mut std::io::stdout())?;
     Ok(ExitCode::from(report.exit_code()))
+}
+
+/// What the doctor sees.
+fn look(asked: &doctor::Asked<'_>, place: Place) -> Result<doctor::Report, std::io::Error> {
+    let around = Surroundings::of_this_machine()?;
+    runtime()?.block_on(progress::watched(place, async |job| {
+        job.say("調べています");
+        Ok(doctor::examine(asked, around).await)
+    }))
 }
 
 fn ambient() -> (Arc<dyn Clock>, Arc<dyn Random>) {

@@ -56,6 +56,7 @@ use crate::control::{self, Office};
 use crate::pki::{self, TlsError};
 use crate::service::{JsonForm, UseCases};
 use crate::service_manager::HandedSocket;
+pub(crate) use crate::store::ToRestore;
 use crate::store::{OpenError, RestoreError, Store};
 use crate::system::{OsRandom, SystemClock, TimeService};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};

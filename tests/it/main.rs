@@ -33,6 +33,7 @@ mod shikakud_audit;
 mod shikakud_control;
 mod shikakud_setup;
 mod shikakud_support;
+mod shikakud_terminal;
 mod sim_card;
 mod store;
 mod tidy;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use daemon::system::SystemClock;
 use harness::clinic::Visitor;
@@ -133,6 +134,13 @@ async fn a_program_plays_the_patient() {
 
     sandbox.control("DELETE", "/v1/card", None).await;
     sandbox.play("PUT", "/v1/reader", json!({ "state": "unavailable" })).await;
+    // The daemon looks at its readers in its own time.
+    let seen = async {
+        while visitor.get("/v1/health").await.json()["card"]["code"] == Value::Null {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), seen).await.expect("health follows the reader");
     let refused = visitor.post("/v1/checks", &json!({ "method": "card_pin" })).await;
     assert_eq!(refused.code(), "reader_unavailable");
     sandbox.play("PUT", "/v1/reader", json!({ "state": "ready" })).await;

@@ -38,6 +38,7 @@ async fn secrets(directory: &Path) -> String {
         (&config.roots_file, "upstream-roots.pem"),
         (&config.client_certificate_file, "client.pem"),
         (&config.client_key_file, "client-key.pem"),
+        (config.password_file.as_ref().expect("one was issued"), "upstream-password"),
     ] {
         fs::copy(made.join(from), secrets.join(to)).expect("copied");
     }
@@ -52,7 +53,7 @@ async fn answers_make_an_installation_and_making_it_again_changes_nothing() {
     let answers = format!(
         "institution_code = \"1312345678\"\nmode = \"sandbox\"\ndirectory = \"{}\"\nmaster_key_file = \"{}\"\n\
          credentials_file = \"{}\"\n[page]\nlisten = \"127.0.0.1:0\"\n[upstream]\nbase_url = \"{base_url}\"\n\
-         account = \"link-account\"\ndirectory = \"{}\"\n",
+         account = \"link-account\"\nhas_password = true\ndirectory = \"{}\"\n",
         path("data"),
         path("key/master.key"),
         path("first-password"),
@@ -75,6 +76,7 @@ async fn answers_make_an_installation_and_making_it_again_changes_nothing() {
     let (text, first) = (fs::read(&config).expect("it"), fs::read(path("first-password")).expect("it"));
     assert!(String::from_utf8_lossy(&first).contains("パスワード:"));
     assert_eq!((mode(Path::new(&config)), mode(&directory.path().join("first-password"))), (0o600, 0o600));
+    assert!(String::from_utf8_lossy(&text).contains("upstream-password"));
     let checked = run(&["config", "check", "--config", &config]);
     assert!(checked.status.success(), "{}", said(&checked));
 

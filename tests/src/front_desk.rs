@@ -134,14 +134,15 @@ pub fn descriptors_and_threads() -> (usize, usize) {
     (count("/proc/self/fd"), count("/proc/self/task"))
 }
 
-/// Waits until this process has as many descriptors and threads as before: an interruption of a wait (a connection of its
-/// own to pcscd) may still be under way.
+/// Waits until this process has no more descriptors and threads than before: an interruption of a wait (a connection of its
+/// own to pcscd) may still be under way. It may have been when they were counted, too.
 ///
 /// # Panics
 /// It never has: something was left behind.
 pub async fn nothing_is_left_behind(before: (usize, usize)) {
     let settled = async {
-        while descriptors_and_threads() != before {
+        let more = |now: (usize, usize)| now.0 > before.0 || now.1 > before.1;
+        while more(descriptors_and_threads()) {
             tokio::task::yield_now().await;
         }
     };

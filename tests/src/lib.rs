@@ -26,4 +26,5 @@ pub mod raw_http;
 pub mod retention;
 pub mod sandbox;
 pub mod schedules;
+pub mod terminal;
 pub mod upstream;

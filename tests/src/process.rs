@@ -151,6 +151,17 @@ impl Installation {
         self.start(command.stdin(OwnedFd::from(socket)))
     }
 
+    /// As [`Installation::run`], with its log at a terminal and more in its environment.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn run_at_terminal(&self, terminal: OwnedFd, environment: &[(&str, &str)]) -> Running {
+        let mut command = self.command(&["run"]);
+        command.env_remove("NO_COLOR").envs(environment.iter().copied());
+        let child = command.stdout(Stdio::null()).stderr(terminal).spawn().expect("shikakud starts");
+        Running { child, api: self.api, log: self.configuration.with_file_name("shikakud.log") }
+    }
+
     /// As [`Installation::run`], never as root: where the test is, as a user of its own who owns everything installed.
     pub fn run_unprivileged(&self) -> Running {
         const NOBODY: u32 = 65_534;

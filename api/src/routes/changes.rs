@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -12,10 +11,10 @@ use futures_util::StreamExt as _;
 
 use super::{Reply, TAG_EVENTS, TAG_RESULTS};
 use crate::codes::Code;
+use crate::entrance::Arrival;
 use crate::etag::{Known, Tagged};
 use crate::extract::{Query, Session};
 use crate::fields;
-use crate::places::AllPlaces;
 use crate::problem::Problem;
 use crate::ready::{self, ReadyJson};
 use crate::responses::{ChangesErrors, EventErrors};
@@ -44,11 +43,11 @@ pub(super) async fn list_result_changes(
     Session(caller): Session,
     Query(query): Query<wire::ChangesQuery>,
     known: Known,
-    Extension(places): Extension<AllPlaces>,
+    arrival: Arrival,
 ) -> Reply<Tagged<ReadyJson>> {
     let fields = fields::of_query(query.fields.as_deref());
     let waits = query.wait.is_some_and(|seconds| seconds > 0);
-    let _place = if waits { Some(places.streams.take(&caller.account)?) } else { None };
+    let _place = if waits { Some(arrival.hall.places.streams.take(&caller.account)?) } else { None };
     let answer = service.changes(&caller, query, &known).await?;
     Ok(answer.map(|changes| ready::changes(changes, fields.as_ref())))
 }
@@ -80,14 +79,14 @@ pub(super) async fn stream_events(
     State(service): State<Arc<dyn Service>>,
     Session(caller): Session,
     headers: HeaderMap,
-    Extension(places): Extension<AllPlaces>,
+    arrival: Arrival,
 ) -> Reply<Response> {
     let after = match headers.get("last-event-id").map(HeaderValue::to_str) {
         None => None,
         Some(Ok(id)) if (1..=64).contains(&id.len()) => Some(id.to_owned()),
         Some(_) => return Err(Problem::new(Code::InvalidRequest).field("Last-Event-ID").into()),
     };
-    let place = places.streams.take(&caller.account)?;
+    let place = arrival.hall.places.streams.take(&caller.account)?;
     let events = service.events(&caller, after).await?;
     let body = Body::from_stream(events.map(move |frame| {
         let _held = &place;

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::{IdempotencyHeader, Reply, TAG_CHECKS};
+use crate::entrance::Arrival;
 use crate::extract::{Id, Json, Key, Query, Session};
 use crate::responses::{CardUseRegistrationErrors, CheckErrors, CheckStepErrors, NewCheckErrors, PinErrors};
-use crate::serve::Stopping;
 use crate::service::Service;
 use crate::wire;
 
@@ -43,15 +42,14 @@ pub(super) async fn get_check(
     Session(caller): Session,
     Id(id): Id<String>,
     Query(wait): Query<wire::CheckWait>,
-    stopping: Option<Extension<Stopping>>,
+    arrival: Arrival,
 ) -> Reply<Json<wire::Check>> {
     let seconds = wait.wait_seconds.unwrap_or_default();
     let waiting = service.check(&caller, &id, wait.after_revision, seconds);
-    let Some(Extension(Stopping(stopping))) = stopping else { return Ok(Json(waiting.await?)) };
     tokio::select! {
         biased;
         check = waiting => Ok(Json(check?)),
-        () = stopping.cancelled() => Ok(Json(service.check(&caller, &id, None, 0).await?)),
+        () = arrival.connection.stopping.cancelled() => Ok(Json(service.check(&caller, &id, None, 0).await?)),
     }
 }
 

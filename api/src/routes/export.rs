@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -15,9 +14,10 @@ use http_body_util::StreamBody;
 use super::{Reply, TAG_RESULTS};
 use crate::codes::Code;
 use crate::compress::Compressible;
+use crate::entrance::Arrival;
 use crate::extract::{Query, Session};
 use crate::forms;
-use crate::places::{AllPlaces, Place};
+use crate::places::Place;
 use crate::responses::ExportErrors;
 use crate::service::{Bytes, Export, ExportPart, Service};
 use crate::wire;
@@ -67,10 +67,10 @@ pub(super) async fn export_results(
     Session(caller): Session,
     Query(query): Query<wire::ExportQuery>,
     headers: HeaderMap,
-    Extension(places): Extension<AllPlaces>,
+    arrival: Arrival,
 ) -> Reply<Response> {
     let form = forms::choose(query.format, query.charset, &headers).ok_or(Code::NotAcceptable)?;
-    let place = places.exports.take(&caller.account)?;
+    let place = arrival.hall.places.exports.take(&caller.account)?;
     Ok(answer(service.export(&caller, query, form).await?, form, place))
 }
 

@@ -16,13 +16,10 @@ mod system;
 mod terminals;
 mod upkeep;
 
-use std::any::Any;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Request;
-use axum::response::{IntoResponse as _, Response};
-use axum::{Extension, Router};
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoParams, OpenApi};
@@ -33,13 +30,12 @@ use crate::carriage::Carriage;
 use crate::checked::Checked;
 use crate::codes::{Code, Who};
 use crate::compress;
-use crate::guard::{Guard, GuardLayer};
+use crate::entrance::Entrance;
+use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::listeners::{self, Elsewhere, Listener};
 use crate::page::{self, Page};
-use crate::places::AllPlaces;
 use crate::problem::{Problem, Refusal};
-use crate::rates::Rates;
 use crate::service::Service;
 use crate::wire;
 
@@ -205,18 +201,18 @@ pub fn openapi_yaml() -> String {
 }
 
 /// What a listener serves, behind its guard. The service's futures may be dropped at any await: the client left or time ran out.
-pub fn router(service: Arc<dyn Service>, listener: Listener, guarded: Guard, limits: Limits) -> Router {
-    guard_all(operations(service, listener, Router::new(), limits), guarded, limits)
+pub fn router(service: Arc<dyn Service>, listener: Listener, guard: Guard, limits: Limits) -> Entrance {
+    Entrance::new(operations(service, listener, Router::new()), listener, guard, limits)
 }
 
 /// What the page's listener serves: its operations, and the page itself.
-pub fn page_router(service: Arc<dyn Service>, page: &Page, guarded: Guard, limits: Limits) -> Router {
-    let router = operations(service, Listener::Page, page::files(page), limits);
-    guard_all(page::by_name_only(router, page), guarded, limits)
+pub fn page_router(service: Arc<dyn Service>, page: &Page, guard: Guard, limits: Limits) -> Entrance {
+    let router = operations(service, Listener::Page, page::files(page));
+    Entrance::new(page::by_name_only(router, page), Listener::Page, guard, limits)
 }
 
 /// The operations of a listener, and what stands beside them.
-fn operations(service: Arc<dyn Service>, listener: Listener, beside: Router, limits: Limits) -> Router {
+fn operations(service: Arc<dyn Service>, listener: Listener, beside: Router) -> Router {
     let (router, document) = routes().split_for_parts();
     let (elsewhere, carriage) = (Elsewhere::of(listener, &document), Carriage::of(listener));
     router
@@ -224,23 +220,8 @@ fn operations(service: Arc<dyn Service>, listener: Listener, beside: Router, lim
         .merge(beside.layer(compress::layer()))
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-        // One layer, from the outside in: each of its own would box every request and answer once more.
-        .layer((
-            Checked(move |request: &mut Request| {
-                elsewhere.check(request)?;
-                carriage.check(request)
-            }),
-            Extension(Arc::new(Rates::new(&limits))),
-            Extension(AllPlaces::new(&limits)),
-        ))
-}
-
-fn guard_all(router: Router, guarded: Guard, limits: Limits) -> Router {
-    router.layer((GuardLayer::new(guarded, limits), CatchPanicLayer::custom(panic_to_problem)))
-}
-
-/// The panic's message stays where it is: it can hold anything.
-fn panic_to_problem(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a handler panicked");
-    Problem::new(Code::Internal).into_response()
+        .layer(Checked(move |request: &Request| {
+            elsewhere.check(request)?;
+            carriage.check(request)
+        }))
 }

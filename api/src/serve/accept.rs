@@ -8,8 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Extension;
-use axum::middleware::AddExtension;
+use super::placed::{Placed, Places};
+use crate::codes::Code;
+use crate::entrance::Connected;
+use crate::guard::security_headers;
+use crate::limits::Limits;
+use crate::problem::{PROBLEM_JSON, Problem};
+use crate::service::PeerCertificate;
 use axum_server::accept::Accept;
 use sha2::{Digest as _, Sha256};
 use socket2::SockRef;
@@ -19,14 +24,6 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 use tokio_rustls::server::TlsStream;
-use tower::Layer as _;
-
-use super::placed::{Placed, Places};
-use crate::codes::Code;
-use crate::guard::security_headers;
-use crate::limits::Limits;
-use crate::problem::{PROBLEM_JSON, Problem};
-use crate::service::PeerCertificate;
 
 /// How many refused connections may be told why at once; more are closed without a word.
 const EXPLAINED_REFUSALS: usize = 32;
@@ -40,10 +37,6 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Seconds after which a place may be free: connections that nobody uses are closed within a few.
 const AFTER_REFUSAL: u32 = 5;
-
-/// What a connection has proved about its client; every request of the connection carries it as an extension.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub Option<PeerCertificate>);
 
 /// Lets a limited number of connections in.
 #[derive(Clone)]
@@ -79,12 +72,12 @@ impl Limited {
     }
 }
 
-impl<S: Send + 'static> Accept<TcpStream, S> for Limited {
+impl Accept<TcpStream, Connected> for Limited {
     type Stream = Connection;
-    type Service = AddExtension<S, Peer>;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Connection, AddExtension<S, Peer>)>> + Send>>;
+    type Service = Connected;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Connection, Connected)>> + Send>>;
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+    fn accept(&self, stream: TcpStream, service: Connected) -> Self::Future {
         // Whoever is gone already needs no place.
         let place = stream.peer_addr().map(|peer| self.places.take(peer.ip()));
         let limited = self.clone();
@@ -97,13 +90,13 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Limited {
             SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
             let placed = Placed::new(stream, place, limited.write_timeout);
             let Some(tls) = limited.tls else {
-                return Ok((Connection::Plain(placed), Extension(Peer(None)).layer(service)));
+                return Ok((Connection::Plain(placed), service));
             };
             let stream = tokio::time::timeout(limited.handshake_timeout, tls.accept(placed))
                 .await
                 .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-            let peer = Peer(peer_certificate(stream.get_ref().1));
-            Ok((Connection::Tls(Box::new(stream)), Extension(peer).layer(service)))
+            let certificate = peer_certificate(stream.get_ref().1);
+            Ok((Connection::Tls(Box::new(stream)), service.with_certificate(certificate)))
         })
     }
 }

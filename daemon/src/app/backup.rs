@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::access::{MACHINE, audit};
-use super::ports::{AuditEntry, AuditLog, AuditSource, BackupError, BackupMade, Backups, StoreError};
+use super::ports::{
+    AuditEntry, AuditLog, AuditSource, BackupError, BackupMade, Backups, HearsSteps, StoreError,
+};
 use crate::domain::personal::Secret;
 
 /// The use case.
@@ -19,10 +21,15 @@ pub struct KeepBackups {
 
 impl KeepBackups {
     /// Writes a backup. The audit log knows of it before anything leaves, and afterwards how it went.
-    pub async fn back_up(&self, directory: &Path, recovery: &Secret) -> Result<BackupMade, BackupError> {
+    pub async fn back_up(
+        &self,
+        directory: &Path,
+        recovery: &Secret,
+        hears: HearsSteps,
+    ) -> Result<BackupMade, BackupError> {
         let failed = |error: StoreError| BackupError::Failed(error.to_string());
         self.log.append(&entry("store.backup_begun", "ok")).await.map_err(failed)?;
-        let made = self.store.back_up(directory, recovery, self.mode).await;
+        let made = self.store.back_up(directory, recovery, self.mode, hears).await;
         let outcome = if made.is_ok() { "ok" } else { "failed" };
         self.log.append(&entry("store.backup", outcome)).await.map_err(failed)?;
         made

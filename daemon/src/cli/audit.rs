@@ -1,15 +1,16 @@
 //! `shikakud audit …`: the arguments, and where rows are written to.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use jiff::civil::Date;
 
-use super::{ConfigFile, Failure, ask};
-use crate::control::{Command as ControlCommand, Days, Note, Reply, RowForm, show};
+use super::progress::Place;
+use super::{ConfigFile, Failure, ask, ask_for};
+use crate::control::{Command as ControlCommand, Days, Reply, RowForm, show};
 use crate::system::owned;
 
 /// What can be asked of the audit log.
@@ -67,7 +68,7 @@ pub(super) struct Period {
 pub(super) fn run(asked: AuditCommand) -> Result<ExitCode, Failure> {
     match asked {
         AuditCommand::Verify { file, accept } => {
-            let reply = ask(&file, ControlCommand::AuditVerify { accept }, &mut super::to_stderr)?;
+            let reply = ask(&file, ControlCommand::AuditVerify { accept }, Place::stderr())?;
             show::reply(&reply, false, &mut io::stdout())?;
             let intact = matches!(reply, Reply::Verified(report) if report.intact);
             Ok(if intact { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -91,10 +92,12 @@ fn write_out(file: &ConfigFile, command: ControlCommand, out: Option<&Path>) -> 
         None => Box::new(io::stdout()),
     };
     let mut written = Ok(());
-    let asked = ask(file, command, &mut |note| match note {
-        Note::Say(_) => super::to_stderr(note),
-        Note::Out(text) if written.is_ok() => written = target.write_all(text.expose().as_bytes()),
-        Note::Out(_) => {}
+    // Rows that run over a terminal are no place for a line that is written over.
+    let place = Place::unless(out.is_none() && io::stdout().is_terminal());
+    let asked = ask_for(file, command, place, &mut |text| {
+        if written.is_ok() {
+            written = target.write_all(text.expose().as_bytes());
+        }
     });
     let finished = asked.and_then(|reply| {
         written?;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{ConfigFile, Failure, ambient, ask, runtime, to_stderr};
+use super::progress::{self, Place};
+use super::{ConfigFile, Failure, ambient, ask, runtime};
 use crate::config::Config;
 use crate::control::{Command as ControlCommand, Hidden, show};
 use crate::domain::personal::Secret;
-use crate::start::{self, StartError};
+use crate::start::{self, StartError, ToRestore};
 use crate::system::owned;
 
 /// Longer than any recovery key.
@@ -66,7 +67,7 @@ pub(super) fn write(asked: &Backup) -> Result<(), Failure> {
     let recovery = read_key(&asked.recovery_key)?;
     // The daemon has another working directory.
     let directory = std::path::absolute(&asked.directory)?;
-    let reply = ask(&asked.file, ControlCommand::Backup { directory, recovery }, &mut to_stderr)?;
+    let reply = ask(&asked.file, ControlCommand::Backup { directory, recovery }, Place::stderr())?;
     Ok(show::reply(&reply, false, &mut io::stdout())?)
 }
 
@@ -75,7 +76,17 @@ pub(super) fn restore(asked: &Restore) -> Result<(), Failure> {
     let config = asked.file.load()?;
     let recovery = Secret::from(&read_key(&asked.recovery_key)?);
     let (clock, random) = ambient();
-    let work = start::restore_backup(&config, &asked.archive, &recovery, asked.set_aside, &clock, &random);
+    let work = progress::watched(Place::stderr(), async |job| {
+        job.say("バックアップを復元しています");
+        let wanted = ToRestore {
+            archive: &asked.archive,
+            recovery: &recovery,
+            mode: config.mode.word(),
+            set_aside: asked.set_aside,
+            hears: &|step| job.say(show::step(step)),
+        };
+        start::restore_backup(&config, wanted, &clock, &random).await
+    });
     let restored = runtime()?.block_on(work)?;
     Ok(writeln!(
         io::stdout(),

@@ -2,7 +2,7 @@
 //! size that nobody but its owner reads; warnings and errors on Windows also to the event log.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -27,8 +27,10 @@ pub(super) fn start(section: &LogSection) -> io::Result<()> {
     let lines = file.transpose()?.map(|file| {
         fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file)).with_filter(filter())
     });
-    let people = fmt::layer().with_writer(io::stderr).with_filter(filter());
-    let logs = registry().with(people).with(lines);
+    let people = fmt::layer().with_writer(io::stderr);
+    // Of itself it asks for NO_COLOR only.
+    let people = if io::stderr().is_terminal() { people } else { people.with_ansi(false) };
+    let logs = registry().with(people.with_filter(filter())).with(lines);
     #[cfg(windows)]
     let logs = logs.with(
         fmt::layer()

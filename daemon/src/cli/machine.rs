@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{ConfigFile, Failure, Named, ask, control, to_stderr};
+use super::progress::Place;
+use super::{ConfigFile, Failure, Named, ask, control};
 use crate::control::{Command as ControlCommand, Reply, show};
 use crate::start;
 use crate::system::owned;
@@ -65,7 +66,7 @@ fn issue(file: &ConfigFile, csr: Option<&Path>, out: &Path, name: String) -> Res
     let mut certificate_file = NewFile::create(out, "machine.pem")?;
     let mut authority_file = NewFile::create(out, "shikaku-ca.pem")?;
     let mut key_file = key.as_ref().map(|_| NewFile::create(out, "machine-key.pem")).transpose()?;
-    let reply = ask(file, ControlCommand::MachineIssue { name, csr }, &mut to_stderr)?;
+    let reply = ask(file, ControlCommand::MachineIssue { name, csr }, Place::stderr())?;
     if let Reply::MachineIssued { certificate, authority, .. } = &reply {
         certificate_file.write(certificate)?;
         authority_file.write(authority)?;

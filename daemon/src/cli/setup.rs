@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use answers::Answers;
 
+use super::progress::Place;
 use super::service::{self, ServiceCommand};
 use super::{ConfigFile, Failure, ask, runtime};
 use crate::config::Config;
@@ -149,7 +150,7 @@ fn write_configuration(path: &Path, text: &str) -> Result<(), SetupError> {
 
 fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) -> Result<(), Failure> {
     let file = ConfigFile { config: asked.config.clone() };
-    let known = match ask(&file, ControlCommand::AccountList, &mut |_| {})? {
+    let known = match ask(&file, ControlCommand::AccountList, Place::Nowhere)? {
         Reply::Accounts(accounts) => accounts,
         _ => Vec::new(),
     };
@@ -163,7 +164,7 @@ fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) ->
         role: RoleName::Administrator,
         password: None,
     };
-    let reply = ask(&file, command, &mut |_| {})?;
+    let reply = ask(&file, command, Place::Nowhere)?;
     match (&mut secrets, &answers.credentials_file) {
         (Some(target), Some(path)) => {
             show::reply(&reply, false, target)?;

@@ -1,7 +1,7 @@
 //! What shells and manuals need: completions and man pages, out of the command line's own definition.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use clap::CommandFactory as _;
@@ -18,13 +18,30 @@ pub(super) const EXIT_CODES: &str = "終了コード:
 const PROGRAM: &str = "shikakud";
 
 /// Writes a shell's completions to standard output.
-pub(super) fn completions(shell: Shell) {
-    clap_complete::generate(shell, &mut Arguments::command(), PROGRAM, &mut io::stdout());
+pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    // Into memory, because it panics where it cannot write.
+    clap_complete::generate(shell, &mut Arguments::command(), PROGRAM, &mut text);
+    to_stdout(&text)
 }
 
-/// Writes a man page for the program and one for each command.
-pub(super) fn man(directory: &Path) -> Result<(), Failure> {
+/// Writes a man page for the program to standard output, or into a directory that page and one for each command.
+pub(super) fn man(directory: Option<&Path>) -> Result<(), Failure> {
+    let Some(directory) = directory else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+        return to_stdout(&page);
+    };
     let target = |error| Failure::Target(directory.to_owned(), error);
     fs::create_dir_all(directory).map_err(target)?;
     clap_mangen::generate_to(Arguments::command(), directory).map_err(target)
+}
+
+/// Whoever reads only the beginning has what they wanted.
+fn to_stdout(text: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

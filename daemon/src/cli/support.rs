@@ -11,10 +11,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, Header};
 
-use super::{ConfigFile, Failure, ask, runtime};
+use super::progress::Place;
+use super::{ConfigFile, Failure, ask, look};
 use crate::control::{Command as ControlCommand, show};
 use crate::doctor;
-use crate::start::Surroundings;
 use crate::system::{about_system, credentials_directory, owned};
 
 /// The last lines of the log that are taken along.
@@ -75,7 +75,7 @@ fn examine(file: &ConfigFile) -> Result<Vec<u8>, Failure> {
     let credentials = credentials_directory();
     let asked =
         doctor::Asked { configuration: &file.config, credentials: credentials.as_deref(), touch_card: false };
-    let report = runtime()?.block_on(doctor::examine(&asked, Surroundings::of_this_machine()?));
+    let report = look(&asked, Place::stderr())?;
     let mut text = Vec::new();
     report.show(doctor::Form::Json, &mut text)?;
     Ok(text)
@@ -108,7 +108,7 @@ fn leave_out(table: &mut toml::Table) {
 
 fn retention(file: &ConfigFile) -> Vec<u8> {
     let mut text = Vec::new();
-    match ask(file, ControlCommand::RetentionStatus, &mut |_| {}) {
+    match ask(file, ControlCommand::RetentionStatus, Place::Nowhere) {
         // Writing into memory cannot fail.
         Ok(reply) => drop(show::json(&reply, false, &mut text)),
         Err(failure) => text.extend_from_slice(failure.to_string().as_bytes()),

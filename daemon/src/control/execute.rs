@@ -9,7 +9,7 @@ use super::command::{
     AccountAct, AccountLine, Command, Enrolment, FoldersReport, Hidden, MachineLine, Reply, TerminalLine,
 };
 use super::retention::clock_words;
-use super::review;
+use super::{review, show};
 use crate::app::access::Authority;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
 use crate::app::audit::ReviewAudit;
@@ -203,7 +203,9 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
         }
         Command::Backup { directory, recovery } => {
             progress.say("バックアップを書いています").await;
-            let made = office.backups.back_up(&directory, &Secret::from(&recovery)).await?;
+            let told = progress.clone();
+            let hears = Arc::new(move |step| told.try_say(show::step(step)));
+            let made = office.backups.back_up(&directory, &Secret::from(&recovery), hears).await?;
             let results_expire_at = made.results_expire_at.map(|at| jst_datetime(at).date().to_string());
             Ok(Reply::BackedUp { file: made.file, results: made.results, results_expire_at })
         }

@@ -67,7 +67,8 @@ pub struct VerifyReport {
 
 /// `audit verify`.
 pub(super) async fn verify(audit: &ReviewAudit, progress: &Progress) -> Result<Reply, CommandError> {
-    let heard = |rows: i64| progress.try_say(format!("{rows}行を確認しました"));
+    progress.say("監査ログを確認しています").await;
+    let heard = |rows: i64| progress.try_say(format!("監査ログを{rows}行確認しました"));
     let report = match audit.verify(&heard).await {
         Ok(verified) => whole(&verified),
         Err(VerifyError::Tampering(Tampering::Altered { seq })) => VerifyReport {
@@ -103,6 +104,7 @@ pub(super) async fn export(
     progress: &Progress,
 ) -> Result<Reply, CommandError> {
     audit.begin_export().await?;
+    progress.say("監査ログを書き出しています").await;
     let mut after = 0;
     let mut count = 0;
     let mut text = match form {
@@ -119,6 +121,7 @@ pub(super) async fn export(
         }
         count += rows.len();
         progress.out(Hidden::new(std::mem::take(&mut text))).await;
+        progress.try_say(format!("監査ログを{count}行書き出しました"));
         let Some(last) = rows.last() else { return Ok(Reply::Wrote { rows: count, persons: None }) };
         after = last.seq;
     }
@@ -130,6 +133,7 @@ pub(super) async fn affected(
     days: Days,
     progress: &Progress,
 ) -> Result<Reply, CommandError> {
+    progress.say("監査ログを読んでいます").await;
     let heard = |rows: i64| progress.try_say(format!("監査ログを{rows}行読みました"));
     let answered = audit.answered(days.range(), &heard).await?;
     progress.say(format!("{}件の結果が該当します。氏名を調べています", answered.len())).await;

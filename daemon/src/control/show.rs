@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::command::{AccountLine, Enrolment, FoldersReport, MachineLine, Reply, RoleName};
 use super::retention;
+use crate::app::ports::{ArchiveStep, Part};
 use crate::qr;
 
 /// Writes an answer. A QR code is drawn only where somebody can hold a phone in front of it.
@@ -49,6 +50,19 @@ pub fn reply(reply: &Reply, is_terminal: bool, out: &mut dyn Write) -> io::Resul
         Reply::Wrote { rows, persons: Some(persons) } => {
             writeln!(out, "{rows}件の結果、氏名の分かる{persons}人を書き出しました。")
         }
+    }
+}
+
+/// How far a backup or its restore is.
+pub fn step(step: ArchiveStep) -> String {
+    let part =
+        |what: &str, part: Part| format!("{what} {} / {} MiB", part.done >> 20, part.whole.div_ceil(1 << 20));
+    match step {
+        ArchiveStep::Copying => "データを写しています".to_owned(),
+        ArchiveStep::Writing(of) => part("バックアップを書いています", of),
+        ArchiveStep::ReadingBack(of) => part("書いたものを読み返しています", of),
+        ArchiveStep::Opening(of) => part("バックアップを開いています", of),
+        ArchiveStep::Checking => "中身を確かめています".to_owned(),
     }
 }
 

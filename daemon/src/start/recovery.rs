@@ -1,6 +1,6 @@
 //! What an administrator does while no daemon runs: restore a backup, set the data aside.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{StartError, open_store, store_paths};
@@ -8,21 +8,16 @@ use crate::app::access::MACHINE;
 use crate::app::ports::{AuditEntry, AuditLog as _, AuditSource, Clock, Random};
 use crate::app::tasks::Tasks;
 use crate::config::Config;
-use crate::domain::personal::Secret;
-use crate::store::{self, RecoveryKey, Restored};
+use crate::store::{self, RecoveryKey, Restored, ToRestore};
 
 /// Restores a backup for this configuration; no daemon runs meanwhile.
 pub(crate) async fn restore_backup(
     config: &Config,
-    archive: &Path,
-    recovery: &Secret,
-    set_aside: bool,
+    asked: ToRestore<'_>,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> Result<Restored, StartError> {
-    let paths = store_paths(config);
-    let mode = config.mode.word();
-    let restored = store::restore(&paths, archive, recovery, mode, set_aside, &**clock, random).await?;
+    let restored = store::restore(&store_paths(config), asked, &**clock, random).await?;
     // Opened once before anything listens: the schema is brought up to date and the log says what happened.
     let tasks = Tasks::default();
     let store = open_store(config, clock, random, &tasks).await?;

@@ -55,7 +55,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
-pub use archive::{Header, QuarantineError, RecoveryKey, RestoreError, Restored, restore, start_empty};
+pub use archive::{
+    Header, QuarantineError, RecoveryKey, RestoreError, Restored, ToRestore, restore, start_empty,
+};
 pub use audit::{ChainError, ChainHead};
 pub use ballast::Room;
 pub use database::check_version;

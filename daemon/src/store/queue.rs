@@ -10,7 +10,7 @@ use super::clock::instant;
 use super::direct::{DirectTx, write};
 use super::error::failed;
 use super::job::{self, Job};
-use super::results::person_index;
+use super::results::{person_index, persons_with};
 use super::{Store, idempotency, pending};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
@@ -18,7 +18,7 @@ use crate::app::ports::{
 };
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
-use crate::domain::queue::{BulkId, JobId, Receipt};
+use crate::domain::queue::{BulkId, JobId, Receipt, number_is_taken};
 use crate::domain::retention::{JstMonth, expiry};
 
 /// When what is taken in now was taken in, and when it must be gone.
@@ -204,16 +204,19 @@ impl InquiryQueue for Store {
         inquiry: &Inquiry,
         audit: &AuditEntry,
         request: Option<&Keyed>,
-    ) -> Result<(JobId, Intake), StoreError> {
+    ) -> Result<Option<(JobId, Intake)>, StoreError> {
         let (inquiry, entry, request) = (inquiry.clone(), audit.clone(), request.cloned());
         write(&self.writer, move |tx| {
+            if number_is_taken(&inquiry.person, &persons_with(tx, &inquiry.number)?) {
+                return Ok(None);
+            }
             let intake = intake(tx.now_us)?;
             let id = insert(tx, &NewJob { place: None, actor: &entry.actor, intake, item: Ok(&inquiry) })?;
             if let Some(request) = &request {
                 idempotency::remember(tx, request, &Made::Job(id))?;
             }
             tx.audit(&entry)?;
-            Ok((id, intake))
+            Ok(Some((id, intake)))
         })
         .await
     }

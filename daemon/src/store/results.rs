@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row};
 use sqlx::FromRow;
 use tokio::sync::watch;
 
+use super::direct::DirectTx;
 use super::error::{failed, read_failed};
 use super::keyring::{Keyring, MonthKeys};
 use super::row::{self, Marks, Place};
@@ -160,13 +161,33 @@ impl Store {
             }
             found.iter().map(|sealed| sealed.open(&keyring)).collect::<Result<Vec<_>, _>>()
         };
-        let mut persons: Vec<InsuranceIdentifiers> = Vec::new();
-        for stored in self.results.read(reading).await? {
-            let person = row::person(&stored.content.confirmation);
-            persons.extend(person.filter(|person| !persons.contains(person)));
-        }
-        Ok(persons)
+        Ok(persons(&self.results.read(reading).await?))
     }
+}
+
+/// The persons on whose stored results an inquiry number stands, as a transaction sees them.
+pub(super) fn persons_with(
+    tx: &DirectTx<'_>,
+    number: &InquiryNumber,
+) -> Result<Vec<InsuranceIdentifiers>, StoreError> {
+    let mut found = Vec::new();
+    for keys in tx.keyring.months() {
+        let values = rusqlite::params![inquiry_index(&keys, number)?, tx.now_us];
+        for sealed in tx.rows(HOLDERS, values, Sealed::read)? {
+            found.push(sealed.open(&tx.keyring)?);
+        }
+    }
+    Ok(persons(&found))
+}
+
+/// Each certain person of these results once.
+fn persons(results: &[StoredResult]) -> Vec<InsuranceIdentifiers> {
+    let mut persons: Vec<InsuranceIdentifiers> = Vec::new();
+    for stored in results {
+        let person = row::person(&stored.content.confirmation);
+        persons.extend(person.filter(|person| !persons.contains(person)));
+    }
+    persons
 }
 
 pub(super) type SealedQuery =

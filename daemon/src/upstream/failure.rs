@@ -34,10 +34,11 @@ pub(super) fn classify(error: &reqwest::Error, answered_before: bool) -> Exchang
 /// Whether HTTP ended before the whole answer was there; the layer below says so only in words (hyper's
 /// `IncompleteMessage` is private to reqwest).
 pub(super) fn ended_early(error: &reqwest::Error) -> bool {
-    const WORDS: [&str; 3] = [
+    const WORDS: [&str; 4] = [
         "connection closed before message completed",
         "unexpected end of file",
         "end of file before message",
+        "channel closed",
     ];
     causes(error).any(|cause| {
         let text = cause.to_string();

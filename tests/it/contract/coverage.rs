@@ -260,8 +260,8 @@ impl Servers {
             }
             "body_too_large" => {
                 let request = server.request(&operation.method, &target(operation), Some(TOKEN), None);
-                let limits = Limits::default().of_path(&operation.path);
-                let length = format!("\r\ncontent-length: {}\r\n", limits.body_bytes + 1);
+                let most = Limits::default().body_bytes_of(&operation.path);
+                let length = format!("\r\ncontent-length: {}\r\n", most + 1);
                 server.send(request.replacen("\r\n", &length, 1)).await
             }
             "unsupported_media_type" => server.send(plain.replace("application/json", "text/plain")).await,

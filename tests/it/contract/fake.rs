@@ -73,7 +73,7 @@ impl Scripted {
     pub(super) async fn play_tagged<T>(&self, answer: T) -> Answer<Tagged<T>> {
         let known = matches!(*self.script.lock().unwrap_or_else(PoisonError::into_inner), Script::Known);
         let answer = self.play(answer).await?;
-        let etag = ETag::of(b"tag");
+        let etag = ETag::of(b"what it is about");
         Ok(if known { Tagged::known(etag) } else { Tagged::new(etag, answer) })
     }
 

@@ -9,7 +9,7 @@ use daemon::app::ports::{
     ResultStore as _, Role, SessionRecord, SessionStore as _, SignInProof, Source,
 };
 use daemon::domain::personal::Secret;
-use daemon::store::{OpenError, RecoveryKey, RestoreError, Restored, restore, start_empty};
+use daemon::store::{OpenError, RecoveryKey, RestoreError, Restored, ToRestore, restore, start_empty};
 use daemon::system::OsRandom;
 use harness::durability::recovery;
 use jiff::Timestamp;
@@ -33,7 +33,8 @@ async fn restored(
 ) -> Result<Restored, RestoreError> {
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let secret = Secret::new(key.to_owned());
-    restore(&machine.config(), archive, &secret, "sandbox", aside, &*machine.clock, &random).await
+    let asked = ToRestore { archive, recovery: &secret, mode: "sandbox", set_aside: aside, hears: &|_| () };
+    restore(&machine.config(), asked, &*machine.clock, &random).await
 }
 
 /// A machine with an account, a session and results of May and June; and a backup of it, elsewhere.
@@ -66,8 +67,11 @@ async fn backed_up(machine: &Machine, key: &str) -> PathBuf {
     running.store.save(&session).await.expect("saved");
     let target = machine.path("elsewhere");
     fs::create_dir_all(&target).expect("a directory");
-    let made =
-        running.store.back_up(&target, &Secret::new(key.to_owned()), "sandbox").await.expect("a backup");
+    let made = running
+        .store
+        .back_up(&target, &Secret::new(key.to_owned()), "sandbox", Arc::new(|_| ()))
+        .await
+        .expect("a backup");
     assert_eq!(made.results, 2);
     assert_eq!(made.results_expire_at, Some(at("2026-07-31T15:00:00Z")));
     let names: Vec<_> =
@@ -138,7 +142,10 @@ async fn a_backup_holds_nothing_that_had_expired() {
     // May has ended; nobody has purged yet.
     machine.clock.set(at("2026-07-01T00:00:00Z"));
     let running = machine.start().await;
-    let made = running.store.back_up(&machine.path("elsewhere"), &Secret::new(key.clone()), "sandbox").await;
+    let made = running
+        .store
+        .back_up(&machine.path("elsewhere"), &Secret::new(key.clone()), "sandbox", Arc::new(|_| ()))
+        .await;
     assert_eq!(made.expect("a backup").results, 1);
     running.stop().await;
 }
@@ -170,7 +177,10 @@ async fn what_is_not_a_whole_archive_of_this_key_is_refused_and_changes_nothing(
     assert!(matches!(restored(&new, &archive, "no key", false).await, Err(RestoreError::RecoveryKey)));
     restored(&new, &archive, &good, false).await.expect("the whole one is restored");
     let running = new.start().await;
-    let refused = running.store.back_up(&new.path("nowhere"), &Secret::new(good.clone()), "sandbox").await;
+    let refused = running
+        .store
+        .back_up(&new.path("nowhere"), &Secret::new(good.clone()), "sandbox", Arc::new(|_| ()))
+        .await;
     assert!(matches!(refused, Err(BackupError::Target(_))));
     running.stop().await;
 }

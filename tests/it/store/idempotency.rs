@@ -27,7 +27,7 @@ async fn a_request_is_remembered_with_its_job_for_a_day_also_into_the_next_month
     let running = machine.start().await;
     let key = keyed("CANARY-OF-TARO-0001");
     let taken = running.store.take_in(&inquiry(), &audit("inquiry_number.queued"), Some(&key)).await;
-    let (job, _) = taken.expect("taken in");
+    let (job, _) = taken.expect("written").expect("nobody has the number");
     running.store.remember(&keyed("of-a-check"), &Made::Check("abc".to_owned())).await.expect("kept");
     running.stop().await;
     for (path, content) in machine.files() {
@@ -47,7 +47,7 @@ async fn a_request_is_remembered_with_its_job_for_a_day_also_into_the_next_month
     machine.clock.set(at(NOW).checked_add(jiff::SignedDuration::from_hours(24)).expect("a time"));
     assert_eq!(store.remembered("reseputo", &key.key).await, Ok(None));
     let again = store.take_in(&inquiry(), &audit("inquiry_number.queued"), Some(&key)).await;
-    let (next, _) = again.expect("the key is free again");
+    let (next, _) = again.expect("the key is free again").expect("nobody has the number");
     let remembered = store.remembered("reseputo", &key.key).await.expect("readable").expect("remembered");
     assert_eq!(remembered.made, Made::Job(next));
     running.stop().await;

@@ -20,7 +20,8 @@ fn inquiry(of: &str, number: &str, result: Option<ResultId>) -> Inquiry {
 }
 
 async fn take_in(store: &Store, inquiry: &Inquiry) -> JobId {
-    store.take_in(inquiry, &audit("inquiry_number.queued"), None).await.expect("taken in").0
+    let taken = store.take_in(inquiry, &audit("inquiry_number.queued"), None).await.expect("written");
+    taken.expect("nobody has the number").0
 }
 
 async fn ids(store: &Store) -> Vec<JobId> {
@@ -98,6 +99,10 @@ async fn a_number_that_was_taken_stands_on_every_result_of_the_person_and_only_t
     assert_eq!(holders, [inquiry("1", "K-1", None).person]);
     let nobody = store.holders(&InquiryNumber::parse("K-2").expect("a number")).await;
     assert_eq!(nobody, Ok(vec![]));
+    let of_another =
+        store.take_in(&inquiry("2", "K-1", Some(other)), &audit("inquiry_number.queued"), None).await;
+    assert_eq!(of_another, Ok(None), "the number stands on another person's results");
+    assert_eq!(store.pending().await.expect("readable").len(), 0);
     assert_eq!(ids(store).await, []);
     running.stop().await;
 }

@@ -10,7 +10,7 @@ use daemon::app::ports::{
 };
 use daemon::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use daemon::domain::personal::Secret;
-use daemon::store::{OpenError, RestoreError, Restored, StoreConfig, restore};
+use daemon::store::{OpenError, RestoreError, Restored, StoreConfig, ToRestore, restore};
 use daemon::system::OsRandom;
 use jiff::SignedDuration;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -27,7 +27,8 @@ const NOW: &str = "2026-06-10T01:00:00Z";
 async fn backup(running: &Running, machine: &Machine, key: &str) -> PathBuf {
     let target = machine.path("elsewhere");
     fs::create_dir_all(&target).expect("a directory");
-    let made = running.store.back_up(&target, &Secret::new(key.to_owned()), "sandbox").await;
+    let made =
+        running.store.back_up(&target, &Secret::new(key.to_owned()), "sandbox", Arc::new(|_| ())).await;
     made.expect("a backup").file
 }
 
@@ -39,7 +40,8 @@ async fn restored(
 ) -> Result<Restored, RestoreError> {
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let secret = Secret::new(key.to_owned());
-    restore(config, archive, &secret, "sandbox", true, &*machine.clock, &random).await
+    let asked = ToRestore { archive, recovery: &secret, mode: "sandbox", set_aside: true, hears: &|_| () };
+    restore(config, asked, &*machine.clock, &random).await
 }
 
 /// A number out of the database while nobody has it open.

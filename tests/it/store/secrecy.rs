@@ -34,7 +34,8 @@ async fn no_file_shows_a_name_a_number_or_a_secret() {
         number: InquiryNumber::parse(canaries[4]).unwrap(),
         result: Some(id),
     };
-    let (job, _) = running.store.take_in(&inquiry, &audit("inquiry_number.queued"), None).await.unwrap();
+    let taken = running.store.take_in(&inquiry, &audit("inquiry_number.queued"), None).await.unwrap();
+    let (job, _) = taken.expect("nobody has the number");
     assert_eq!(running.store.end(&[(job, InquiryEnd::Registered)]).await, Ok(vec![vec![id]]));
     let account = NewAccount {
         name: "reseputo".to_owned(),

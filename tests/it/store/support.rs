@@ -224,7 +224,8 @@ pub async fn set_number(store: &Store, of: &str, text: &str) -> Vec<ResultId> {
         number: InquiryNumber::parse(text).expect("an inquiry number"),
         result: None,
     };
-    let (job, _) = store.take_in(&inquiry, &audit("inquiry_number.queued"), None).await.expect("taken in");
+    let taken = store.take_in(&inquiry, &audit("inquiry_number.queued"), None).await.expect("written");
+    let (job, _) = taken.expect("nobody has the number");
     let ended = store.end(&[(job, InquiryEnd::Registered)]).await.expect("ended");
     ended.into_iter().flatten().collect()
 }

@@ -11,7 +11,7 @@ use daemon::app::ports::{
 };
 use daemon::domain::check::ResultId;
 use daemon::domain::personal::Secret;
-use daemon::store::{RecoveryKey, restore};
+use daemon::store::{RecoveryKey, ToRestore, restore};
 use daemon::system::OsRandom;
 
 use super::site::{OpenStore, Site, scratch};
@@ -225,7 +225,7 @@ pub async fn time(rows: i64) -> Timed {
     let begun = Instant::now();
     let made = open
         .store
-        .back_up(directory.path(), &Secret::new(key.to_string()), "sandbox")
+        .back_up(directory.path(), &Secret::new(key.to_string()), "sandbox", Arc::new(|_| ()))
         .await
         .expect("a backup");
     let backup = begun.elapsed();
@@ -242,8 +242,14 @@ pub async fn time(rows: i64) -> Timed {
     assert!(site.open(june_is_live()).await.is_err(), "half a database does not open");
     let clock = crate::ambient::HeldClock::at(june_is_live());
     let random: Arc<dyn daemon::app::ports::Random> = Arc::new(OsRandom);
-    let restored =
-        restore(&config, &made.file, &Secret::new(key.to_string()), "sandbox", false, &clock, &random).await;
+    let asked = ToRestore {
+        archive: &made.file,
+        recovery: &Secret::new(key.to_string()),
+        mode: "sandbox",
+        set_aside: false,
+        hears: &|_| (),
+    };
+    let restored = restore(&config, asked, &clock, &random).await;
     assert_eq!(restored.expect("restored").results, 2_000);
     let open = site.open(june_is_live()).await.expect("it opens");
     assert!(open.store.get(ResultId(2_000)).await.expect("readable").is_some());

@@ -158,7 +158,8 @@ async fn register(store: &Store, check: &str) -> Result<Vec<ResultId>, StoreErro
     let person = result_of(check).confirmation.eligibilities.first().and_then(InsuranceIdentifiers::of);
     let person = person.expect("everybody here has identifiers");
     let inquiry = Inquiry { person, number: number_of(check), result: None };
-    let (job, _) = store.take_in(&inquiry, &entry("receipt", QUEUED), None).await?;
+    let taken = store.take_in(&inquiry, &entry("receipt", QUEUED), None).await?;
+    let (job, _) = taken.expect("nobody has the number");
     Ok(store.end(&[(job, InquiryEnd::Registered)]).await?.concat())
 }
 

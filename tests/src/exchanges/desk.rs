@@ -96,7 +96,7 @@ impl InquiryQueue for OwnQueue {
         inquiry: &Inquiry,
         audit: &AuditEntry,
         request: Option<&Keyed>,
-    ) -> Result<(JobId, Intake), StoreError> {
+    ) -> Result<Option<(JobId, Intake)>, StoreError> {
         self.0.take_in(inquiry, audit, request).await
     }
 

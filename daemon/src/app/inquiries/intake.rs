@@ -46,7 +46,6 @@ impl Inquiries {
         work: Option<Arc<Work>>,
     ) -> Result<Ticket, InquiryError> {
         actor.may(Action::SetInquiryNumbers)?;
-        let inquiry = self.unless_taken(inquiry).await?.map_err(InquiryError::Failed)?;
         let entry = entry(actor, "inquiry_number.queued", inquiry.result.into_iter().collect());
         self.0.memory().queue.take_room(Kind::Single, 1).map_err(|_| InquiryError::QueueFull)?;
         let inner = Arc::clone(&self.0);
@@ -55,7 +54,7 @@ impl Inquiries {
             // Nobody may be waiting any more.
             let _ = done.send(inner.store(inquiry, &entry, work.as_deref()).await);
         });
-        Ok(stored.await.map_err(gone)??)
+        stored.await.map_err(gone)?
     }
 
     /// The inquiry, unless its number stands on other people's results.
@@ -95,7 +94,7 @@ impl Inner {
         inquiry: Inquiry,
         entry: &AuditEntry,
         work: Option<&Work>,
-    ) -> Result<Ticket, StoreError> {
+    ) -> Result<Ticket, InquiryError> {
         let _shared = self.gate.read().await;
         let lane = self.lanes.get(lane_of(&inquiry.person));
         let _alone = match lane {
@@ -105,13 +104,9 @@ impl Inner {
         let stored = self.parts.queue.take_in(&inquiry, entry, work.map(Work::request)).await;
         let now = self.parts.clock.now();
         let mut memory = self.memory();
-        let (id, intake) = match stored {
-            Ok(stored) => stored,
-            Err(error) => {
-                memory.queue.give_back(Kind::Single, 1);
-                return Err(error);
-            }
-        };
+        let taken = stored.map_err(InquiryError::from);
+        let taken = taken.and_then(|taken| taken.ok_or(InquiryError::Failed(InquiryFailure::NumberInUse)));
+        let (id, intake) = taken.inspect_err(|_| memory.queue.give_back(Kind::Single, 1))?;
         memory.add(waiting(id, None, &inquiry, intake), inquiry);
         let (tell, told) = oneshot::channel::<Told>();
         // Nobody waits for a central system that is away.

@@ -30,7 +30,7 @@ pub use ambient::{Clock, ClockWitness, KernelClock, Random, random_bytes};
 pub use audit::{
     AnchorFinding, AuditRange, AuditRecord, AuditSource, AuditTrail, Tampering, Verified, VerifyError,
 };
-pub use backup::{BackupError, BackupMade, Backups};
+pub use backup::{ArchiveStep, BackupError, BackupMade, Backups, HearsSteps, Part};
 pub use card::{
     CardCertificate, CardDesk, CardError, CardEvent, CardExchange, CardService, DeskView, Opening,
     ReaderName, ReaderState, ReaderView, SignedChallenge, Signing, TerminalAuthentication,

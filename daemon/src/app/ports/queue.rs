@@ -134,13 +134,14 @@ pub struct BulkStand {
 /// its retention.
 #[async_trait]
 pub trait InquiryQueue: Send + Sync + 'static {
-    /// Takes a job in, with its audit row and the memory of the request in the same transaction.
+    /// Takes a job in, with its audit row and the memory of the request in the same transaction; nothing (`None`) if its number
+    /// stands on other people's results.
     async fn take_in(
         &self,
         inquiry: &Inquiry,
         audit: &AuditEntry,
         request: Option<&Keyed>,
-    ) -> Result<(JobId, Intake), StoreError>;
+    ) -> Result<Option<(JobId, Intake)>, StoreError>;
 
     /// Takes a bulk in, all or nothing, with its audit row and the memory of the request in the same transaction; items
     /// that cannot be sent have ended already. Returns the jobs' numbers in the order of the items.

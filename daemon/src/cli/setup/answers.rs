@@ -57,6 +57,9 @@ pub(super) struct UpstreamAnswers {
     pub(super) base_url: String,
     /// The account of the receipt computer link.
     pub(super) account: String,
+    /// Whether a password was issued with it: then it is one of the files.
+    #[serde(default)]
+    pub(super) has_password: bool,
     /// Where its files lie.
     #[serde(default = "secrets")]
     pub(super) directory: PathBuf,
@@ -150,6 +153,9 @@ impl Answers {
         let file = |name: &str| path(&self.upstream.directory.join(name));
         line("\n[upstream]\nbase_url", word(&self.upstream.base_url));
         line("account", word(&self.upstream.account));
+        if self.upstream.has_password {
+            line("password_file", file("upstream-password"));
+        }
         for (key, name) in [
             ("totp_secret_file", "upstream-totp"),
             ("roots_file", "upstream-roots.pem"),

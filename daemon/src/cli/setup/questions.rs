@@ -33,6 +33,7 @@ pub(super) fn ask(
     let page = person.page()?;
     let base_url = person.answer("オンライン資格確認等システムのURL（https://…）", "", is_https)?;
     let account = person.answer("レセコン連携アカウント", "", is_given)?;
+    let has_password = person.yes("そのアカウントにパスワードが発行されていますか（y/n）", "n")?;
     let files = person.answer(
         "接続のファイル（証明書、鍵、認証アプリのシークレット）を置くディレクトリ",
         &secrets().to_string_lossy(),
@@ -49,7 +50,7 @@ pub(super) fn ask(
         page,
         administrator,
         credentials_file: None,
-        upstream: UpstreamAnswers { base_url, account, directory: files.into() },
+        upstream: UpstreamAnswers { base_url, account, has_password, directory: files.into() },
     })
 }
 
@@ -71,7 +72,12 @@ fn nothing_asked() -> Answers {
         page: None,
         administrator: administrator(),
         credentials_file: None,
-        upstream: UpstreamAnswers { base_url: String::new(), account: String::new(), directory: secrets() },
+        upstream: UpstreamAnswers {
+            base_url: String::new(),
+            account: String::new(),
+            has_password: false,
+            directory: secrets(),
+        },
     }
 }
 
@@ -173,10 +179,13 @@ impl Person<'_> {
         Ok(None)
     }
 
+    fn yes(&mut self, question: &str, usual: &str) -> Result<bool, SetupError> {
+        let answer = self.answer(question, usual, is_yes_or_no)?;
+        Ok(["y", "はい"].contains(&answer.as_str()))
+    }
+
     fn page(&mut self) -> Result<Option<PageAnswers>, SetupError> {
-        let wanted =
-            self.answer("受付ページをこのパソコンのブラウザで使いますか（y/n）", "y", is_yes_or_no)?;
-        let used = ["y", "はい"].contains(&wanted.as_str());
+        let used = self.yes("受付ページをこのパソコンのブラウザで使いますか（y/n）", "y")?;
         // The network needs a name and a certificate: docs/ja/page.md.
         Ok(used.then(|| PageAnswers { listen: "127.0.0.1:8789".to_owned(), hosts: Vec::new() }))
     }
@@ -196,7 +205,7 @@ mod tests {
     #[test]
     fn a_wrong_answer_is_asked_for_again_and_an_empty_one_takes_the_usual() {
         let lines =
-            "131234\n1312345678\n\n\n\n3\n2\nn\nhttp://x\nhttps://central.example/\nlink-account\n\n\n";
+            "131234\n1312345678\n\n\n\n3\n2\nn\nhttp://x\nhttps://central.example/\nlink-account\ny\n\n\n";
         let (answers, said) = answered(lines, &["Reader A 00 00", "Reader B 01 00"]);
         let answers = answers.unwrap();
         assert_eq!(answers.institution_code, "1312345678");
@@ -208,6 +217,8 @@ mod tests {
         let text = answers.configuration();
         let config: crate::config::Config = toml::from_str(&text).unwrap();
         assert_eq!(config.terminals[0].reader.as_deref(), Some("Reader B 01 00"));
+        let password = config.upstream.password_file.expect("one was issued");
+        assert_eq!(password, std::path::Path::new("/etc/shikaku-bridge/secrets/upstream-password"));
     }
 
     #[test]

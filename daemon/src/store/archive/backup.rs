@@ -9,15 +9,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use sqlx::{Connection as _, Executor as _};
-use zeroize::Zeroizing;
 
 use super::super::database;
 use super::super::error::failed;
 use super::super::files;
 use super::super::{Store, StoreConfig};
 use super::format::{self, Header, RecoveryKey};
-use super::strip;
-use crate::app::ports::{BackupError, BackupMade, Backups, Random};
+use super::{Told, strip};
+use crate::app::ports::{ArchiveStep, BackupError, BackupMade, Backups, HearsSteps, Random};
 use crate::domain::personal::Secret;
 use crate::system::owned;
 
@@ -33,6 +32,7 @@ impl Backups for Store {
         directory: &Path,
         recovery: &Secret,
         mode: &str,
+        hears: HearsSteps,
     ) -> Result<BackupMade, BackupError> {
         let recovery = RecoveryKey::parse(recovery.expose()).ok_or(BackupError::RecoveryKey)?;
         if !directory.is_dir() {
@@ -40,7 +40,7 @@ impl Backups for Store {
         }
         let _one_at_a_time = self.backing_up.lock().await;
         let copy = self.config.data_dir.join(COPY);
-        let outcome = self.seal_copy(&copy, directory, recovery, mode).await;
+        let outcome = self.seal_copy(&copy, directory, recovery, mode, hears).await;
         forget(&copy);
         outcome
     }
@@ -53,9 +53,11 @@ impl Store {
         directory: &Path,
         recovery: RecoveryKey,
         mode: &str,
+        hears: HearsSteps,
     ) -> Result<BackupMade, BackupError> {
         let broken = |error: sqlx::Error| BackupError::Failed(failed(&error).to_string());
         let now_us = self.clock.now_us();
+        hears(ArchiveStep::Copying);
         copy_database(&self.config, copy).await.map_err(BackupError::Failed)?;
         let mut db = database::open_copy(copy).await.map_err(|e| BackupError::Failed(e.to_string()))?;
         strip(&mut db, now_us).await.map_err(broken)?;
@@ -80,7 +82,10 @@ impl Store {
         let keys = self.keyring.exported(now);
         let (copy, directory, random) = (copy.to_owned(), directory.to_owned(), Arc::clone(&self.random));
         let shown = header.clone();
-        let sealing = move || seal(&copy, &keys, &directory, &header, &recovery, &*random, now);
+        let sealing = move || {
+            let written = Sealing { keys: &keys, header: &header, recovery: &recovery, hears: &*hears };
+            written.seal(&copy, &directory, &*random, now)
+        };
         let file = tokio::task::spawn_blocking(sealing)
             .await
             .map_err(|_| BackupError::Failed("writing was interrupted".to_owned()))??;
@@ -119,63 +124,88 @@ pub(super) async fn copy_database(config: &StoreConfig, copy: &Path) -> Result<(
     owned::sync_file(copy).map_err(|e| e.to_string())
 }
 
-/// Seals keys and copy into a file of the directory, reads it back, and gives it its name.
-fn seal(
-    copy: &Path,
-    keys: &Zeroizing<Vec<u8>>,
-    directory: &Path,
-    header: &Header,
-    recovery: &RecoveryKey,
-    random: &dyn Random,
-    now: Timestamp,
-) -> Result<PathBuf, BackupError> {
-    let target = |error: io::Error| BackupError::Target(error.to_string());
-    let unfinished = directory.join(UNFINISHED);
-    let open = || -> io::Result<(Box<dyn Read>, File)> {
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let length = u32::try_from(keys.len()).map_err(io::Error::other)?.to_be_bytes();
-        let content =
-            io::Cursor::new(length.to_vec()).chain(io::Cursor::new(keys.to_vec())).chain(File::open(copy)?);
-        let file = owned::private().read(true).write(true).create_new(true).open(&unfinished)?;
-        Ok((Box::new(content), file))
-    };
-    let (content, file) = open().map_err(target)?;
-    let mut content = Hashing { from: content, hash: Sha256::new() };
-    let mut to = io::BufWriter::new(file);
-    format::write(&mut to, &mut content, header, recovery, random)
-        .map_err(|e| BackupError::Target(e.to_string()))?;
-    to.flush().and_then(|()| to.get_ref().sync_all()).map_err(target)?;
-    drop(to);
-    let written: [u8; 32] = content.hash.finalize().into();
-    let mut hash = Sha256::new();
-    let mut from = io::BufReader::new(File::open(&unfinished).map_err(target)?);
-    let read = format::read(&mut from, recovery, &mut |portion| {
-        hash.update(portion);
-        Ok(())
-    });
-    let read_back: [u8; 32] = hash.finalize().into();
-    if !matches!(&read, Ok(found) if found == header) || read_back != written {
-        return Err(BackupError::Failed("what was written does not read back".to_owned()));
-    }
-    let name = format!("shikaku-{}.backup", now.strftime("%Y%m%dT%H%M%SZ"));
-    let named = directory.join(name);
-    fs::rename(&unfinished, &named).map_err(target)?;
-    owned::sync_directory(directory).map_err(target)?;
-    Ok(named)
+/// What goes into an archive, and who hears how far it is.
+struct Sealing<'a> {
+    keys: &'a [u8],
+    header: &'a Header,
+    recovery: &'a RecoveryKey,
+    hears: &'a (dyn Fn(ArchiveStep) + Send + Sync),
 }
 
-struct Hashing<R> {
+impl Sealing<'_> {
+    /// Seals keys and copy into a file of the directory, reads it back, and gives it its name.
+    fn seal(
+        &self,
+        copy: &Path,
+        directory: &Path,
+        random: &dyn Random,
+        now: Timestamp,
+    ) -> Result<PathBuf, BackupError> {
+        let target = |error: io::Error| BackupError::Target(error.to_string());
+        let unfinished = directory.join(UNFINISHED);
+        let written = self.write(copy, &unfinished, random)?;
+        if self.read_back(&unfinished)? != Some(written) {
+            return Err(BackupError::Failed("what was written does not read back".to_owned()));
+        }
+        let name = format!("shikaku-{}.backup", now.strftime("%Y%m%dT%H%M%SZ"));
+        let named = directory.join(name);
+        fs::rename(&unfinished, &named).map_err(target)?;
+        owned::sync_directory(directory).map_err(target)?;
+        Ok(named)
+    }
+
+    /// Writes the archive under its unfinished name; says what its content hashes to.
+    fn write(&self, copy: &Path, unfinished: &Path, random: &dyn Random) -> Result<[u8; 32], BackupError> {
+        let target = |error: io::Error| BackupError::Target(error.to_string());
+        let open = || -> io::Result<(Box<dyn Read + '_>, u64, File)> {
+            match fs::remove_file(unfinished) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let length = u32::try_from(self.keys.len()).map_err(io::Error::other)?.to_be_bytes();
+            let image = File::open(copy)?;
+            let whole = image.metadata()?.len();
+            let content = io::Cursor::new(length).chain(self.keys).chain(image);
+            let file = owned::private().read(true).write(true).create_new(true).open(unfinished)?;
+            Ok((Box::new(content), whole, file))
+        };
+        let (content, whole, file) = open().map_err(target)?;
+        let mut told = Told::new(whole, |part| (self.hears)(ArchiveStep::Writing(part)));
+        let mut content = Hashing { from: content, hash: Sha256::new(), read: &mut |some| told.more(some) };
+        let mut to = io::BufWriter::new(file);
+        format::write(&mut to, &mut content, self.header, self.recovery, random)
+            .map_err(|e| BackupError::Target(e.to_string()))?;
+        to.flush().and_then(|()| to.get_ref().sync_all()).map_err(target)?;
+        Ok(content.hash.finalize().into())
+    }
+
+    /// What the content of the written archive hashes to; nothing if it is another one or damaged.
+    fn read_back(&self, unfinished: &Path) -> Result<Option<[u8; 32]>, BackupError> {
+        let target = |error: io::Error| BackupError::Target(error.to_string());
+        let file = File::open(unfinished).map_err(target)?;
+        let whole = file.metadata().map_err(target)?.len();
+        let mut told = Told::new(whole, |part| (self.hears)(ArchiveStep::ReadingBack(part)));
+        let mut hash = Sha256::new();
+        let read = format::read(&mut io::BufReader::new(file), self.recovery, &mut |portion| {
+            hash.update(portion);
+            told.more(portion.len());
+            Ok(())
+        });
+        Ok(matches!(&read, Ok(found) if found == self.header).then(|| hash.finalize().into()))
+    }
+}
+
+struct Hashing<'a, R> {
     from: R,
     hash: Sha256,
+    read: &'a mut dyn FnMut(usize),
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for Hashing<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(buffer)?;
         self.hash.update(buffer.get(..read).unwrap_or_default());
+        (self.read)(read);
         Ok(read)
     }
 }

@@ -19,10 +19,12 @@ pub(super) mod upgrade;
 pub use format::{Header, RecoveryKey};
 pub use quarantine::{QuarantineError, start_empty};
 pub(super) use quarantine::{guard, set_aside};
-pub use restore::{RestoreError, Restored, restore};
+pub use restore::{RestoreError, Restored, ToRestore, restore};
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Executor as _};
+
+use crate::app::ports::Part;
 
 /// Removes from a copy of the database what must not live on in it: rows that have expired, sessions, and
 /// codes that enrol once.
@@ -45,4 +47,30 @@ async fn strip(db: &mut SqliteConnection, now_us: i64) -> Result<(), sqlx::Error
     all.execute("DELETE FROM sessions").await?;
     all.execute("DELETE FROM enrolment_codes").await?;
     all.commit().await
+}
+
+/// Bytes between two words on how far it is.
+const TELL_EVERY: u64 = 8 << 20;
+
+/// Counts bytes and tells how many there were, at the beginning and now and then.
+struct Told<F: FnMut(Part)> {
+    done: u64,
+    whole: u64,
+    tell: F,
+}
+
+impl<F: FnMut(Part)> Told<F> {
+    fn new(whole: u64, mut tell: F) -> Self {
+        tell(Part { done: 0, whole });
+        Self { done: 0, whole, tell }
+    }
+
+    fn more(&mut self, bytes: usize) {
+        let before = self.done / TELL_EVERY;
+        self.done = self.done.saturating_add(u64::try_from(bytes).unwrap_or_default());
+        if self.done / TELL_EVERY > before {
+            // Keys and seals come on top of what was measured.
+            (self.tell)(Part { done: self.done.min(self.whole), whole: self.whole });
+        }
+    }
 }

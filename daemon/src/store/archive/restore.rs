@@ -20,8 +20,8 @@ use super::super::keyring::{self, Keyring};
 use super::super::master::Master;
 use super::super::{StoreConfig, database, lock, prepare_directories};
 use super::format::{self, FormatError, Header, RecoveryKey};
-use super::{quarantine, strip};
-use crate::app::ports::{Clock, Random};
+use super::{Told, quarantine, strip};
+use crate::app::ports::{ArchiveStep, Clock, Random};
 use crate::domain::personal::Secret;
 use crate::system::owned;
 
@@ -87,13 +87,24 @@ impl From<sqlx::Error> for RestoreError {
     }
 }
 
-/// Restores an archive. `mode`: the configured kind of data. `set_aside`: move existing data into quarantine first.
+/// What to restore, and how.
+pub struct ToRestore<'a> {
+    /// The archive.
+    pub archive: &'a Path,
+    /// The recovery key's text.
+    pub recovery: &'a Secret,
+    /// The configured kind of data, `production` or `sandbox`.
+    pub mode: &'a str,
+    /// Move existing data into quarantine first.
+    pub set_aside: bool,
+    /// Hears how far it is; must not wait.
+    pub hears: &'a (dyn Fn(ArchiveStep) + Send + Sync),
+}
+
+/// Restores an archive.
 pub async fn restore(
     config: &StoreConfig,
-    archive: &Path,
-    recovery: &Secret,
-    mode: &str,
-    set_aside: bool,
+    ToRestore { archive, recovery, mode, set_aside, hears }: ToRestore<'_>,
     clock: &dyn Clock,
     random: &Arc<dyn Random>,
 ) -> Result<Restored, RestoreError> {
@@ -112,7 +123,8 @@ pub async fn restore(
     let known_us = plausible_here(config).await;
     // Everything about the archive is known to be right before anything is moved.
     files::remove(&image)?;
-    let (header, keys) = unpack(archive, &recovery, &image)?;
+    let (header, keys) = unpack(archive, &recovery, &image, hears)?;
+    hears(ArchiveStep::Checking);
     let checked = check(&image, &header, mode, known_us.max(clock.now().as_microsecond()), known_us).await;
     let (now, results, left_out) = match checked {
         Ok(found) => found,
@@ -141,11 +153,15 @@ fn unpack(
     archive: &Path,
     recovery: &RecoveryKey,
     image: &Path,
+    hears: &(dyn Fn(ArchiveStep) + Send + Sync),
 ) -> Result<(Header, Zeroizing<Vec<u8>>), RestoreError> {
-    let mut from = io::BufReader::new(File::open(archive)?);
+    let from = File::open(archive)?;
+    let mut told = Told::new(from.metadata()?.len(), |part| hears(ArchiveStep::Opening(part)));
+    let mut from = io::BufReader::new(from);
     let mut to = io::BufWriter::new(files::ensure_private(image)?);
     let mut keys: Option<Zeroizing<Vec<u8>>> = None;
     let header = format::read(&mut from, recovery, &mut |portion| {
+        told.more(portion.len());
         if keys.is_some() {
             return to.write_all(portion);
         }

@@ -12,12 +12,14 @@ mod folders;
 mod operation;
 mod retention;
 mod schedules;
+mod soak;
 mod store;
 mod store_accounts;
 mod upstream;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
@@ -33,6 +35,15 @@ struct Arguments {
     /// The REST API against programs that others would write, too
     #[arg(long)]
     peers: bool,
+    /// Only a soak of the program for so many hours; exit code 1 if anything grew or failed
+    #[arg(long, value_name = "HOURS", value_parser = hours)]
+    soak: Option<f64>,
+}
+
+/// From half a minute to a year.
+fn hours(text: &str) -> Result<f64, String> {
+    let hours = text.parse().ok().filter(|hours: &f64| (0.008..=8_784.0).contains(hours));
+    hours.ok_or_else(|| "a number of hours, 0.008 to 8784".to_owned())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -56,8 +67,11 @@ enum Topic {
     Folders,
 }
 
-fn main() {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(hours) = arguments.soak {
+        return if operation::soak_for(hours) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),
         Topic::Card => card::measure(arguments.long),
@@ -77,6 +91,7 @@ fn main() {
         Topic::Operation => operation::measure(arguments.long),
         Topic::Folders => folders::measure(arguments.long),
     }
+    ExitCode::SUCCESS
 }
 
 /// Prints one figure.

@@ -1,22 +1,20 @@
-//! Operation: what the shipped program takes while nothing happens, how soon it stops and is ready, and whether anything grows while
-//! it works.
+//! Operation: what the shipped program takes while nothing happens, and how soon it stops and is ready. Whether anything grows while it
+//! works is measured beside this.
 
 use std::fs;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use daemon::app::ports::Clock as _;
 use daemon::system::{OsRandom, SystemClock};
-use harness::clinic::Visitor;
+use harness::clinic::{Credentials, Visitor};
 use harness::process::{Installation, Running};
 use harness::upstream::{Endpoint, Fault, Options, SimUpstream};
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::api_speed::site::fill;
-use crate::{figure, median};
+use crate::{figure, median, soak};
 
 /// How often the program is stopped in the middle of its work.
 const STOPS: usize = 50;
@@ -25,21 +23,34 @@ const RESULTS: i64 = 100_000;
 
 /// Prints every figure of the topic.
 pub fn measure(long: bool) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     idle(&runtime, Duration::from_secs(if long { 60 } else { 15 }));
     stops(&runtime);
     ready(&runtime);
-    soak(&runtime, Duration::from_secs(if long { 600 } else { 90 }));
+    soak::measure(&runtime, Duration::from_secs(if long { 600 } else { 90 }));
 }
 
-struct Site {
-    upstream: SimUpstream,
-    installation: Installation,
+/// A soak of so many hours; whether nothing grew and nothing failed.
+pub fn soak_for(hours: f64) -> bool {
+    soak::measure(&runtime(), Duration::from_secs_f64(hours * 3600.0)).holds()
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
+}
+
+/// An installation of the program, with what it talks to.
+pub struct Site {
+    /// The central system.
+    pub upstream: SimUpstream,
+    /// The program and its configuration.
+    pub installation: Installation,
     directory: TempDir,
 }
 
 impl Site {
-    fn open(runtime: &Runtime) -> Self {
+    /// With nothing in it.
+    pub fn open(runtime: &Runtime) -> Self {
         let directory = TempDir::new().expect("a directory");
         let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
         let upstream = runtime.block_on(SimUpstream::start(options)).expect("the central system starts");
@@ -47,20 +58,22 @@ impl Site {
         Self { upstream, installation, directory }
     }
 
-    fn run(&self) -> Running {
+    /// Starts the program and waits until it answers.
+    pub fn run(&self) -> Running {
         let mut running = self.installation.run();
         running.wait_ready();
         running
     }
 
-    fn visitor(&self, runtime: &Runtime) -> Visitor {
+    /// A receipt computer that has signed in, and what it signs in with. The program does not run yet.
+    pub fn visitor(&self, runtime: &Runtime) -> (Visitor, Credentials) {
         let credentials = self.installation.add_account("receipt", "receipt-computer");
         let running = self.run();
         let mut visitor = Visitor::at(self.installation.api, Arc::new(SystemClock));
         runtime.block_on(visitor.sign_in(&credentials));
         // The session outlives the restart.
         assert!(running.stop().success(), "shikakud stops in order");
-        visitor
+        (visitor, credentials)
     }
 }
 
@@ -82,7 +95,7 @@ fn idle(runtime: &Runtime, over: Duration) {
 /// one after another, and a question to a central system that does not answer.
 fn stops(runtime: &Runtime) {
     let site = Site::open(runtime);
-    let visitor = site.visitor(runtime);
+    let (visitor, _) = site.visitor(runtime);
     site.upstream.break_down(Endpoint::Results, Fault::Hang);
     let mut took = Vec::with_capacity(STOPS);
     for round in 1..=STOPS {
@@ -133,88 +146,8 @@ fn ready(runtime: &Runtime) {
     figure("operation.ready_ms_100k", format!("{:.0}", median(took)));
 }
 
-/// Prints `operation.soak_rss_slope_mib_h`, the slope of the line through the memory of the soak's second half, and how far descriptors
-/// and threads moved meanwhile.
-fn soak(runtime: &Runtime, over: Duration) {
-    const LOOKS: u32 = 60;
-    let site = Site::open(runtime);
-    site.installation.configure("[metrics]\nenabled = true");
-    let visitor = site.visitor(runtime);
-    for person in ["taro", "hanako"] {
-        assert!(site.upstream.add_result(person, "PHONE-1", SystemClock.now()), "{person}");
-    }
-    let running = site.run();
-    let working = runtime.spawn(work(visitor));
-    let mut looks = Vec::new();
-    for look in 0..LOOKS {
-        wait(over / LOOKS);
-        if look >= LOOKS / 2 {
-            looks.push(Look::at(&running, (over / LOOKS * look).as_secs_f64()));
-        }
-    }
-    working.abort();
-    figure("operation.soak_s", over.as_secs());
-    figure("operation.soak_rss_slope_mib_h", format!("{:.2}", slope(&looks) * 3600.0));
-    let range = |of: fn(&Look) -> usize| {
-        let (least, most) = (looks.iter().map(of).min(), looks.iter().map(of).max());
-        most.unwrap_or_default() - least.unwrap_or_default()
-    };
-    figure("operation.soak_descriptors_range", range(|look| look.descriptors));
-    figure("operation.soak_threads_range", range(|look| look.threads));
-    assert!(running.stop().success(), "shikakud stops in order");
-}
-
-/// What a receipt computer, a monitor and somebody with a wrong password do all day, as fast as the rate allows.
-async fn work(visitor: Visitor) {
-    let mut pace = tokio::time::interval(Duration::from_millis(40));
-    let (search, wrong) = (
-        json!({ "kana": "シカク" }),
-        json!({ "institution_code": "1312345678", "account": "nobody", "password": "x", "code": "000000" }),
-    );
-    for turn in 0_u64.. {
-        pace.tick().await;
-        // Refusals belong to it.
-        match turn % 8 {
-            0 | 4 => drop(visitor.get("/v1/results?limit=50").await),
-            1 => drop(visitor.post("/v1/results/search", &search).await),
-            2 => drop(visitor.get("/metrics").await),
-            3 => drop(visitor.get("/v1/health").await),
-            5 => drop(visitor.get("/v1/results/export").await),
-            6 if turn % 40 == 6 => drop(visitor.call("POST", "/v1/results/collect", None).await),
-            7 if turn % 80 == 7 => drop(visitor.post("/v1/sessions", &wrong).await),
-            _ => drop(visitor.get("/v1/results/count").await),
-        }
-    }
-}
-
-struct Look {
-    at: f64,
-    mib: f64,
-    descriptors: usize,
-    threads: usize,
-}
-
-impl Look {
-    fn at(running: &Running, at: f64) -> Self {
-        let count = |name: &str| {
-            let directory = format!("/proc/{}/{name}", running.id());
-            fs::read_dir(directory).expect("the process runs").count()
-        };
-        Self { at, mib: resident_mib(running), descriptors: count("fd"), threads: count("task") }
-    }
-}
-
-/// MiB a second, by least squares.
-fn slope(looks: &[Look]) -> f64 {
-    let count = f64::from(u32::try_from(looks.len()).expect("few"));
-    let mean = |of: fn(&Look) -> f64| looks.iter().map(of).sum::<f64>() / count;
-    let (time, memory) = (mean(|look| look.at), mean(|look| look.mib));
-    let above: f64 = looks.iter().map(|look| (look.at - time) * (look.mib - memory)).sum();
-    let below: f64 = looks.iter().map(|look| (look.at - time).powi(2)).sum();
-    above / below
-}
-
-fn resident_mib(running: &Running) -> f64 {
+/// Resident memory.
+pub fn resident_mib(running: &Running) -> f64 {
     let kib = running.memory_kib("VmRSS").expect("/proc tells the memory");
     f64::from(u32::try_from(kib).expect("below 4 TiB")) / 1024.0
 }
@@ -230,7 +163,7 @@ fn processor_time(running: &Running) -> Duration {
 }
 
 /// Lets the measured process go on.
-fn wait(time: Duration) {
+pub fn wait(time: Duration) {
     let (_keep, never) = channel::<()>();
     // Ends by the timeout: nothing is ever sent.
     let _ = never.recv_timeout(time);

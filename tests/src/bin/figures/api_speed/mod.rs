@@ -191,8 +191,7 @@ fn write(site: &Site, rows: i64) {
     const WRITES: usize = 800;
     let rounds = 5;
     let data: PathBuf = site.directory.path().join("data");
-    let mut ratios = Vec::new();
-    let mut rates = Vec::new();
+    let (mut ratios, mut rates, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         let writes: Vec<_> = (0..WRITES).map(|turn| site.write(round * WRITES + turn, rows, "K")).collect();
         let before = watch::appends_per_second(&data);
@@ -200,8 +199,10 @@ fn write(site: &Site, rows: i64) {
         let disk = f64::midpoint(before, watch::appends_per_second(&data));
         ratios.push(disk / ours.rate);
         rates.push(ours.rate);
+        cpu.push(ours.cpu_us);
     }
     compare("write", ratios);
+    figure("api.write_us", format!("{:.1}", median(cpu)));
     figure("api.write_per_second", format!("{:.0}", median(rates)));
     figure("api.writes", as_f64(WRITES * rounds));
 }
