@@ -26,10 +26,11 @@ const FORGET_AFTER: Duration = Duration::from_hours(24);
 /// How long a start or stop is waited for, and how often it is looked at.
 const WITHIN: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// `ERROR_SERVICE_DOES_NOT_EXIST`, `ERROR_SERVICE_ALREADY_RUNNING`, `ERROR_SERVICE_NOT_ACTIVE`.
+/// `ERROR_SERVICE_DOES_NOT_EXIST`, `ERROR_SERVICE_ALREADY_RUNNING`, `ERROR_SERVICE_NOT_ACTIVE`, `ERROR_INVALID_LEVEL`.
 const UNKNOWN: i32 = 1060;
 const RUNS: i32 = 1056;
 const DOES_NOT_RUN: i32 = 1062;
+const NO_SUCH_SETTING: i32 = 124;
 
 pub(in crate::cli) fn run(asked: ServiceCommand) -> Result<(), Failure> {
     match asked {
@@ -111,8 +112,14 @@ fn install() -> Result<(), Failure> {
         command: None,
         actions: Some(AGAIN_AFTER.map(again).to_vec()),
     })?;
-    // Also where it ends by itself, telling a failure.
-    Ok(service.set_failure_actions_on_non_crash_failures(true)?)
+    // Also where it ends by itself, telling a failure. Windows has had this since Vista; Wine has not.
+    match service.set_failure_actions_on_non_crash_failures(true) {
+        Err(error) if number(&error) == Some(NO_SUCH_SETTING) => Ok(writeln!(
+            io::stderr(),
+            "警告: この Windows には、エラーを告げて終わったサービスを始め直す設定がありません。異常終了と応答なしのときだけ、自動で再び始まります。"
+        )?),
+        set => Ok(set?),
+    }
 }
 
 fn start() -> Result<(), Failure> {
