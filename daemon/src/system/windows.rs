@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use winsafe::{SHGetKnownFolderPath, co};
 use zeroize::Zeroizing;
 
 use super::owned::{self, Exposure};
@@ -24,12 +25,11 @@ pub(super) fn since_start() -> Duration {
     Duration::from_millis(winsafe::GetTickCount64())
 }
 
-/// Where configuration, data and keys lie: `%ProgramData%\Shikaku`.
-#[expect(clippy::disallowed_methods, reason = "Windows names the place in the environment")]
+/// Where configuration, data and keys lie: `%ProgramData%\Shikaku`. Asked of the system: whoever starts a program may name it another
+/// place in the environment, and Wine does so for services.
 pub fn home() -> PathBuf {
-    let everybody =
-        std::env::var_os("ProgramData").map_or_else(|| PathBuf::from(r"C:\ProgramData"), PathBuf::from);
-    everybody.join("Shikaku")
+    let everybody = SHGetKnownFolderPath(&co::KNOWNFOLDERID::ProgramData, co::KF::DEFAULT, None);
+    everybody.map_or_else(|_| PathBuf::from(r"C:\ProgramData"), PathBuf::from).join("Shikaku")
 }
 
 /// What `ver` says, in whatever language.
