@@ -12,7 +12,8 @@ pub(super) use systemd::run;
 #[cfg(windows)]
 pub(super) use windows::run;
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
+#[cfg_attr(unix, derive(Clone, Copy))]
 pub(super) enum ServiceCommand {
     /// パソコンの起動時に自動で始まるようにする
     Install,
@@ -25,5 +26,9 @@ pub(super) enum ServiceCommand {
     /// サービスとして動く（Windows が呼び出す）
     #[cfg(windows)]
     #[command(hide = true)]
-    Main,
+    Main {
+        /// 設定ファイル（TOML）
+        #[arg(long, value_name = "FILE", default_value_os_t = crate::system::default_configuration())]
+        config: std::path::PathBuf,
+    },
 }

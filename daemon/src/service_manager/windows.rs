@@ -36,7 +36,7 @@ static STOP: Notify = Notify::const_new();
 
 define_windows_service!(service_main, as_service);
 
-/// Does the work as the service that the manager has started, and returns when it has ended.
+/// Does the work as the service that the manager has started, and ends the process with it.
 ///
 /// # Errors
 /// The program was not started by the manager.
@@ -54,6 +54,8 @@ fn as_service(_arguments: Vec<OsString>) {
     report(ServiceState::StartPending, START_WITHIN, 0);
     let code = work();
     report(ServiceState::Stopped, Duration::ZERO, code);
+    // Nothing is left to do, and an installer that has heard of the stop replaces the program at once: it must not be in use then.
+    std::process::exit(code.try_into().unwrap_or(1));
 }
 
 fn control(asked: ServiceControl) -> ServiceControlHandlerResult {

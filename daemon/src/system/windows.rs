@@ -25,8 +25,8 @@ pub(super) fn since_start() -> Duration {
     Duration::from_millis(winsafe::GetTickCount64())
 }
 
-/// Where configuration, data and keys lie: `%ProgramData%\Shikaku`. Asked of the system: whoever starts a program may name it another
-/// place in the environment, and Wine does so for services.
+/// Where configuration, data and keys lie: `%ProgramData%\Shikaku`. Asked of the system: in the environment whoever starts the
+/// program may name another place.
 pub fn home() -> PathBuf {
     let everybody = SHGetKnownFolderPath(&co::KNOWNFOLDERID::ProgramData, co::KF::DEFAULT, None);
     everybody.map_or_else(|_| PathBuf::from(r"C:\ProgramData"), PathBuf::from).join("Shikaku")

@@ -38,15 +38,17 @@ pub(in crate::cli) fn run(asked: ServiceCommand) -> Result<(), Failure> {
         ServiceCommand::Start => start()?,
         ServiceCommand::Stop => stop(&open()?)?,
         ServiceCommand::Remove => remove()?,
-        ServiceCommand::Main => return Ok(service_manager::run_as_service(main)?),
+        ServiceCommand::Main { config } => {
+            return Ok(service_manager::run_as_service(move || main(&ConfigFile { config }))?);
+        }
     }
     Ok(writeln!(io::stdout(), "完了しました。")?)
 }
 
 /// What the service manager starts. There is no standard error: what goes wrong goes to the event log.
-fn main() -> u32 {
+fn main(file: &ConfigFile) -> u32 {
     let outcome = || -> Result<(), Failure> {
-        let config = ConfigFile { config: default_configuration() }.load()?;
+        let config = file.load()?;
         logs::start(&config.log).map_err(Failure::Log)?;
         daemon::daemon(&config, Vec::new())
     };
@@ -81,6 +83,9 @@ fn number(error: &windows_service::Error) -> Option<i32> {
 /// Also for a service that is there: an installer lays it down without starting it, and this makes it start with the machine.
 fn install() -> Result<(), Failure> {
     prepare_home().map_err(Failure::Home)?;
+    // Named, so that the service reads what the administrator sees: Wine tells services another place.
+    let mut arguments = ["service", "main", "--config"].map(OsString::from).to_vec();
+    arguments.push(default_configuration().into());
     let info = ServiceInfo {
         name: SERVICE_NAME.into(),
         display_name: DISPLAYED.into(),
@@ -88,7 +93,7 @@ fn install() -> Result<(), Failure> {
         start_type: ServiceStartType::AutoStart,
         error_control: ServiceErrorControl::Normal,
         executable_path: std::env::current_exe()?,
-        launch_arguments: ["service", "main"].map(OsString::from).to_vec(),
+        launch_arguments: arguments,
         dependencies: Vec::new(),
         account_name: Some(SERVICE_ACCOUNT.into()),
         account_password: None,
