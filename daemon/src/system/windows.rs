@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use winsafe::{SHGetKnownFolderPath, co};
 use zeroize::Zeroizing;
 
 use super::owned::{self, Exposure};
@@ -25,11 +24,12 @@ pub(super) fn since_start() -> Duration {
     Duration::from_millis(winsafe::GetTickCount64())
 }
 
-/// Where configuration, data and keys lie: `%ProgramData%\Shikaku`. Asked of the system: in the environment whoever starts the
-/// program may name another place.
+/// Where configuration, data and keys lie: `%ProgramData%\Shikaku`.
+#[expect(clippy::disallowed_methods, reason = "Windows names the place in the environment")]
 pub fn home() -> PathBuf {
-    let everybody = SHGetKnownFolderPath(&co::KNOWNFOLDERID::ProgramData, co::KF::DEFAULT, None);
-    everybody.map_or_else(|_| PathBuf::from(r"C:\ProgramData"), PathBuf::from).join("Shikaku")
+    let everybody =
+        std::env::var_os("ProgramData").map_or_else(|| PathBuf::from(r"C:\ProgramData"), PathBuf::from);
+    everybody.join("Shikaku")
 }
 
 /// What `ver` says, in whatever language.
