@@ -19,6 +19,7 @@ pub const OPEN_FILE: &str = "ほかのユーザーが読み書きできます。
 pub const OPEN_DIRECTORY: &str = "ほかのユーザーが入れます。chmod 700 を実行してください";
 
 const GROUP_AND_OTHERS: u32 = 0o077;
+const OTHERS: u32 = 0o007;
 
 /// Options under which a new file is its owner's alone.
 pub fn private() -> OpenOptions {
@@ -94,7 +95,7 @@ pub fn open_to(_path: &Path, found: &Metadata) -> io::Result<Option<u32>> {
 /// None on this system.
 pub fn is_credential(_path: &Path, found: &Metadata) -> io::Result<bool> {
     let ours = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
-    Ok(ours && found.mode() & 0o007 == 0)
+    Ok(ours && found.mode() & OTHERS == 0)
 }
 
 /// What [`rights`] shows.
