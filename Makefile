@@ -9,7 +9,7 @@ PEERS ?=
 SECONDS_EACH = $(or $(SECONDS),15)
 SOAK_HOURS = $(or $(HOURS),72)
 
-.PHONY: help run test vendors page page-test figures soak strength package smoke fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
+.PHONY: help run test vendors page page-test figures soak strength package windows smoke fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ strength: deps-test ## How strong the tests are, in hours: lines they run; small
 
 package: ## Debian packages for release, with licences and SBOM, into target/debian
 	deploy/package --auditable target/debian
+
+windows: ## The program and installer for Windows, tried in Wine: MSI, service, HTTP, TLS, a check, backup, removal (needs root; ARGS=--fast: without optimisation)
+	deploy/windows/check $(ARGS)
 
 smoke: ## Debian packages of the debug build: judged, then installed, upgraded and removed on a clean Debian 12 (needs root; LONG=1: built twice, the same bytes)
 	cargo build --locked --workspace --bins

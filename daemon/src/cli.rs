@@ -236,14 +236,30 @@ enum Failure {
     Answers(String),
     #[error("{0}")]
     Setup(String),
+    #[cfg(unix)]
     #[error(
         "このパソコンではsystemdが動いていないため、サービスを扱えません。shikakud run を、お使いの方法で常に動かしてください"
     )]
     NoServiceManager,
+    #[cfg(unix)]
     #[error("サービス {0} がありません。Debianパッケージをインストールしてください")]
     NoUnit(&'static str),
+    #[cfg(unix)]
     #[error("systemctl が失敗しました。上の表示を確認してください")]
     ServiceManager,
+    #[cfg(windows)]
+    #[error(
+        "サービスが始まらないか、止まりません。イベントビューアーの「Windows ログ > Application」で ShikakuBridge の記録を確認してください"
+    )]
+    ServiceManager,
+    #[cfg(windows)]
+    #[error("サービスを扱えません: {}（管理者のコマンドプロンプトで実行してください）", in_words(.0))]
+    WindowsService(#[from] windows_service::Error),
+    #[cfg(windows)]
+    #[error(
+        "設定とデータのフォルダー %ProgramData%\\Shikaku を使えません: {0}（管理者のコマンドプロンプトで実行してください）"
+    )]
+    Home(std::io::Error),
     #[error("APIの待ち受けが終わりました。ログを確認してください")]
     Ended,
 }
@@ -251,25 +267,27 @@ enum Failure {
 impl Failure {
     /// 2: the configuration must be corrected; 1: anything else.
     fn exit_code(&self) -> ExitCode {
-        match self {
+        ExitCode::from(self.number())
+    }
+
+    fn number(&self) -> u8 {
+        let must_be_corrected = matches!(
+            self,
             Self::Config(_)
-            | Self::Answers(_)
-            | Self::Start(StartError::Config(_) | StartError::Upstream(_))
-            | Self::Client(ClientError::Start(StartError::Config(_))) => ExitCode::from(2),
-            Self::Start(_)
-            | Self::Client(_)
-            | Self::PasswordFile(_)
-            | Self::Request(..)
-            | Self::Target(..)
-            | Self::RecoveryKey(..)
-            | Self::System(_)
-            | Self::Log(_)
-            | Self::Setup(_)
-            | Self::NoServiceManager
-            | Self::NoUnit(_)
-            | Self::ServiceManager
-            | Self::Ended => ExitCode::FAILURE,
-        }
+                | Self::Answers(_)
+                | Self::Start(StartError::Config(_) | StartError::Upstream(_))
+                | Self::Client(ClientError::Start(StartError::Config(_)))
+        );
+        if must_be_corrected { 2 } else { 1 }
+    }
+}
+
+/// What Windows says, not what the library says about it.
+#[cfg(windows)]
+fn in_words(error: &windows_service::Error) -> String {
+    match error {
+        windows_service::Error::Winapi(error) => error.to_string(),
+        other => other.to_string(),
     }
 }
 

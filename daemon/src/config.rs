@@ -146,7 +146,8 @@ impl Default for ApiConfig {
 pub struct StoreSection {
     /// Directory of the database and the keyring, mode 0700.
     pub directory: PathBuf,
-    /// The master key's file, mode 0600, in a directory of its own; or `credential:NAME`, a systemd credential.
+    /// The master key's file, mode 0600, in a directory of its own; or `credential:NAME`, a systemd credential; or
+    /// `dpapi:FILE`, a file that only this Windows machine opens.
     pub master_key_file: PathBuf,
     /// Space kept back on the disk so that purging works on a full one, in MiB.
     #[serde(default = "default_ballast_mib")]
@@ -165,6 +166,7 @@ fn default_low_water_mib() -> u64 {
 }
 
 const CREDENTIAL: &str = "credential:";
+const SEALED: &str = "dpapi:";
 
 impl StoreSection {
     /// A store in a directory with its master key in a file; everything else by default.
@@ -180,6 +182,11 @@ impl StoreSection {
     /// The systemd credential that is the master key, if it is one.
     pub fn credential(&self) -> Option<&str> {
         self.master_key_file.to_str()?.strip_prefix(CREDENTIAL)
+    }
+
+    /// The file sealed by Windows that holds the master key, if it is one.
+    pub fn sealed_file(&self) -> Option<PathBuf> {
+        self.master_key_file.to_str()?.strip_prefix(SEALED).map(PathBuf::from)
     }
 }
 
@@ -340,6 +347,12 @@ impl Config {
                 rule: "credential: の後の名前は英数字と - _ . の64文字以内です",
             });
         }
+        if self.store.sealed_file().is_some() && cfg!(not(windows)) {
+            return Err(ConfigError::Value {
+                key: "store.master_key_file",
+                rule: "dpapi: は Windows だけで使えます。credential: かファイルを指定してください",
+            });
+        }
         if self.terminals.is_empty() {
             return Err(ConfigError::Value {
                 key: "terminals", rule: "端末を1台以上登録してください"
@@ -363,7 +376,11 @@ impl Config {
 
     fn resolve_paths(&mut self, base: &Path, credentials: Option<&Path>) {
         self.store.directory = base.join(&self.store.directory);
-        if self.store.credential().is_none() {
+        if let Some(file) = self.store.sealed_file() {
+            let mut named = std::ffi::OsString::from(SEALED);
+            named.push(base.join(file));
+            self.store.master_key_file = named.into();
+        } else if self.store.credential().is_none() {
             self.store.master_key_file = base.join(&self.store.master_key_file);
         }
         self.log.file = self.log.file.as_ref().map(|path| base.join(path));

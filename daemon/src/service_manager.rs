@@ -1,66 +1,18 @@
-//! The service manager that started the program (systemd, or whatever speaks its protocol): the sockets it has opened, and what it is
-//! told. Where there is none, nothing is told and there are no sockets.
+//! The service manager that started the program: the sockets it has opened, what it is told, and how it asks the program to stop.
 //!
-//! Knows nothing of what the program does. `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
+//! One file a kind of system, with the same functions. Knows nothing of what the program does.
 
-use std::io;
+#[cfg(unix)]
+mod systemd;
+#[cfg(windows)]
+mod windows;
+
 use std::net::TcpListener;
-use std::time::Duration;
 
-use listenfd::ListenFd;
-use sd_notify::NotifyState;
-
-use crate::system::handed_socket_names;
+#[cfg(unix)]
+pub use systemd::*;
+#[cfg(windows)]
+pub use windows::*;
 
 /// A socket that the service manager has opened, and its name (`FileDescriptorName=`).
 pub type HandedSocket = (String, TcpListener);
-
-/// Takes over what was handed to this process; call it once, before any other thread runs.
-///
-/// # Errors
-/// Something that is no listening TCP socket was handed over.
-pub fn take_sockets() -> io::Result<Vec<HandedSocket>> {
-    let mut handed = ListenFd::from_env();
-    let mut names = handed_socket_names().into_iter();
-    let mut sockets = Vec::new();
-    for index in 0..handed.len() {
-        let name = names.next().unwrap_or_default();
-        if let Some(socket) = handed.take_tcp_listener(index)? {
-            sockets.push((name, socket));
-        }
-    }
-    Ok(sockets)
-}
-
-/// Whether systemd runs this machine.
-pub fn is_systemd() -> bool {
-    sd_notify::booted().unwrap_or(false)
-}
-
-/// The program accepts connections.
-pub fn ready() {
-    tell(&[NotifyState::Ready]);
-}
-
-/// The program ends.
-pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
-}
-
-/// The program is alive.
-pub fn alive() {
-    tell(&[NotifyState::Watchdog]);
-}
-
-/// How often a sign of life is to be given, if the service manager waits for one: three times in its patience, so that one late
-/// answer costs nothing.
-pub fn sign_of_life_every() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|patience| patience / 3).filter(|every| !every.is_zero())
-}
-
-/// A manager that cannot be told will judge by what it does not hear.
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, ?state, "the service manager could not be told");
-    }
-}

@@ -9,6 +9,7 @@ mod monitor;
 mod page;
 mod passkeys;
 mod people;
+mod places;
 mod recovery;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use self::mode::claim_mode;
 pub(crate) use self::mode::marked_mode;
 pub use self::page::review_page;
 use self::people::{People, review_audit};
+pub(crate) use self::places::store_paths;
 pub(crate) use self::recovery::{recovery_key, restore_backup, start_empty};
 use crate::app::announcements::News;
 use crate::app::checks::Patience;
@@ -55,8 +57,8 @@ use crate::pki::{self, TlsError};
 use crate::service::{JsonForm, UseCases};
 use crate::service_manager::HandedSocket;
 pub(crate) use crate::store::ToRestore;
-use crate::store::{Credential, MasterKeySource, OpenError, RestoreError, Room, Store, StoreConfig};
-use crate::system::{OsRandom, SystemClock, SystemdClock, credentials_directory};
+use crate::store::{OpenError, RestoreError, Store};
+use crate::system::{OsRandom, SystemClock, TimeService};
 use crate::upstream::{ConfigError as UpstreamConfigError, Credentials as UpstreamCredentials, Upstream};
 
 /// What the daemon takes from its surroundings; a harness brings its own.
@@ -91,7 +93,7 @@ impl Surroundings {
     pub fn of_this_machine() -> std::io::Result<Self> {
         Ok(Self {
             clock: Arc::new(SystemClock),
-            kernel: Arc::new(SystemdClock),
+            kernel: Arc::new(TimeService),
             random: Arc::new(OsRandom),
             readers: Box::new(PcscReaders::new()?),
             terminal_authentication: None,
@@ -320,7 +322,7 @@ pub(crate) async fn open_office(
     tasks: &Tasks,
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
-    let retention = Arc::new(retention(&store, clock, Arc::new(SystemdClock), None));
+    let retention = Arc::new(retention(&store, clock, Arc::new(TimeService), None));
     match People::open(config, clock, random, &store, &retention).await {
         Ok(people) => Ok((store, people.office(retention))),
         Err(error) => {
@@ -454,27 +456,6 @@ async fn use_cases(
     })
 }
 
-/// Where the configured store lies.
-pub(crate) fn store_paths(config: &Config) -> StoreConfig {
-    StoreConfig {
-        data_dir: config.store.directory.clone(),
-        keyring: config.store.directory.join("keyring"),
-        master_key: match config.store.credential() {
-            Some(name) => MasterKeySource::External(Arc::new(Credential {
-                name: name.to_owned(),
-                directory: credentials_directory(),
-            })),
-            None => config.store.master_key_file.clone().into(),
-        },
-        readers: READERS,
-        anchor: config.audit.anchor_file.clone(),
-        room: Room {
-            ballast: config.store.ballast_mib.saturating_mul(1 << 20),
-            low_water: config.store.low_water_mib.saturating_mul(1 << 20),
-        },
-    }
-}
-
 /// Opens the configured store, after making sure that it holds the configured kind of data.
 pub(crate) async fn open_store(
     config: &Config,
@@ -490,6 +471,3 @@ pub(crate) async fn open_store(
     }
     Ok(store)
 }
-
-/// Connections that read at the same time: more than the cores of a clinic's PC brings nothing.
-const READERS: u32 = 4;

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +11,7 @@ use jiff::civil::Date;
 use super::progress::Place;
 use super::{ConfigFile, Failure, ask, ask_for};
 use crate::control::{Command as ControlCommand, Days, Reply, RowForm, show};
+use crate::system::owned;
 
 /// What can be asked of the audit log.
 #[derive(Debug, Subcommand)]
@@ -120,5 +120,5 @@ fn write_out(file: &ConfigFile, command: ControlCommand, out: Option<&Path>) -> 
 
 /// A new file that only its owner can read; an existing one is refused.
 fn create(path: &Path) -> io::Result<File> {
-    File::options().write(true).create_new(true).mode(0o600).open(path)
+    owned::private().write(true).create_new(true).open(path)
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -13,6 +12,7 @@ use crate::config::Config;
 use crate::control::{Command as ControlCommand, Hidden, show};
 use crate::domain::personal::Secret;
 use crate::start::{self, StartError, ToRestore};
+use crate::system::owned;
 
 /// Longer than any recovery key.
 const LONGEST_KEY: u64 = 4096;
@@ -49,7 +49,7 @@ pub(super) fn new_key(path: &Path) -> Result<(), Failure> {
     let (_, random) = ambient();
     let text = start::recovery_key(&*random);
     let write = || -> io::Result<()> {
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = owned::private().write(true).create_new(true).open(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };

@@ -1,9 +1,8 @@
 //! Where logs go: to standard error for the service manager, and where the configuration says so as JSON lines into a file of limited
-//! size that nobody but its owner reads.
+//! size that nobody but its owner reads; warnings and errors on Windows also to the event log.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -12,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
 use crate::config::LogSection;
+use crate::system::owned;
 
 /// Starts logging, once.
 ///
@@ -30,9 +30,18 @@ pub(super) fn start(section: &LogSection) -> io::Result<()> {
     let people = fmt::layer().with_writer(io::stderr);
     // Of itself it asks for NO_COLOR only.
     let people = if io::stderr().is_terminal() { people } else { people.with_ansi(false) };
-    let people = people.with_filter(filter());
+    let logs = registry().with(people.with_filter(filter())).with(lines);
+    #[cfg(windows)]
+    let logs = logs.with(
+        fmt::layer()
+            .without_time()
+            .with_level(false)
+            .with_ansi(false)
+            .with_writer(crate::system::event_log::EventLogWriter)
+            .with_filter(tracing_subscriber::filter::LevelFilter::WARN),
+    );
     // Only a second subscriber could make this fail, and then logs already go somewhere.
-    let _ = registry().with(people).with(lines).try_init();
+    let _ = logs.try_init();
     Ok(())
 }
 
@@ -48,7 +57,7 @@ struct RotatingFile {
 impl RotatingFile {
     fn open(path: &Path, limit: u64, keep: u8) -> io::Result<Self> {
         if let Some(directory) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            owned::create_directories(directory)?;
         }
         let file = private(path)?;
         let written = file.metadata()?.len();
@@ -78,8 +87,8 @@ impl RotatingFile {
 
 /// Opens a file to append to, for its owner alone, whoever made it.
 fn private(path: &Path) -> io::Result<File> {
-    let file = File::options().append(true).create(true).mode(0o600).open(path)?;
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    let file = owned::private().append(true).create(true).open(path)?;
+    owned::close_to_others(&file)?;
     Ok(file)
 }
 
@@ -118,8 +127,9 @@ mod tests {
         assert_eq!((read("shikakud.log.1"), read("shikakud.log.2")), ("third\n".into(), "second\n".into()));
         assert!(!directory.join("deep/shikakud.log.3").exists());
         for name in ["shikakud.log", "shikakud.log.1"] {
-            let mode = fs::metadata(directory.join("deep").join(name)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
+            let path = directory.join("deep").join(name);
+            let found = fs::metadata(&path).unwrap();
+            assert_eq!(owned::exposure(&path, &found).unwrap(), owned::Exposure::Private, "{name}");
         }
         // A later start goes on where this one ended.
         let mut later = RotatingFile::open(&path, 10, 2).unwrap();

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -11,6 +10,7 @@ use super::progress::Place;
 use super::{ConfigFile, Failure, Named, ask, control};
 use crate::control::{Command as ControlCommand, Reply, show};
 use crate::start;
+use crate::system::owned;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MachineCommand {
@@ -94,7 +94,7 @@ struct NewFile {
 impl NewFile {
     fn create(directory: &Path, name: &str) -> Result<Self, Failure> {
         let path = directory.join(name);
-        match File::options().write(true).create_new(true).mode(0o600).open(&path) {
+        match owned::private().write(true).create_new(true).open(&path) {
             Ok(file) => Ok(Self { file, path, is_written: false }),
             Err(error) => Err(Failure::Target(path, error)),
         }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use super::{Failure, runtime};
 use crate::config::Config;
-use crate::service_manager::{self, HandedSocket};
+use crate::service_manager::{self, HandedSocket, StopRequests};
 use crate::start::{Daemon, Pulse, Surroundings};
 
 /// The longest that stopping may take before the process ends all the same: what was acknowledged is on the disk by then.
@@ -24,14 +23,13 @@ pub(super) fn daemon(config: &Config, sockets: Vec<HandedSocket>) -> Result<(), 
 }
 
 async fn run(config: &Config, sockets: Vec<HandedSocket>) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut stop = StopRequests::listen()?;
     let around = Surroundings { sockets, ..Surroundings::of_this_machine()? };
     let mut daemon = Daemon::start(config, around).await?;
     service_manager::ready();
     let pulse = daemon.pulse();
     let asked = tokio::select! {
-        _ = terminate.recv() => true,
-        _ = tokio::signal::ctrl_c() => true,
+        () = stop.next() => true,
         () = daemon.ended() => false,
         () = give_signs_of_life(&pulse) => false,
     };

@@ -1,17 +1,19 @@
 //! `shikakud service`: the service of this program, by the service manager of the machine.
 
-use std::io::{self, Write as _};
-use std::process::{Command, Stdio};
+#[cfg(unix)]
+mod systemd;
+#[cfg(windows)]
+mod windows;
 
 use clap::Subcommand;
 
-use super::Failure;
-use crate::service_manager;
+#[cfg(unix)]
+pub(super) use systemd::run;
+#[cfg(windows)]
+pub(super) use windows::run;
 
-/// The unit that the package brings along.
-const UNIT: &str = "shikaku-bridge.service";
-
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
+#[cfg_attr(unix, derive(Clone, Copy))]
 pub(super) enum ServiceCommand {
     /// パソコンの起動時に自動で始まるようにする
     Install,
@@ -21,31 +23,12 @@ pub(super) enum ServiceCommand {
     Stop,
     /// 止めて、自動で始まらないようにする（データと設定は残る）
     Remove,
-}
-
-impl ServiceCommand {
-    fn steps(self) -> &'static [&'static str] {
-        match self {
-            Self::Install => &["enable", UNIT],
-            Self::Start => &["start", UNIT],
-            Self::Stop => &["stop", UNIT],
-            Self::Remove => &["disable", "--now", UNIT],
-        }
-    }
-}
-
-pub(super) fn run(asked: ServiceCommand) -> Result<(), Failure> {
-    if !service_manager::is_systemd() {
-        return Err(Failure::NoServiceManager);
-    }
-    let known =
-        Command::new("systemctl").args(["cat", UNIT]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-    if !known.success() {
-        return Err(Failure::NoUnit(UNIT));
-    }
-    // What systemctl says to the person stays as it is.
-    if !Command::new("systemctl").args(asked.steps()).status()?.success() {
-        return Err(Failure::ServiceManager);
-    }
-    Ok(writeln!(io::stdout(), "完了しました。")?)
+    /// サービスとして動く（Windows が呼び出す）
+    #[cfg(windows)]
+    #[command(hide = true)]
+    Main {
+        /// 設定ファイル（TOML）
+        #[arg(long, value_name = "FILE", default_value_os_t = crate::system::default_configuration())]
+        config: std::path::PathBuf,
+    },
 }

@@ -9,7 +9,6 @@ mod sealed;
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,18 +21,15 @@ use crate::config::Config;
 use crate::control::client;
 use crate::control::{Command as ControlCommand, Reply, RoleName, show};
 use crate::start::connected_readers;
-use crate::system::credentials_directory;
+use crate::system::{credentials_directory, default_configuration, owned};
 
 /// How long the readers may take to show themselves.
 const READERS_LIMIT: Duration = Duration::from_secs(5);
 
-/// Where the package keeps the configuration.
-const CONFIGURATION: &str = "/etc/shikaku-bridge/config.toml";
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Setup {
     /// 設定ファイル（TOML）。すでにあればそのまま使う
-    #[arg(long, value_name = "FILE", default_value = CONFIGURATION)]
+    #[arg(long, value_name = "FILE", default_value_os_t = default_configuration())]
     config: PathBuf,
     /// 質問への答えを書いたファイル（TOML）。省略すると端末で質問する
     #[arg(long, value_name = "FILE")]
@@ -56,6 +52,10 @@ pub(super) enum SetupError {
     Form(PathBuf, String),
     #[error("{0} を作れません: {1}")]
     Target(PathBuf, io::Error),
+    #[cfg(windows)]
+    #[error("マスター鍵を {0} に封印できません: {1}")]
+    SealFile(PathBuf, io::Error),
+    #[cfg(unix)]
     #[error(
         "systemd-creds でマスター鍵を封印できません。systemd 250以降で実行するか、master_key_file にファイルを指定してください"
     )]
@@ -82,13 +82,15 @@ pub(super) fn run(asked: &Setup) -> Result<(), Failure> {
     if asked.check {
         return Ok(show_plan(asked, &answers, exists, &mut out)?);
     }
+    #[cfg(windows)]
+    if owned::is_administrator() && asked.config.starts_with(crate::system::home()) {
+        crate::system::prepare_home().map_err(Failure::Home)?;
+    }
     if !exists {
         write_configuration(&asked.config, &text)?;
         writeln!(out, "設定ファイル {} を作りました。", asked.config.display())?;
     }
-    if let Some(name) = config.store.credential() {
-        sealed::make_once(name, &mut out)?;
-    }
+    sealed::make_once(&config.store, &mut out)?;
     if missing_files(&config, &mut out)? {
         return Ok(writeln!(out, "置いたら、もう一度同じコマンドを実行してください（続きから行います）。")?);
     }
@@ -119,42 +121,31 @@ fn may_not_open(config: &Config) -> Result<bool, Failure> {
     if runtime()?.block_on(client::is_served(&config.store.directory)) {
         return Ok(false);
     }
-    let user = rustix::process::getuid();
-    let of_another = fs::metadata(&config.store.directory).is_ok_and(|found| found.uid() != user.as_raw());
+    let of_another = owned::is_of_another(&config.store.directory);
     let needs_service = config.store.credential().is_some() && credentials_directory().is_none();
-    Ok(user.is_root() && (of_another || needs_service))
+    Ok(owned::is_administrator() && (of_another || needs_service))
 }
 
 /// Whole or not at all, and never over one that is there.
 fn write_configuration(path: &Path, text: &str) -> Result<(), SetupError> {
     let target = |error| SetupError::Target(path.to_owned(), error);
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(target)?;
+        owned::create_directories(directory).map_err(target)?;
     }
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
     let write = || -> io::Result<()> {
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file = owned::private().write(true).create(true).truncate(true).open(&new)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         // Fails where somebody else was faster; a rename would replace theirs.
-        share_with_group(&new, path)?;
+        owned::share_with_service(&new, path)?;
         let linked = fs::hard_link(&new, path);
         fs::remove_file(&new)?;
         linked
     };
     write().map_err(target)
-}
-
-/// Where the directory belongs to a group of its own, the service's, that group may read the file: it names secrets and holds none.
-fn share_with_group(new: &Path, path: &Path) -> io::Result<()> {
-    let directory = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
-    if rustix::process::getuid().is_root() && directory.gid() != 0 {
-        std::os::unix::fs::chown(new, None, Some(directory.gid()))?;
-        fs::set_permissions(new, fs::Permissions::from_mode(0o640))?;
-    }
-    Ok(())
 }
 
 fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) -> Result<(), Failure> {
@@ -191,7 +182,7 @@ fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) ->
 }
 
 fn new_private(path: &Path) -> Result<File, SetupError> {
-    let opened = File::options().write(true).create_new(true).mode(0o600).open(path);
+    let opened = owned::private().write(true).create_new(true).open(path);
     opened.map_err(|error| SetupError::Target(path.to_owned(), error))
 }
 

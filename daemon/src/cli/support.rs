@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -16,7 +15,7 @@ use super::progress::Place;
 use super::{ConfigFile, Failure, ask, look};
 use crate::control::{Command as ControlCommand, show};
 use crate::doctor;
-use crate::system::credentials_directory;
+use crate::system::{about_system, credentials_directory, owned};
 
 /// The last lines of the log that are taken along.
 const LINES: usize = 2_000;
@@ -64,10 +63,9 @@ fn parts(file: &ConfigFile) -> Result<Vec<Part>, Failure> {
 
 fn versions() -> String {
     let mut text = format!("shikakud {}\n", env!("CARGO_PKG_VERSION"));
-    for path in ["/etc/os-release", "/proc/version"] {
-        let said = fs::read_to_string(path).unwrap_or_else(|error| error.to_string());
+    for (source, said) in about_system() {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n{path}\n{said}");
+        let _ = write!(text, "\n{source}\n{said}");
     }
     text
 }
@@ -120,12 +118,12 @@ fn retention(file: &ConfigFile) -> Vec<u8> {
 
 /// Names, sizes, modes and owners of what lies in the data directory.
 fn files(directory: &Path) -> String {
-    let mut text = String::from("bytes\tmode\tuid:gid\tname\n");
+    let mut text = format!("bytes\t{}\tname\n", owned::RIGHTS);
     let Ok(entries) = fs::read_dir(directory) else { return text };
     for entry in entries.flatten() {
         let (name, Ok(found)) = (entry.file_name(), entry.metadata()) else { continue };
-        let (mode, uid, gid) = (found.mode() & 0o7777, found.uid(), found.gid());
-        let _ = writeln!(text, "{}\t{mode:04o}\t{uid}:{gid}\t{}", found.len(), name.to_string_lossy());
+        let rights = owned::rights(&entry.path(), &found);
+        let _ = writeln!(text, "{}\t{rights}\t{}", found.len(), name.to_string_lossy());
     }
     text
 }
@@ -145,7 +143,7 @@ fn last_lines(path: &Path) -> Vec<u8> {
 }
 
 fn write(target: &Path, parts: &[Part]) -> io::Result<()> {
-    let file = File::options().write(true).create_new(true).mode(0o600).open(target)?;
+    let file = owned::private().write(true).create_new(true).open(target)?;
     let mut archive = Builder::new(GzEncoder::new(file, Compression::default()));
     for (name, bytes) in parts {
         let mut header = Header::new_gnu();

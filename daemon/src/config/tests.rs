@@ -61,6 +61,8 @@ fn a_value_that_breaks_its_rule_is_refused_by_name() {
     for (from, to, key) in [
         ("1312345678", "131234567", "institution_code"),
         ("\"key/master.key\"", "\"credential:../key\"", "store.master_key_file"),
+        #[cfg(unix)]
+        ("\"key/master.key\"", "\"dpapi:key/master.dpapi\"", "store.master_key_file"),
         ("127.0.0.1:8787", "0.0.0.0:8787", "api.listen"),
         ("keep_years = 5", "keep_years = 0", "audit.keep_years"),
         ("id = \"uketsuke-1\"", "id = \"受付\"", "terminals.id"),

@@ -1,8 +1,9 @@
 //! What the machine itself tells: modes of files, free space, readers on USB. Reads only.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::system::{self, owned};
 
 /// Where Linux lists USB devices and their interfaces.
 pub(super) const USB: &str = "/sys/bus/usb/devices";
@@ -27,7 +28,7 @@ pub(super) struct SecretFile {
 pub(super) enum SecretSeen {
     /// Its owner alone may use it, and we can.
     Private,
-    /// Others may; its mode.
+    /// Others may; its mode, zero where there are none (Windows).
     Open(u32),
     /// It is not there.
     Missing,
@@ -37,15 +38,11 @@ pub(super) enum SecretSeen {
 
 /// Looks at a file without reading it.
 pub(super) fn secret_file(key: &'static str, path: &Path) -> SecretFile {
-    const GROUP_AND_OTHERS: u32 = 0o077;
-    const MODE: u32 = 0o777;
-    let seen = match std::fs::metadata(path) {
-        Ok(file) if file.permissions().mode() & GROUP_AND_OTHERS != 0 => {
-            SecretSeen::Open(file.permissions().mode() & MODE)
-        }
-        Ok(_) if std::fs::File::open(path).is_ok() => SecretSeen::Private,
+    let seen = match std::fs::metadata(path).and_then(|found| owned::open_to(path, &found)) {
+        Ok(Some(mode)) => SecretSeen::Open(mode),
+        Ok(None) if std::fs::File::open(path).is_ok() => SecretSeen::Private,
         Err(error) if error.kind() == io::ErrorKind::NotFound => SecretSeen::Missing,
-        Ok(_) | Err(_) => SecretSeen::Unreadable,
+        Ok(None) | Err(_) => SecretSeen::Unreadable,
     };
     SecretFile { key, path: path.to_owned(), seen }
 }
@@ -53,8 +50,7 @@ pub(super) fn secret_file(key: &'static str, path: &Path) -> SecretFile {
 /// Bytes that an ordinary user may still write below a directory, which need not exist yet.
 pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
     let existing = directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
-    let volume = rustix::fs::statvfs(existing)?;
-    Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+    system::free_bytes(existing)
 }
 
 /// The card readers on USB as `vendor:product`: everything of the smart card class, and the readers of Sony that have a
@@ -100,6 +96,8 @@ pub(super) fn has_driver(directories: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    #[cfg(unix)]
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -127,6 +125,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_secret_is_private_open_or_missing() {
         let own = Own::new("secret");

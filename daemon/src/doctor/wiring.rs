@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError};
 use crate::folders::{Surveyed, survey};
 use crate::start::{Surroundings, marked_mode, store_paths};
 use crate::store::{self as storage, Inspection};
-use crate::system::SystemdClock;
+use crate::system::TimeService;
 use crate::upstream::{self as central, Credentials, Probed};
 
 /// Longer than any reading of a card over a slow reader; a service that takes longer hangs.
@@ -53,7 +53,7 @@ pub async fn examine(asked: &Asked<'_>, around: Surroundings) -> Report {
     findings.extend(desk::desk(&desk::Desk {
         survey: &survey,
         usb: &machine::usb_readers(Path::new(machine::USB)),
-        has_driver: machine::has_driver(&machine::DRIVERS),
+        has_driver: cfg!(windows) || machine::has_driver(&machine::DRIVERS),
         terminals: &config.terminals(),
         touch_card: asked.touch_card,
         now: at,
@@ -131,7 +131,7 @@ async fn look_at_folders(config: &Config) -> Vec<(String, Surveyed)> {
 
 async fn look_at_line(config: &Config, clock: Arc<dyn Clock>) -> Vec<Finding> {
     let now = clock.now();
-    let synchronised = SystemdClock.is_synchronised().await;
+    let synchronised = TimeService.is_synchronised().await;
     let invalid = |error: &central::ConfigError| Finding::with(Code::UpstreamFilesInvalid, error.to_string());
     let credentials = match Credentials::load(&config.upstream) {
         Ok(credentials) => credentials,

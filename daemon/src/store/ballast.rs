@@ -3,12 +3,11 @@
 //! On a full disk SQLite can neither delete nor empty its WAL, so the legal deletion would wait for somebody to tidy up.
 //! The ballast is allocated at the start, given up while a purge needs the space, and allocated again afterwards.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FallocateFlags;
-
 use super::files::{self, FileError};
+use crate::system;
 
 /// How much room is kept, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +36,7 @@ impl Ballast {
 
     /// Free bytes that an ordinary user may still write.
     pub(super) fn free(&self) -> io::Result<u64> {
-        let volume = rustix::fs::statvfs(&self.directory)?;
-        Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+        system::free_bytes(&self.directory)
     }
 
     /// Whether new work may be begun. A file system that does not tell its space has room.
@@ -71,7 +69,7 @@ impl Ballast {
             return Ok(false);
         }
         let file = files::ensure_private(&self.path)?;
-        if let Err(source) = allocate(file, self.room.ballast) {
+        if let Err(source) = system::reserve(file, self.room.ballast) {
             files::remove(&self.path)?;
             if source.kind() == io::ErrorKind::StorageFull {
                 return Ok(false);
@@ -79,22 +77,5 @@ impl Ballast {
             return Err(FileError::Io { path: self.path.clone(), source });
         }
         Ok(true)
-    }
-}
-
-/// Blocks of its own, not a hole: a hole keeps nothing back.
-fn allocate(mut file: std::fs::File, bytes: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes) {
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-            let zeros = vec![0; 1 << 20];
-            let mut left = bytes;
-            while left > 0 {
-                let now = left.min(1 << 20);
-                file.write_all(zeros.get(..usize::try_from(now).unwrap_or_default()).unwrap_or_default())?;
-                left -= now;
-            }
-            file.sync_all()
-        }
-        other => Ok(other?),
     }
 }

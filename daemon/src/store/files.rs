@@ -1,15 +1,15 @@
 //! Files that only this user may read: checked before use, written atomically, overwritten before they are removed.
 //!
-//! The umask is not relied upon: every mode is set explicitly. Symbolic links are never followed, so nobody can direct
-//! a write elsewhere.
+//! What makes a file private is the system's affair ([`owned`]). Symbolic links are never followed, so nobody can direct a
+//! write elsewhere.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
+
+use crate::system::owned::{self, Exposure, OPEN_DIRECTORY, OPEN_FILE, WRONG_OWNER};
 
 /// Why a file or directory is not used. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -36,15 +36,11 @@ const SYMLINK: &str = "シンボリックリンクです。設定には実際の
 const WRONG_KIND: &str =
     "通常のファイルでないか、別の名前（ハードリンク）があります。別の場所に移してください";
 const NOT_A_DIRECTORY: &str = "ディレクトリではありません。別の場所に移してください";
-const WRONG_OWNER: &str = "所有者が違います。chown で shikakud を動かすユーザーの所有にしてください";
-const OPEN_FILE: &str = "ほかのユーザーが読み書きできます。chmod 600 を実行してください";
-const OPEN_DIRECTORY: &str = "ほかのユーザーが入れます。chmod 700 を実行してください";
 
-const GROUP_AND_OTHERS: u32 = 0o077;
 const LARGEST_SECRET_FILE: u64 = 1 << 20;
 
 fn io_error(path: &Path, source: io::Error) -> FileError {
-    if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+    if owned::is_link(&source) {
         return FileError::NotPrivate { path: path.to_owned(), problem: SYMLINK };
     }
     FileError::Io { path: path.to_owned(), source }
@@ -68,12 +64,11 @@ pub(super) fn refuse_links(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Makes sure of a directory with mode 0700 that belongs to us; creates the last part of the path if it is missing. Its
+/// Makes sure of a directory that is ours alone; creates the last part of the path if it is missing. Its
 /// name is durable afterwards, also if a process that died had created it.
 pub(super) fn private_directory(path: &Path) -> Result<(), FileError> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        // The umask may have taken bits away from the new directory.
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|e| io_error(path, e))?,
+    match owned::create_directory(path) {
+        Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io_error(path, error)),
     }
@@ -87,22 +82,22 @@ pub(super) fn private_directory(path: &Path) -> Result<(), FileError> {
 
 /// Makes the names in a directory durable: new ones, changed ones and those that are gone.
 pub(super) fn sync_directory(path: &Path) -> Result<(), FileError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(|e| io_error(path, e))
+    owned::sync_directory(path).map_err(|e| io_error(path, e))
 }
 
-/// Makes sure that an existing directory has mode 0700 and belongs to us.
+/// Makes sure that an existing directory is ours alone.
 pub(super) fn check_directory(path: &Path) -> Result<(), FileError> {
     let found = fs::symlink_metadata(path).map_err(|e| io_error(path, e))?;
     if found.is_symlink() {
         Err(refuse(path, SYMLINK))
     } else if !found.is_dir() {
         Err(refuse(path, NOT_A_DIRECTORY))
-    } else if found.uid() != rustix::process::geteuid().as_raw() {
-        Err(refuse(path, WRONG_OWNER))
-    } else if found.mode() & GROUP_AND_OTHERS != 0 {
-        Err(refuse(path, OPEN_DIRECTORY))
     } else {
-        Ok(())
+        match owned::exposure(path, &found).map_err(|e| io_error(path, e))? {
+            Exposure::Private => Ok(()),
+            Exposure::OfAnother => Err(refuse(path, WRONG_OWNER)),
+            Exposure::Open(_) => Err(refuse(path, OPEN_DIRECTORY)),
+        }
     }
 }
 
@@ -112,13 +107,6 @@ pub(super) fn directory_of(file: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     }
-}
-
-/// Options that never follow a link at the end of the path. `NONBLOCK`: a pipe must not stop the start.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-    options
 }
 
 /// Whether something, even a dangling link, is there under this name.
@@ -132,27 +120,27 @@ pub(super) fn exists(path: &Path) -> Result<bool, FileError> {
 
 /// Opens an existing private file, or says `None` if there is none.
 pub(super) fn open_private(path: &Path, write: bool) -> Result<Option<File>, FileError> {
-    let file = match options().read(true).write(write).open(path) {
+    let file = match owned::private_unfollowed().read(true).write(write).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(path, error)),
     };
     let found = file.metadata().map_err(|e| io_error(path, e))?;
-    if !found.is_file() || found.nlink() > 1 {
-        Err(refuse(path, WRONG_KIND))
-    } else if found.uid() != rustix::process::geteuid().as_raw() {
-        Err(refuse(path, WRONG_OWNER))
-    } else if found.mode() & GROUP_AND_OTHERS != 0 {
-        Err(refuse(path, OPEN_FILE))
-    } else {
-        Ok(Some(file))
+    if !found.is_file() || owned::names(&file, &found).map_err(|e| io_error(path, e))? > 1 {
+        return Err(refuse(path, WRONG_KIND));
+    }
+    match owned::exposure(path, &found).map_err(|e| io_error(path, e))? {
+        Exposure::Private => Ok(Some(file)),
+        Exposure::OfAnother => Err(refuse(path, WRONG_OWNER)),
+        Exposure::Open(_) => Err(refuse(path, OPEN_FILE)),
     }
 }
 
 /// Creates a new private file; an existing one, of whatever kind, is an error.
 fn create_private(path: &Path) -> Result<File, FileError> {
-    let file = options().write(true).create_new(true).open(path).map_err(|e| io_error(path, e))?;
-    file.set_permissions(Permissions::from_mode(0o600)).map_err(|e| io_error(path, e))?;
+    let file =
+        owned::private_unfollowed().write(true).create_new(true).open(path).map_err(|e| io_error(path, e))?;
+    owned::close_to_others(&file).map_err(|e| io_error(path, e))?;
     Ok(file)
 }
 

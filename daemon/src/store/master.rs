@@ -12,7 +12,6 @@
 
 use std::fmt::Debug;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ use zeroize::Zeroizing;
 use super::crypto::{CryptoError, Key};
 use super::files;
 use super::keyring::KeyringError;
+use crate::system::owned;
 
 /// Where the master key comes from.
 #[derive(Debug, Clone)]
@@ -39,9 +39,7 @@ impl From<PathBuf> for MasterKeySource {
 }
 
 /// A key that something outside keeps and hands over at the start: a systemd credential ([`Credential`]), or the
-/// Windows data protection API. An adapter for the latter calls `CryptUnprotectData` on a blob file with the service
-/// account's scope (never `CRYPTPROTECT_LOCAL_MACHINE`, which any user of the machine could undo) and returns what it
-/// yields; nothing else changes, because the local key does the rotating.
+/// Windows data protection API (`SealedFile`).
 pub trait ExternalKey: Debug + Send + Sync + 'static {
     /// How the administrator knows it; part of messages.
     fn name(&self) -> String;
@@ -67,8 +65,6 @@ pub struct Credential {
 const SHORTEST: usize = 32;
 /// Longest file that is taken for a key.
 const LONGEST: u64 = 4096;
-/// systemd lets the service user in by an access list, which shows in the group's bits; others never have any.
-const OTHERS: u32 = 0o007;
 
 impl ExternalKey for Credential {
     fn name(&self) -> String {
@@ -89,8 +85,7 @@ fn read_credential(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;
-    let ours = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
-    if !found.is_file() || !ours || found.mode() & OTHERS != 0 {
+    if !found.is_file() || !owned::is_credential(path, &found).map_err(unreadable)? {
         return Err(format!("{} をほかのユーザーが読めます", path.display()));
     }
     let mut content = Zeroizing::new(Vec::with_capacity(4096));
@@ -99,6 +94,40 @@ fn read_credential(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
         return Err(format!("{} が短すぎます。32バイト以上の乱数にしてください", path.display()));
     }
     Ok(content)
+}
+
+/// A key that only this machine opens: a file sealed by the Windows data protection API.
+///
+/// Sealed for the machine and not for one account, so that an administrator's command opens the store while the service does not
+/// run, as root does on Linux. Any user of the machine could undo such a seal: what keeps them away is the access list of the file's
+/// directory, which is checked before. So the seal stops whoever carries off the file, not whoever is let in.
+#[cfg(windows)]
+#[derive(Debug)]
+pub struct SealedFile(pub PathBuf);
+
+#[cfg(windows)]
+impl ExternalKey for SealedFile {
+    fn name(&self) -> String {
+        format!("dpapi:{}", self.0.display())
+    }
+
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        files::refuse_links(&self.0).map_err(|error| error.to_string())?;
+        files::check_directory(&files::directory_of(&self.0)).map_err(|error| error.to_string())?;
+        let sealed = files::read_private(&self.0).map_err(|error| error.to_string())?;
+        let sealed =
+            sealed.ok_or_else(|| format!("{} がありません。shikakud setup が作ります", self.0.display()))?;
+        let key = crate::system::unseal(&sealed).map_err(|_| {
+            format!(
+                "{} はこのパソコンで封印されたものではありません。復旧鍵とバックアップから復元してください",
+                self.0.display()
+            )
+        })?;
+        if key.len() < SHORTEST {
+            return Err(format!("{} が短すぎます", self.0.display()));
+        }
+        Ok(key)
+    }
 }
 
 /// The master key as the keyring uses it: a file that rotates, alone or under a key from outside.

@@ -65,6 +65,8 @@ pub use error::OpenError;
 pub use files::FileError;
 pub(crate) use files::replace_private;
 pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
+#[cfg(windows)]
+pub use master::SealedFile;
 pub use master::{Credential, ExternalKey, MasterKeySource};
 
 pub use crate::app::ports::Purged;

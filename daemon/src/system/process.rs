@@ -1,4 +1,4 @@
-//! What this process takes from the machine, as the kernel tells in `/proc/self`.
+//! What this process takes from the machine, as the kernel tells: Linux in `/proc/self`, Windows by its functions.
 
 use std::time::Duration;
 
@@ -18,7 +18,26 @@ impl ProcessVitals for OwnProcess {
         read_stat(&stat, rustix::param::clock_ticks_per_second(), page, open_files.saturating_sub(1))
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(windows)]
+    fn usage(&self) -> Option<ProcessUse> {
+        use winsafe::{HPROCESS, HPROCESSLIST, co};
+        let own = HPROCESS::GetCurrentProcess();
+        let (_, _, kernel, user) = own.GetProcessTimes().ok()?;
+        // In units of 100 ns.
+        let units = u64::from(kernel).saturating_add(u64::from(user));
+        let mut everything = HPROCESSLIST::CreateToolhelp32Snapshot(co::TH32CS::SNAPTHREAD, None).ok()?;
+        let is_own = |owner: u32| owner == std::process::id();
+        let threads =
+            everything.iter_threads().flatten().filter(|entry| is_own(entry.th32OwnerProcessID)).count();
+        Some(ProcessUse {
+            resident: u64::try_from(own.GetProcessMemoryInfo().ok()?.WorkingSetSize).ok()?,
+            open_files: u64::from(own.GetProcessHandleCount().ok()?),
+            threads: u64::try_from(threads).ok()?,
+            processor: Duration::from_nanos(units.saturating_mul(100)),
+        })
+    }
+
+    #[cfg(not(any(target_os = "linux", windows)))]
     fn usage(&self) -> Option<ProcessUse> {
         None
     }

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::config::{ConfigError, UpstreamConfig, check_settings};
 use crate::domain::identifiers::InstitutionCode;
 use crate::domain::personal::Secret;
+use crate::system::owned;
 
 /// Who signs in, and with what.
 pub struct Account {
@@ -232,24 +233,15 @@ fn private_key(file: &Content) -> Result<PrivateKeyDer<'static>, ConfigError> {
 
 /// systemd grants its service a credential by an access list, which shows as a group's right to read; its directory is
 /// closed to everybody else.
-#[cfg(unix)]
 fn refuse_open_file(key: &'static str, path: &Path, config: &UpstreamConfig) -> Result<(), ConfigError> {
-    use std::os::unix::fs::PermissionsExt as _;
     const GROUP_AND_OTHERS: u32 = 0o077;
     const GROUP_READS: u32 = 0o040;
     let is_credential =
         config.credentials_directory.as_deref().is_some_and(|directory| path.starts_with(directory));
-    let forbidden = if is_credential { GROUP_AND_OTHERS & !GROUP_READS } else { GROUP_AND_OTHERS };
-    match std::fs::metadata(path) {
-        Ok(file) if file.permissions().mode() & forbidden != 0 => {
-            Err(ConfigError::OpenToOthers { key, path: path.to_owned() })
-        }
-        Ok(_) => Ok(()),
+    match std::fs::metadata(path).and_then(|found| owned::open_to(path, &found)) {
+        Ok(Some(mode)) if is_credential && mode & GROUP_AND_OTHERS == GROUP_READS => Ok(()),
+        Ok(Some(_)) => Err(ConfigError::OpenToOthers { key, path: path.to_owned() }),
+        Ok(None) => Ok(()),
         Err(source) => Err(ConfigError::Unreadable { key, path: path.to_owned(), source }),
     }
-}
-
-#[cfg(not(unix))]
-fn refuse_open_file(_key: &'static str, _path: &Path, _config: &UpstreamConfig) -> Result<(), ConfigError> {
-    Ok(())
 }

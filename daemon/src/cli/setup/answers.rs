@@ -19,7 +19,7 @@ pub(super) struct Answers {
     /// The data directory.
     #[serde(default = "data_directory")]
     pub(super) directory: PathBuf,
-    /// The master key's file, or `credential:NAME`.
+    /// The master key's file, `credential:NAME` or `dpapi:FILE`.
     #[serde(default = "master_key")]
     pub(super) master_key_file: PathBuf,
     /// The first terminal.
@@ -69,17 +69,44 @@ pub(super) fn production() -> String {
     "production".to_owned()
 }
 
-pub(super) fn data_directory() -> PathBuf {
-    "/var/lib/shikaku-bridge".into()
+/// Where everything lies usually.
+#[cfg(unix)]
+mod usual {
+    use super::PathBuf;
+
+    pub(in super::super) fn data_directory() -> PathBuf {
+        "/var/lib/shikaku-bridge".into()
+    }
+
+    pub(in super::super) fn master_key() -> PathBuf {
+        "credential:master-key".into()
+    }
+
+    pub(in super::super) fn secrets() -> PathBuf {
+        "/etc/shikaku-bridge/secrets".into()
+    }
 }
 
-pub(super) fn master_key() -> PathBuf {
-    "credential:master-key".into()
+/// Where everything lies usually.
+#[cfg(windows)]
+mod usual {
+    use super::PathBuf;
+    use crate::system::home;
+
+    pub(in super::super) fn data_directory() -> PathBuf {
+        home().join("data")
+    }
+
+    pub(in super::super) fn master_key() -> PathBuf {
+        format!("dpapi:{}", home().join("keys").join("master.dpapi").display()).into()
+    }
+
+    pub(in super::super) fn secrets() -> PathBuf {
+        home().join("secrets")
+    }
 }
 
-pub(super) fn secrets() -> PathBuf {
-    "/etc/shikaku-bridge/secrets".into()
-}
+pub(super) use usual::{data_directory, master_key, secrets};
 
 pub(super) fn terminal() -> String {
     "uketsuke-1".to_owned()

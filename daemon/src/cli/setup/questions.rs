@@ -1,6 +1,7 @@
 //! The questions, one after another, in Japanese; an empty answer takes what stands in brackets.
 
 use std::io::{BufRead, Write};
+use std::path::Path;
 
 use super::SetupError;
 use super::answers::{
@@ -26,11 +27,7 @@ pub(super) fn ask(
     let is_code = |text: &str| InstitutionCode::parse(text).map(drop).map_err(|invalid| invalid.rule);
     let institution_code = person.answer("機関コード（10桁）", "", is_code)?;
     let directory = person.answer("データのディレクトリ", &data_directory().to_string_lossy(), is_path)?;
-    let key = person.answer(
-        "マスター鍵（credential:名前 はsystemdが封印して保管。ファイルなら、データとは別の媒体のパス）",
-        &master_key().to_string_lossy(),
-        is_path,
-    )?;
+    let key = person.answer(MASTER_KEY, &master_key().to_string_lossy(), is_path)?;
     let terminal = person.answer("受付の端末の名前（英数字と - _）", &terminal(), is_word)?;
     let reader = person.reader(readers)?;
     let page = person.page()?;
@@ -56,6 +53,13 @@ pub(super) fn ask(
         upstream: UpstreamAnswers { base_url, account, has_password, directory: files.into() },
     })
 }
+
+#[cfg(unix)]
+const MASTER_KEY: &str =
+    "マスター鍵（credential:名前 はsystemdが封印して保管。ファイルなら、データとは別の媒体のパス）";
+#[cfg(windows)]
+const MASTER_KEY: &str =
+    "マスター鍵（dpapi:ファイル はWindowsが封印して保管。ファイルだけなら、データとは別の媒体のパス）";
 
 fn nothing_asked() -> Answers {
     Answers {
@@ -93,11 +97,11 @@ fn is_word(text: &str) -> Rule {
 }
 
 fn is_path(text: &str) -> Rule {
-    let is_credential = text.starts_with("credential:");
-    if text.starts_with('/') || is_credential {
+    let is_kept = text.starts_with("credential:") || text.starts_with("dpapi:");
+    if Path::new(text).is_absolute() || is_kept {
         Ok(())
     } else {
-        Err("/ で始まるパスを書いてください")
+        Err("/ で始まるパスを書いてください（Windows では C:\\ のようにドライブから）")
     }
 }
 

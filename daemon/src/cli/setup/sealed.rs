@@ -1,27 +1,53 @@
-//! A master key that only this machine's systemd can open: made once, sealed, and never written down in clear.
+//! A master key that only this machine opens: made once, sealed, and never written down in clear.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::super::ambient;
 use super::SetupError;
+use crate::config::StoreSection;
 
-/// Where systemd looks for sealed credentials.
-const STORE: &str = "/etc/credstore.encrypted";
-
-/// Makes the credential unless it is there. Without it nothing that is stored can be read again, so it is never made anew.
-pub(super) fn make_once(name: &str, out: &mut dyn Write) -> Result<(), SetupError> {
-    let file = PathBuf::from(STORE).join(format!("shikaku-bridge.{name}"));
-    if !rustix::process::getuid().is_root() || file.exists() {
+/// Makes the key unless it is there. Without it nothing that is stored can be read again, so it is never made anew.
+#[cfg(unix)]
+pub(super) fn make_once(store: &StoreSection, out: &mut dyn Write) -> Result<(), SetupError> {
+    let Some(name) = store.credential() else { return Ok(()) };
+    let file = Path::new(STORE).join(format!("shikaku-bridge.{name}"));
+    if !crate::system::owned::is_administrator() || file.exists() {
         return Ok(());
     }
+    seal(name, &file, &*new_key()).map_err(|_| SetupError::Seal)?;
+    told(&file, out)
+}
+
+/// Makes the key unless it is there. Without it nothing that is stored can be read again, so it is never made anew.
+#[cfg(windows)]
+pub(super) fn make_once(store: &StoreSection, out: &mut dyn Write) -> Result<(), SetupError> {
+    use crate::system::{owned, seal};
+    let Some(file) = store.sealed_file() else { return Ok(()) };
+    if file.exists() {
+        return Ok(());
+    }
+    let write = || -> io::Result<()> {
+        owned::create_directories(file.parent().unwrap_or(Path::new(".")))?;
+        let sealed = seal(&*new_key())?;
+        let mut target = owned::private_unfollowed().write(true).create_new(true).open(&file)?;
+        target.write_all(&sealed)?;
+        target.sync_all()
+    };
+    write().map_err(|error| SetupError::SealFile(file.clone(), error))?;
+    told(&file, out)
+}
+
+fn new_key() -> Zeroizing<[u8; 32]> {
     let (_, random) = ambient();
     let mut key = Zeroizing::new([0; 32]);
     random.fill(&mut *key);
-    seal(name, &file, &*key).map_err(|_| SetupError::Seal)?;
+    key
+}
+
+fn told(file: &Path, out: &mut dyn Write) -> Result<(), SetupError> {
     let told = writeln!(
         out,
         "マスター鍵を作り、{} に封印しました。この機械でしか開けません。復旧鍵とバックアップを用意してください。",
@@ -30,7 +56,13 @@ pub(super) fn make_once(name: &str, out: &mut dyn Write) -> Result<(), SetupErro
     told.map_err(|_| SetupError::Ended)
 }
 
+/// Where systemd looks for sealed credentials.
+#[cfg(unix)]
+const STORE: &str = "/etc/credstore.encrypted";
+
+#[cfg(unix)]
 fn seal(name: &str, file: &Path, key: &[u8]) -> io::Result<()> {
+    use std::process::{Command, Stdio};
     let mut sealing = Command::new("systemd-creds")
         .args(["encrypt", &format!("--name={name}"), "-"])
         .arg(file)

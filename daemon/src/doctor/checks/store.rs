@@ -20,6 +20,7 @@ pub(in super::super) fn secrets(files: &[SecretFile]) -> Vec<Finding> {
             let named = format!("{key}: {}", path.display());
             match seen {
                 SecretSeen::Private => None,
+                SecretSeen::Open(0) => Some(Finding::with(Code::SecretOpen, named)),
                 SecretSeen::Open(mode) => {
                     Some(Finding::with(Code::SecretOpen, format!("{named}, {mode:04o}")))
                 }

@@ -1,6 +1,8 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
+use rustix::fs::{CWD, FileType, Mode};
+
 use super::*;
 
 const NAME: &str = "OQSsiimm01res_202607080001.xml";

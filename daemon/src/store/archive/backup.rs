@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use super::format::{self, Header, RecoveryKey};
 use super::{Told, strip};
 use crate::app::ports::{ArchiveStep, BackupError, BackupMade, Backups, HearsSteps, Random};
 use crate::domain::personal::Secret;
+use crate::system::owned;
 
 /// The copy in the data directory, while it is being sealed.
 const COPY: &str = "backup.tmp.db";
@@ -121,7 +121,7 @@ pub(super) async fn copy_database(config: &StoreConfig, copy: &Path) -> Result<(
         .map_err(|e| failed(&e).to_string())?;
     reader.execute("SELECT 1").await.map_err(|e| failed(&e).to_string())?;
     reader.close().await.map_err(|e| failed(&e).to_string())?;
-    File::open(copy).and_then(|file| file.sync_all()).map_err(|e| e.to_string())
+    owned::sync_file(copy).map_err(|e| e.to_string())
 }
 
 /// What goes into an archive, and who hears how far it is.
@@ -150,7 +150,7 @@ impl Sealing<'_> {
         let name = format!("shikaku-{}.backup", now.strftime("%Y%m%dT%H%M%SZ"));
         let named = directory.join(name);
         fs::rename(&unfinished, &named).map_err(target)?;
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(target)?;
+        owned::sync_directory(directory).map_err(target)?;
         Ok(named)
     }
 
@@ -166,8 +166,7 @@ impl Sealing<'_> {
             let image = File::open(copy)?;
             let whole = image.metadata()?.len();
             let content = io::Cursor::new(length).chain(self.keys).chain(image);
-            let file =
-                File::options().read(true).write(true).create_new(true).mode(0o600).open(unfinished)?;
+            let file = owned::private().read(true).write(true).create_new(true).open(unfinished)?;
             Ok((Box::new(content), whole, file))
         };
         let (content, whole, file) = open().map_err(target)?;

@@ -23,6 +23,7 @@ use super::format::{self, FormatError, Header, RecoveryKey};
 use super::{Told, quarantine, strip};
 use crate::app::ports::{ArchiveStep, Clock, Random};
 use crate::domain::personal::Secret;
+use crate::system::owned;
 
 /// A database image that has not got its name yet.
 pub(super) const UNFINISHED: &str = "restore.tmp.db";
@@ -141,7 +142,7 @@ pub async fn restore(
     let mut db = database::open_copy(&image).await?;
     audit::start_anew(&mut db, &config.audit_anchor(), &keyring).await?;
     db.close().await?;
-    File::open(&image)?.sync_all()?;
+    owned::sync_file(&image)?;
     files::rename(&image, &config.database())?;
     quarantine::forget_marker(config)?;
     Ok(Restored { header, results, left_out })

@@ -14,7 +14,6 @@
 //! What it does not show: database and anchor put back together to an earlier state. So it is best kept on another disk.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use tokio::task::{JoinError, JoinHandle};
 use super::super::files::{self, FileError};
 use super::super::keyring::SystemKeys;
 use crate::app::ports::StoreError;
+use crate::system::owned::write_all_at;
 
 const MAGIC: &[u8; 16] = b"shikaku anchor 1";
 const SLOT: usize = 512;
@@ -94,7 +94,7 @@ pub(in super::super) fn read(path: &Path, keys: &SystemKeys) -> Result<Seen, Fil
 fn write(file: &File, keys: &SystemKeys, mark: &Mark) -> Result<(), StoreError> {
     let slot = mark.bytes(keys)?;
     let offset = if mark.batch % 2 == 0 { 0 } else { SLOT as u64 };
-    let written = file.write_all_at(&slot, offset).and_then(|()| file.sync_data());
+    let written = write_all_at(file, &slot, offset).and_then(|()| file.sync_data());
     written.map_err(|error| StoreError::Failed(format!("the audit anchor was not written: {error}")))
 }
 
@@ -122,11 +122,10 @@ impl Anchor {
         let file = files::ensure_private(path)?;
         let io = |source| FileError::Io { path: path.to_owned(), source };
         if file.metadata().map_err(io)?.len() < 2 * SLOT as u64 {
-            file.write_all_at(&[0; 2 * SLOT], 0).and_then(|()| file.sync_all()).map_err(io)?;
+            write_all_at(&file, &[0; 2 * SLOT], 0).and_then(|()| file.sync_all()).map_err(io)?;
         }
         if is_new {
-            let directory = files::directory_of(path);
-            File::open(&directory).and_then(|directory| directory.sync_all()).map_err(io)?;
+            files::sync_directory(&files::directory_of(path))?;
         }
         Ok(Self { file: Arc::new(file), path: path.to_owned(), keys, stands, owed: None })
     }
