@@ -50,5 +50,6 @@ pub(super) enum Found {
     NoFile,
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

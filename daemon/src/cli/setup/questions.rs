@@ -218,7 +218,7 @@ mod tests {
         let config: crate::config::Config = toml::from_str(&text).unwrap();
         assert_eq!(config.terminals[0].reader.as_deref(), Some("Reader B 01 00"));
         let password = config.upstream.password_file.expect("one was issued");
-        assert_eq!(password, std::path::Path::new("/etc/shikaku-bridge/secrets/upstream-password"));
+        assert_eq!(password, Path::new("/etc/shikaku-bridge/secrets/upstream-password"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn measure(long: bool) {
     stops(&runtime);
     ready(&runtime);
     soak::measure(&runtime, Duration::from_secs(if long { 600 } else { 90 }));
-    figure("operation.rules_unlinked", unlinked().len());
+    figure("operation.rules_unlinked", unlinked().expect("the guide").len());
 }
 
 /// A soak of so many hours; whether nothing grew and nothing failed.
