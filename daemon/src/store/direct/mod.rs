@@ -115,7 +115,7 @@ where
     hand_over(writer, Answering::new(work, reply), answer).await
 }
 
-/// As [`write`]; `first` hears of a success before the caller, whether or not that one still waits, in the order of the work.
+/// As [`write()`]; `first` hears of a success before the caller, whether or not that one still waits, in the order of the work.
 pub(super) async fn write_first_to<T, F>(
     writer: &mpsc::Sender<Command>,
     work: F,
