@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use rustix::fs::{CWD, FileType, Mode};
 
 use super::*;
-use crate::domain::folder_file::temporary_name;
 
 const NAME: &str = "OQSsiimm01res_202607080001.xml";
 

@@ -9,7 +9,6 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::{Found, MOST_ENTRIES, Stamp};
-use crate::domain::folder_file::{is_temporary, temporary_name};
 
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -106,19 +105,7 @@ impl Subdirectory {
         Ok(if same { Found::Whole(bytes, stamp) } else { Found::Moving })
     }
 
-    /// Writes a file under a temporary name and gives it its own, unless there is one of that name: the answer says which.
-    /// The name is durable only after [`Subdirectory::sync`].
-    pub(in super::super) fn publish(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        let temporary = temporary_name(name);
-        let outcome = self.write_new(&temporary, bytes).and_then(|()| self.rename(&temporary, self, name));
-        if !matches!(outcome, Ok(true)) {
-            // What stays is removed at the next start.
-            let _ = self.remove(&temporary);
-        }
-        outcome
-    }
-
-    fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.remove(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?);
@@ -134,7 +121,7 @@ impl Subdirectory {
     }
 
     /// Renames within the root; `false` if the name is taken.
-    fn rename(&self, from: &str, to: &Self, name: &str) -> io::Result<bool> {
+    pub(super) fn rename(&self, from: &str, to: &Self, name: &str) -> io::Result<bool> {
         match rustix::fs::renameat_with(&self.0, from, &to.0, name, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
@@ -148,11 +135,6 @@ impl Subdirectory {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Moves a file to another subdirectory, unless the name is taken there.
-    pub(in super::super) fn move_to(&self, other: &Self, name: &str) -> io::Result<bool> {
-        self.rename(name, other, name)
     }
 
     /// Makes names durable.
@@ -170,11 +152,6 @@ impl Subdirectory {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Removes what a run before left half written.
-    pub(in super::super) fn remove_unfinished(&self) -> io::Result<()> {
-        self.names(is_temporary)?.iter().try_for_each(|name| self.remove(name))
     }
 }
 

@@ -8,7 +8,6 @@ use std::os::windows::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Found, MOST_ENTRIES, Stamp};
-use crate::domain::folder_file::{is_temporary, temporary_name};
 
 /// `FILE_FLAG_BACKUP_SEMANTICS`: opens directories, too.
 const DIRECTORIES: u32 = 0x0200_0000;
@@ -133,19 +132,8 @@ impl Subdirectory {
         Ok(if same { Found::Whole(bytes, before) } else { Found::Moving })
     }
 
-    /// Writes a file under a temporary name and gives it its own, unless there is one of that name: the answer says which.
-    pub(in super::super) fn publish(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        let temporary = temporary_name(name);
-        let outcome = self.write_new(&temporary, bytes).and_then(|()| self.rename(&temporary, self, name));
-        if !matches!(outcome, Ok(true)) {
-            // What stays is removed at the next start.
-            let _ = self.remove(&temporary);
-        }
-        outcome
-    }
-
     /// Whoever may use the folder may use the file: it takes the folder's access list.
-    fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.remove(name)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(self.0.join(name)?)?;
         file.write_all(bytes)?;
@@ -153,7 +141,7 @@ impl Subdirectory {
     }
 
     /// Renames within the root; `false` if the name is taken. The system's own rename replaces, a second name does not.
-    fn rename(&self, from: &str, to: &Self, name: &str) -> io::Result<bool> {
+    pub(super) fn rename(&self, from: &str, to: &Self, name: &str) -> io::Result<bool> {
         let (old, new) = (self.0.join(from)?, to.0.join(name)?);
         match fs::hard_link(&old, &new) {
             Ok(()) => {
@@ -173,11 +161,6 @@ impl Subdirectory {
         }
     }
 
-    /// Moves a file to another subdirectory, unless the name is taken there.
-    pub(in super::super) fn move_to(&self, other: &Self, name: &str) -> io::Result<bool> {
-        self.rename(name, other, name)
-    }
-
     /// Names are durable by the file system's own journal.
     #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as on Unix, where it can fail")]
     pub(in super::super) fn sync(&self) -> io::Result<()> {
@@ -187,11 +170,6 @@ impl Subdirectory {
     /// Removes a file or a link, never a directory; one that is gone is no error.
     pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
         unless_absent(fs::remove_file(self.0.join(name)?)).map(drop)
-    }
-
-    /// Removes what a run before left half written.
-    pub(in super::super) fn remove_unfinished(&self) -> io::Result<()> {
-        self.names(is_temporary)?.iter().try_for_each(|name| self.remove(name))
     }
 }
 

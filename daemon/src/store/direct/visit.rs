@@ -80,11 +80,6 @@ impl Direct {
         Self { database: database.to_owned(), connection: None, committed: None }
     }
 
-    /// Whether a commit waits for its anchor.
-    pub(in super::super) fn is_unsettled(&self) -> bool {
-        self.committed.is_some()
-    }
-
     /// Waits for the anchor of the last commit and lets its callers know.
     pub(in super::super) async fn settle(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         let Some(Committed { anchoring, callers }) = self.committed.take() else { return Ok(()) };
@@ -121,7 +116,7 @@ impl Direct {
         jobs: Vec<Box<dyn DirectJob>>,
         entries: Vec<AuditEntry>,
     ) -> (Vec<Box<dyn DirectJob>>, Result<Written, StoreError>) {
-        if !self.is_unsettled()
+        if self.committed.is_none()
             && let Err(error) = tx.ledger.settle().await
         {
             return (jobs, Err(error));
