@@ -1,5 +1,5 @@
 //! A result as it is sent: rendered once when its row is written, sealed apart from the row's own payload, so that a read
-//! opens nothing else.
+//! opens nothing else. While the result has a mark, it is not as it is sent, and rendered when it is read.
 //!
 //! A body is sealed to its row, month, version and form: bytes moved to another row, or an older body put back, do not
 //! open.
@@ -7,10 +7,11 @@
 use super::crypto::CryptoError;
 use super::error::failed;
 use super::keyring::MonthKeys;
-use super::row::{Marks, Place};
+use super::row::Place;
 use super::writer::Tx;
 use crate::app::ports::{NewResult, Random, ResultForm, StoreError, StoredResult};
 use crate::domain::check::ResultId;
+use crate::domain::identifiers::InquiryNumber;
 use crate::domain::retention::expiry;
 
 /// What a body is sealed to.
@@ -30,14 +31,14 @@ pub(super) async fn keep(
     keys: &MonthKeys,
     place: Place,
     content: &NewResult,
-    marks: Marks<'_>,
+    number: Option<&InquiryNumber>,
 ) -> Result<(), StoreError> {
     let stored = StoredResult {
         id: ResultId(place.id),
         expires_at: expiry(content.confirmation.processed_at),
         version: place.version,
-        inquiry_number: marks.number.cloned(),
-        pending: marks.pending.cloned(),
+        inquiry_number: number.cloned(),
+        pending: None,
         content: content.clone(),
     };
     let (form, sealed) = seal(tx.form.as_ref(), tx.random.as_ref(), keys, place, &stored)?;

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::audit;
 use super::error::failed;
 use super::keyring::MonthKeys;
-use super::results::{INDEX_BYTES, Sealed, add, inquiry_index};
-use super::row::Marks;
+use super::marks::{mark_columns, with_marks};
+use super::results::{INDEX_BYTES, Sealed, add, inquiry_index, sealed};
+use super::row::Place;
 use super::writer::Tx;
-use super::{body, row};
+use super::{body, marks, row};
 use crate::app::ports::{
     AuditEntry, Batch, LinkedResult, Merged, NewResult, Source, StoreError, StoredResult, TerminalId,
 };
@@ -68,9 +69,7 @@ pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultI
     let id_there = stored.content.confirmation.upstream_id.clone();
     content.confirmation.upstream_id = content.confirmation.upstream_id.or(id_there);
     let number = received_inquiry_number(&content.confirmation).or_else(|| stored.inquiry_number.clone());
-    let marks = Marks { number: number.as_ref(), pending: stored.pending.as_ref() };
-    let mut place = row.sealed.place()?;
-    place.version += 1;
+    let place = Place { version: stored.version + 1, ..row.sealed.place()? };
     let change = tx.next_change().await?;
     sqlx::query(
         "UPDATE results SET source = 'own', check_id = ?1, terminal = ?2, version = ?3, inquiry_index = ?4, \
@@ -80,13 +79,16 @@ pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultI
     .bind(&content.terminal.0)
     .bind(place.version)
     .bind(number.as_ref().map(|number| inquiry_index(&row.keys, number)).transpose()?)
-    .bind(row::seal(&row.keys, tx.random.as_ref(), place, &content, marks)?)
+    .bind(row::seal(&row.keys, tx.random.as_ref(), place, &content, number.as_ref())?)
     .bind(place.id)
     .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    body::keep(tx, &row.keys, place, &content, marks).await?;
+    body::keep(tx, &row.keys, place, &content, number.as_ref()).await?;
+    if let Some(pending) = &stored.pending {
+        marks::keep(tx, place.id, place.version, Some(change), pending).await?;
+    }
     Ok(Some(stored.id))
 }
 
@@ -118,6 +120,13 @@ fn upstream_key(keys: &MonthKeys, confirmation: &Confirmation) -> Result<Option<
     confirmation.upstream_id.as_ref().map(|id| key(id.as_str())).transpose()
 }
 
+/// The rows that may be a result: with its id, or of its second.
+const SAME: &str = sealed!(
+    "WHERE month = ?1 AND expires_at_us > ?2 AND \
+     (upstream_key = ?3 OR (checked_at_us >= ?4 AND checked_at_us < ?5)) AND (?6 IS NULL OR source = ?6) \
+     ORDER BY results.id"
+);
+
 /// A stored row that is the same result as another one.
 struct Found {
     sealed: Sealed,
@@ -140,21 +149,16 @@ async fn find(
     // A month without a key has no rows.
     let Some(keys) = tx.keyring.month(month) else { return Ok(None) };
     let second = confirmation.processed_at.as_second().saturating_mul(SECOND_US);
-    let rows: Vec<Sealed> = sqlx::query_as(
-        "SELECT id, month, version, payload FROM live_results \
-         WHERE month = ?1 AND expires_at_us > ?2 AND \
-         (upstream_key = ?3 OR (checked_at_us >= ?4 AND checked_at_us < ?5)) AND (?6 IS NULL OR source = ?6) \
-         ORDER BY id",
-    )
-    .bind(month.number())
-    .bind(tx.now_us)
-    .bind(upstream_key(&keys, confirmation)?)
-    .bind(second)
-    .bind(second.saturating_add(SECOND_US))
-    .bind(source.map(row::source_word))
-    .fetch_all(&mut tx.db)
-    .await
-    .map_err(|e| failed(&e))?;
+    let rows: Vec<Sealed> = sqlx::query_as(SAME)
+        .bind(month.number())
+        .bind(tx.now_us)
+        .bind(upstream_key(&keys, confirmation)?)
+        .bind(second)
+        .bind(second.saturating_add(SECOND_US))
+        .bind(source.map(row::source_word))
+        .fetch_all(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
     let mut by_content = None;
     for sealed in rows {
         let content = sealed.open(&tx.keyring)?;
@@ -202,11 +206,13 @@ async fn follow(
         stored.content.confirmation.upstream_id.clone_from(&fetched.confirmation.upstream_id);
     }
     let mut place = sealed.place()?;
-    // The central system's id is not shown, so learning it is no new version.
-    place.version += i64::from(number.is_some());
     let changed = number.is_some();
+    // The central system's id is not shown, so learning it is no new version.
+    if changed {
+        stored.version += 1;
+        place.version = stored.version;
+    }
     let number = number.or(stored.inquiry_number);
-    let marks = Marks { number: number.as_ref(), pending: stored.pending.as_ref() };
     let change = if changed { Some(tx.next_change().await?) } else { None };
     sqlx::query(
         "UPDATE results SET version = ?1, inquiry_index = ?2, upstream_key = ?3, payload = ?4, \
@@ -215,12 +221,15 @@ async fn follow(
     .bind(place.version)
     .bind(number.as_ref().map(|number| inquiry_index(&keys, number)).transpose()?)
     .bind(upstream_key(&keys, &stored.content.confirmation)?)
-    .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, marks)?)
+    .bind(row::seal(&keys, tx.random.as_ref(), place, &stored.content, number.as_ref())?)
     .bind(place.id)
     .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    body::keep(tx, &keys, place, &stored.content, marks).await?;
+    body::keep(tx, &keys, place, &stored.content, number.as_ref()).await?;
+    if let Some(pending) = &stored.pending {
+        marks::keep(tx, place.id, stored.version, change, pending).await?;
+    }
     Ok(changed.then_some(stored.id))
 }

@@ -29,6 +29,7 @@ mod inspect;
 mod job;
 mod keyring;
 mod machines;
+mod marks;
 mod master;
 mod merge;
 mod news;

@@ -1,4 +1,4 @@
-//! What results say of inquiry numbers that are on their way, and what becomes of them when these arrive or fail.
+//! What becomes of results when an inquiry number of their person is taken in, arrives or fails.
 
 use std::sync::Arc;
 
@@ -8,20 +8,21 @@ use super::body;
 use super::direct::DirectTx;
 use super::error::failed;
 use super::keyring::MonthKeys;
-use super::results::{Sealed, inquiry_index, person_index};
-use super::row::{self, Marks};
+use super::marks::{self, mark_columns, with_marks};
+use super::results::{Sealed, inquiry_index, person_index, sealed};
+use super::row::{self, Place};
 use super::writer::Tx;
 use crate::app::ports::{Inquiry, InquiryFailure, PendingNumber, StoreError, StoredResult};
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Confirmation;
-use crate::domain::identifiers::InquiryNumber;
 use crate::domain::queue::JobId;
 
 /// Months that one statement asks for; there are rarely more with results.
 const MONTHS: usize = 3;
 /// A result by its number and the results of a person.
-const PERSONS: &str = "SELECT id, month, version, payload FROM live_results \
-     WHERE (id = ?1 OR person_index = ?3 OR person_index = ?4 OR person_index = ?5) AND expires_at_us > ?2";
+const PERSONS: &str = sealed!(
+    "WHERE (results.id = ?1 OR person_index = ?3 OR person_index = ?4 OR person_index = ?5) AND expires_at_us > ?2"
+);
 
 /// The rows of an inquiry's person, and the one it was asked for even if its person is not certain. Index keys differ from month
 /// to month, so the person is looked up under one for each.
@@ -62,7 +63,7 @@ pub(super) fn set_number(
             continue;
         }
         let marked = StoredResult { inquiry_number: Some(inquiry.number.clone()), pending, ..stored };
-        rewrite(tx, &sealed, marked, Some(tx.now_us))?;
+        rewrite(tx, &sealed, marked)?;
     }
     Ok(ids)
 }
@@ -83,8 +84,7 @@ pub(super) fn begin(
         if stored.inquiry_number.as_ref() == Some(&inquiry.number) && stored.pending.is_none() {
             continue;
         }
-        let pending = Some(PendingNumber { job, failure: None });
-        rewrite(tx, &sealed, StoredResult { pending, ..stored }, None)?;
+        mark(tx, &stored, &PendingNumber { job, failure: None })?;
     }
     Ok(())
 }
@@ -99,8 +99,7 @@ pub(super) fn fail(
     for sealed in rows_of(tx, inquiry)? {
         let stored = sealed.open(&tx.keyring)?;
         if stored.pending.as_ref().is_some_and(|waiting| waiting.job == job) {
-            let pending = Some(PendingNumber { job, failure: Some(failure.clone()) });
-            rewrite(tx, &sealed, StoredResult { pending, ..stored }, None)?;
+            mark(tx, &stored, &PendingNumber { job, failure: Some(failure.clone()) })?;
         }
     }
     Ok(())
@@ -128,35 +127,32 @@ pub(super) async fn waiting_for(
     Ok(newest.map(|id| PendingNumber { job: JobId(id), failure: None }))
 }
 
-/// Writes a row as its next version, with the marks that `stored` has. `numbered_at_us`: when its number was set, if it is now.
-fn rewrite(
-    tx: &mut DirectTx<'_>,
-    sealed: &Sealed,
-    mut stored: StoredResult,
-    numbered_at_us: Option<i64>,
-) -> Result<(), StoreError> {
-    let mut place = sealed.place()?;
-    let keys: Arc<MonthKeys> = sealed.keys(&tx.keyring)?;
-    place.version += 1;
-    stored.version = place.version;
+/// Lets a result say what became of a number, as its next version.
+fn mark(tx: &mut DirectTx<'_>, stored: &StoredResult, pending: &PendingNumber) -> Result<(), StoreError> {
     let change = tx.next_change()?;
-    let index = |number: &InquiryNumber| inquiry_index(&keys, number);
-    let marks = Marks { number: stored.inquiry_number.as_ref(), pending: stored.pending.as_ref() };
-    let (random, form) = (tx.random.as_ref(), tx.form.as_ref());
-    let (form, body) = body::seal(form, random, &keys, place, &stored)?;
-    let payload = row::seal(&keys, random, place, &stored.content, marks)?;
-    match numbered_at_us {
-        None => tx.execute(MARK, params![place.version, payload, change, place.id])?,
-        Some(at_us) => {
-            let index = marks.number.map(index).transpose()?;
-            tx.execute(NUMBER, params![place.version, index, payload, at_us, change, place.id])?;
-        }
-    }
-    tx.execute(body::KEEP, params![place.id, form, body])
+    marks::put(tx, stored.id, stored.version + 1, change, pending)
 }
 
-/// Another mark. The number's index is not named, because SQLite would write it anew.
-const MARK: &str = "UPDATE results SET version = ?1, payload = ?2, change = ?3 WHERE id = ?4";
 /// Another number.
 const NUMBER: &str = "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, \
      numbered_at_us = ?4, change = ?5 WHERE id = ?6";
+
+/// Writes a row as its result's next version, with the number that `stored` has, and the mark that is left.
+fn rewrite(tx: &mut DirectTx<'_>, sealed: &Sealed, mut stored: StoredResult) -> Result<(), StoreError> {
+    let keys: Arc<MonthKeys> = sealed.keys(&tx.keyring)?;
+    stored.version += 1;
+    let place = Place { version: stored.version, ..sealed.place()? };
+    let pending = stored.pending.take();
+    let change = tx.next_change()?;
+    let number = stored.inquiry_number.as_ref();
+    let index = number.map(|number| inquiry_index(&keys, number)).transpose()?;
+    let (random, form) = (tx.random.as_ref(), tx.form.as_ref());
+    let (form, body) = body::seal(form, random, &keys, place, &stored)?;
+    let payload = row::seal(&keys, random, place, &stored.content, number)?;
+    tx.execute(NUMBER, params![place.version, index, payload, tx.now_us, change, place.id])?;
+    tx.execute(body::KEEP, params![place.id, form, body])?;
+    match pending {
+        Some(pending) => marks::put(tx, stored.id, place.version, change, &pending),
+        None => marks::remove(tx, stored.id),
+    }
+}

@@ -12,8 +12,9 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::error::read_failed;
 use super::keyring::{Keyring, MonthKeys};
+use super::marks::{Mark, mark_columns, with_marks};
 use super::results::inquiry_index;
-use super::row::{self, Place};
+use super::row::{self, Place, corrupt};
 use super::{Store, body};
 use crate::app::ports::{Page, PageAfter, ReadyResult, ResultForm, ResultQuery, StoreError, StoredResult};
 use crate::domain::check::ResultId;
@@ -28,22 +29,47 @@ const MOST_OPENED: u32 = 5_000;
 /// What every reading of a stored result begins with.
 macro_rules! stored {
     ($rest:literal) => {
-        concat!("SELECT id, month, version, change, payload FROM live_results AS results ", $rest)
-    };
-}
-
-/// What every reading of a ready result begins with: the payload only where there is no body of the form `?1`.
-macro_rules! ready {
-    ($rest:literal) => {
         concat!(
-            "SELECT results.id, month, version, change, checked_at_us, body, \
-             CASE WHEN bodies.id IS NULL THEN payload END \
-             FROM live_results AS results \
-             LEFT JOIN result_bodies AS bodies ON bodies.id = results.id AND bodies.form = ?1 ",
+            "SELECT results.id, month, results.version, COALESCE(marks.change, results.change), payload, ",
+            mark_columns!(),
+            "FROM live_results AS results ",
+            with_marks!(),
             $rest
         )
     };
 }
+
+/// What every reading of a ready result begins with: the payload only where there is no body of the form `?1`, or a mark that
+/// the body does not have.
+macro_rules! ready {
+    ($rest:literal) => {
+        concat!(
+            "SELECT results.id, month, results.version, COALESCE(marks.change, results.change) AS changed, \
+             checked_at_us, CASE WHEN marks.id IS NULL THEN body END, \
+             CASE WHEN bodies.id IS NULL OR marks.id IS NOT NULL THEN payload END, ",
+            mark_columns!(),
+            "FROM live_results AS results ",
+            with_marks!(),
+            "LEFT JOIN result_bodies AS bodies ON bodies.id = results.id AND bodies.form = ?1 ",
+            $rest
+        )
+    };
+}
+
+/// Results in the order of their changes: `?2` now, `?3` after which change, `?4` how many. Rows with a mark are found by its
+/// change, the others by their own.
+const CHANGED: &str = concat!(
+    "SELECT * FROM (",
+    ready!(
+        "WHERE marks.id IS NULL AND searchable = 1 AND expires_at_us > ?2 AND results.change > ?3 \
+         ORDER BY results.change LIMIT ?4"
+    ),
+    ") UNION ALL SELECT * FROM (",
+    ready!(
+        "WHERE searchable = 1 AND expires_at_us > ?2 AND marks.change > ?3 ORDER BY marks.change LIMIT ?4"
+    ),
+    ") ORDER BY changed LIMIT ?4"
+);
 
 /// Searchable results of a period: `?2` now, `?3` to `?7` conditions, `?8` how many.
 macro_rules! listed {
@@ -69,10 +95,6 @@ struct Opener {
     form: Arc<dyn ResultForm>,
 }
 
-fn corrupt(row: i64, reason: &str) -> StoreError {
-    StoreError::Corrupt { table: "results", row, reason: reason.to_owned() }
-}
-
 impl Opener {
     fn keys(&self, place: Place) -> Result<Arc<MonthKeys>, StoreError> {
         self.keyring.month(place.month).ok_or_else(|| corrupt(place.id, "its month has no key"))
@@ -83,7 +105,8 @@ impl Opener {
         let place = place(row)?;
         let change = row.get(3).map_err(|e| read_failed(&e))?;
         let payload = row.get_ref(4).and_then(|value| Ok(value.as_blob()?)).map_err(|e| read_failed(&e))?;
-        Ok(Opened { stored: row::open(&*self.keys(place)?, place, payload)?, change })
+        let mark = Mark::read(row, 5).map_err(|e| read_failed(&e))?;
+        Ok(Opened { stored: mark.put_on(row::open(&*self.keys(place)?, place, payload)?)?, change })
     }
 
     /// A row of `ready!`.
@@ -94,14 +117,18 @@ impl Opener {
             row.get_ref(column).and_then(|value| Ok(value.as_blob_or_null()?)).map_err(|e| read_failed(&e))
         };
         let keys = self.keys(place)?;
-        let body = match (bytes(5)?, bytes(6)?) {
-            (Some(body), _) => body::open(&keys, place, self.form.number(), body)?,
-            (None, Some(payload)) => self.form.render(&row::open(&keys, place, payload)?)?,
+        let (version, body) = match (bytes(5)?, bytes(6)?) {
+            (Some(body), _) => (place.version, body::open(&keys, place, self.form.number(), body)?),
+            (None, Some(payload)) => {
+                let mark = Mark::read(row, 7).map_err(|e| read_failed(&e))?;
+                let stored = mark.put_on(row::open(&keys, place, payload)?)?;
+                (stored.version, self.form.render(&stored)?)
+            }
             (None, None) => return Err(corrupt(place.id, "it has no payload")),
         };
         Ok(ReadyResult {
             id: ResultId(place.id),
-            version: place.version,
+            version,
             change: number(3)?,
             checked_at_us: number(4)?,
             body,
@@ -219,7 +246,7 @@ impl Store {
 
     pub(super) async fn read_one(&self, id: ResultId) -> Result<Option<StoredResult>, StoreError> {
         let (opener, now_us) = (self.opener(), self.clock.now_us());
-        let sql = stored!("WHERE id = ?1 AND expires_at_us > ?2");
+        let sql = stored!("WHERE results.id = ?1 AND expires_at_us > ?2");
         let values = [Value::Integer(id.0), Value::Integer(now_us)];
         self.results
             .read(move |db| Ok(first(rows(db, sql, &values, 1, |row| opener.stored(row))?)))
@@ -236,10 +263,8 @@ impl Store {
 
     pub(super) async fn read_changes(&self, after: i64, limit: u32) -> Result<Vec<ReadyResult>, StoreError> {
         let (opener, now_us) = (self.opener(), self.clock.now_us());
-        let sql =
-            ready!("WHERE searchable = 1 AND expires_at_us > ?2 AND change > ?3 ORDER BY change LIMIT ?4");
         let values = [self.form.number().into(), now_us, after, limit.into()].map(Value::Integer);
-        let reading = move |db: &Connection| rows(db, sql, &values, limit, |row| opener.ready(row));
+        let reading = move |db: &Connection| rows(db, CHANGED, &values, limit, |row| opener.ready(row));
         self.results.read(reading).await.map(|(found, _)| found)
     }
 

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use super::direct::DirectTx;
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
-use super::row::{self, Marks, Place};
+use super::marks::{self, Mark, mark_columns, with_marks};
+use super::row::{self, Place};
 use super::writer::{Tx, write};
 use super::{Store, audit, body, merge, pending};
 use crate::app::ports::{
@@ -24,10 +25,25 @@ use crate::domain::retention::{JstMonth, expiry};
 /// Bytes of a blind index: enough that two people never meet, short enough to index.
 pub(super) const INDEX_BYTES: usize = 16;
 
+/// What every reading of a whole row begins with: the columns of [`Sealed`].
+macro_rules! sealed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT results.id, month, results.version, payload, ",
+            mark_columns!(),
+            "FROM live_results AS results ",
+            with_marks!(),
+            $rest
+        )
+    };
+}
+
+pub(super) use sealed;
+
 /// One result.
-const ONE: &str = "SELECT id, month, version, payload FROM live_results WHERE id = ?1 AND expires_at_us > ?2";
+const ONE: &str = sealed!("WHERE results.id = ?1 AND expires_at_us > ?2");
 /// Results with an inquiry number.
-const HOLDERS: &str = "SELECT id, month, version, payload FROM live_results WHERE inquiry_index = ?1 AND expires_at_us > ?2 ORDER BY id";
+const HOLDERS: &str = sealed!("WHERE inquiry_index = ?1 AND expires_at_us > ?2 ORDER BY results.id");
 
 /// The columns that cross sqlx's channel: as few as possible, because every value of every row does.
 #[derive(FromRow)]
@@ -36,14 +52,23 @@ pub(super) struct Sealed {
     month: i32,
     version: i64,
     payload: Vec<u8>,
+    #[sqlx(flatten)]
+    mark: Mark,
 }
 
 impl Sealed {
     /// A row of these columns in their order.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { id: row.get(0)?, month: row.get(1)?, version: row.get(2)?, payload: row.get(3)? })
+        Ok(Self {
+            id: row.get(0)?,
+            month: row.get(1)?,
+            version: row.get(2)?,
+            payload: row.get(3)?,
+            mark: Mark::read(row, 4)?,
+        })
     }
 
+    /// Where the row stands by itself; its result may be further by a mark.
     pub(super) fn place(&self) -> Result<Place, StoreError> {
         let month = JstMonth::from_number(self.month).ok_or_else(|| self.corrupt("its month is no month"))?;
         Ok(Place { id: self.id, month, version: self.version })
@@ -55,11 +80,11 @@ impl Sealed {
 
     pub(super) fn open(&self, keyring: &Keyring) -> Result<StoredResult, StoreError> {
         let keys = self.keys(keyring)?;
-        row::open(&keys, self.place()?, &self.payload)
+        self.mark.put_on(row::open(&keys, self.place()?, &self.payload)?)
     }
 
     fn corrupt(&self, reason: &str) -> StoreError {
-        StoreError::Corrupt { table: "results", row: self.id, reason: reason.to_owned() }
+        row::corrupt(self.id, reason)
     }
 }
 
@@ -110,8 +135,6 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     let place = Place { id: tx.next_id("results").await?, month, version: 1 };
     let change = tx.next_change().await?;
     let number = row::received_inquiry_number(confirmation);
-    let pending = pending::waiting_for(tx, confirmation).await?;
-    let marks = Marks { number: number.as_ref(), pending: pending.as_ref() };
     let person =
         row::person(confirmation).map(|person| person_index(&keys, &person.fingerprint())).transpose()?;
     sqlx::query(
@@ -133,12 +156,15 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     .bind(person)
     .bind(number.as_ref().map(|number| inquiry_index(&keys, number)).transpose()?)
     .bind(merge::free_key(tx, &keys, month, confirmation).await?)
-    .bind(row::seal(&keys, tx.random.as_ref(), place, new, marks)?)
+    .bind(row::seal(&keys, tx.random.as_ref(), place, new, number.as_ref())?)
     .bind(change)
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    body::keep(tx, &keys, place, new, marks).await?;
+    body::keep(tx, &keys, place, new, number.as_ref()).await?;
+    if let Some(pending) = pending::waiting_for(tx, confirmation).await? {
+        marks::keep(tx, place.id, place.version, None, &pending).await?;
+    }
     Ok(ResultId(place.id))
 }
 

@@ -44,25 +44,17 @@ struct Row<'r> {
     note: Option<Note<'r>>,
     eligibilities: Vec<BTreeMap<Cow<'r, str>, Cow<'r, str>>>,
     inquiry_number: Option<Cow<'r, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Rows of before there were marks.
+    #[serde(default, skip_serializing)]
     pending: Option<PendingRow>,
 }
 
 /// A number that is on its way: its job, and why that failed.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct PendingRow {
     job: i64,
     failure: Option<String>,
     upstream_code: Option<String>,
-}
-
-/// What was added here to what was confirmed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Marks<'m> {
-    /// The person's inquiry number.
-    pub(super) number: Option<&'m InquiryNumber>,
-    /// One that is on its way, or failed.
-    pub(super) pending: Option<&'m PendingNumber>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -149,13 +141,13 @@ impl Place {
     }
 }
 
-/// Seals a result and what was added to it.
+/// Seals a result and the person's inquiry number.
 pub(super) fn seal(
     keys: &MonthKeys,
     random: &dyn Random,
     place: Place,
     content: &NewResult,
-    marks: Marks<'_>,
+    number: Option<&InquiryNumber>,
 ) -> Result<Vec<u8>, StoreError> {
     let confirmation = &content.confirmation;
     let (check_id, method) = match &content.source {
@@ -181,21 +173,12 @@ pub(super) fn seal(
             .as_ref()
             .map(|note| Note { code: Cow::Borrowed(&note.code), message: Cow::Borrowed(&note.message) }),
         eligibilities: confirmation.eligibilities.iter().map(fields_of).collect(),
-        inquiry_number: marks.number.map(|number| Cow::Borrowed(number.expose())),
-        pending: marks.pending.map(pending_row),
+        inquiry_number: number.map(|number| Cow::Borrowed(number.expose())),
+        pending: None,
     };
     let mut plain = Zeroizing::new(Vec::with_capacity(2048));
     serde_json::to_writer(&mut *plain, &row).map_err(|e| StoreError::Failed(e.to_string()))?;
     Ok(keys.payload.seal(random, &place.bytes(TABLE), &plain)?)
-}
-
-fn pending_row(pending: &PendingNumber) -> PendingRow {
-    let (failure, upstream_code) = pending.failure.as_ref().map(job::failure_words).unzip();
-    PendingRow {
-        job: pending.job.0,
-        failure: failure.map(str::to_owned),
-        upstream_code: upstream_code.flatten(),
-    }
 }
 
 fn read_pending(row: PendingRow) -> Option<PendingNumber> {
@@ -213,10 +196,14 @@ fn fields_of(eligibility: &Eligibility) -> BTreeMap<Cow<'_, str>, Cow<'_, str>> 
         .collect()
 }
 
+/// A row that does not hold what it should.
+pub(super) fn corrupt(row: i64, reason: &str) -> StoreError {
+    StoreError::Corrupt { table: "results", row, reason: reason.to_owned() }
+}
+
 /// Opens a stored row.
 pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<StoredResult, StoreError> {
-    let corrupt =
-        |reason: &str| StoreError::Corrupt { table: "results", row: place.id, reason: reason.to_owned() };
+    let corrupt = |reason: &str| corrupt(place.id, reason);
     let plain = keys
         .payload
         .open(&place.bytes(TABLE), sealed)
