@@ -9,7 +9,7 @@ PEERS ?=
 SECONDS_EACH = $(or $(SECONDS),15)
 SOAK_HOURS = $(or $(HOURS),72)
 
-.PHONY: help run test vendors page page-test figures soak strength package windows smoke fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
+.PHONY: help run test vendors page page-test figures endure soak strength package windows smoke fuzz fmt lint docs deny openapi kanji fhir deps-build deps-test
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,11 @@ else
 	@# What only the package can show: how long it takes to install, how far its unit is shut in, whether it builds the same twice.
 	@$(if $(filter operation,$(ONLY)),[ ! -x deploy/figures-package ] || deploy/figures-package $(if $(LONG),--long,))
 endif
+
+endure: deps-test ## The debug build under work: fifty stops, each within 5 s, and a soak of a minute and a half in which nothing grows
+	cargo build --locked --workspace --bins
+	target/debug/figures --stops
+	target/debug/figures --soak 0.025
 
 soak: deps-test ## The shipped program under a day's work for HOURS=72: memory, descriptors, threads, slowest answer; fails if anything grew
 	cargo build --quiet --locked --release -p daemon --bin shikakud -p harness --bin figures

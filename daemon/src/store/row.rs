@@ -203,13 +203,15 @@ pub(super) fn corrupt(row: i64, reason: &str) -> StoreError {
 
 /// Opens a stored row.
 pub(super) fn open(keys: &MonthKeys, place: Place, sealed: &[u8]) -> Result<StoredResult, StoreError> {
+    let opened = keys.payload.open(&place.bytes(TABLE), sealed);
+    read(place, &opened.map_err(|CryptoError| corrupt(place.id, "the payload does not open"))?)
+}
+
+/// Reads what is inside the payload.
+fn read(place: Place, plain: &[u8]) -> Result<StoredResult, StoreError> {
     let corrupt = |reason: &str| corrupt(place.id, reason);
-    let plain = keys
-        .payload
-        .open(&place.bytes(TABLE), sealed)
-        .map_err(|CryptoError| corrupt("the payload does not open"))?;
     // serde_json's message could quote the content.
-    let row: Row<'_> = serde_json::from_slice(&plain).map_err(|_| corrupt("the payload is not a result"))?;
+    let row: Row<'_> = serde_json::from_slice(plain).map_err(|_| corrupt("the payload is not a result"))?;
     let processed_at: Timestamp =
         row.processed_at.parse().map_err(|_| corrupt("the time of the check is unreadable"))?;
     let confirmed_for: Date =
@@ -274,4 +276,28 @@ fn read_fields(fields: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Option<Eligibil
         .map(|(tag, value)| Some((Field::from_tag(tag)?, Personal::new(value.as_ref()))))
         .collect::<Option<Vec<_>>>()?;
     Some(Eligibility::from_fields(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::ports::InquiryFailure;
+
+    #[test]
+    fn a_result_of_before_there_were_marks_still_says_what_became_of_its_number() {
+        let place = Place { id: 7, month: JstMonth::from_number(202_607).unwrap(), version: 3 };
+        let row = |pending: &str| {
+            format!(
+                r#"{{"terminal":"t1","origin":"sandbox","processed_at":"2026-07-01T03:00:00Z","confirmed_for":"2026-07-01",
+                "validity":"1","note":null,"eligibilities":[],"inquiry_number":null{pending}}}"#
+            )
+        };
+        let pending = |row: &str| read(place, row.as_bytes()).unwrap().pending;
+        assert_eq!(pending(&row("")), None);
+        let waits = row(r#","pending":{"job":5,"failure":null,"upstream_code":null}"#);
+        assert_eq!(pending(&waits), Some(PendingNumber { job: JobId(5), failure: None }));
+        let failed = row(r#","pending":{"job":6,"failure":"inquiry_number_in_use","upstream_code":null}"#);
+        let failure = Some(InquiryFailure::NumberInUse);
+        assert_eq!(pending(&failed), Some(PendingNumber { job: JobId(6), failure }));
+    }
 }

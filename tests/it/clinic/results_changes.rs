@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use daemon::app::ports::Clock as _;
 use harness::clinic::OpenClinic;
+use harness::upstream::{Endpoint, Fault};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::inquiry_numbers::{job_ends, set};
 use super::results::check;
 
 async fn changes(open: &OpenClinic, query: &str) -> Value {
@@ -50,6 +52,35 @@ async fn a_follower_gets_every_result_and_every_change_of_one() {
     assert_eq!(numbered["results"][0]["inquiry_number"], "K-000123");
     let cursor = numbered["cursor"].as_str().expect("a cursor");
     assert_eq!(ids(&changes(&open, &format!("?cursor={cursor}")).await), Vec::<i64>::new());
+}
+
+#[tokio::test]
+async fn a_result_whose_number_waits_comes_in_the_turn_of_its_last_change_and_once() {
+    let open = OpenClinic::at_noon().await;
+    let (taro, hanako) = (check(&open, "taro").await, check(&open, "hanako").await);
+    open.clinic.upstream.script(Endpoint::InquiryNumber, Fault::Maintenance);
+    let job = set(&open.visitor, taro, "K-1").await.json()["job"].clone();
+    let last = check(&open, "hanako").await;
+
+    let (mut seen, mut query) = (Vec::new(), "?from_start=true".to_owned());
+    let cursor = loop {
+        let page = changes(&open, &format!("{query}&limit=1")).await;
+        seen.extend(ids(&page));
+        let cursor = page["cursor"].as_str().expect("a cursor").to_owned();
+        if page["more"] == json!(false) {
+            break cursor;
+        }
+        query = format!("?cursor={cursor}");
+    };
+    assert_eq!(seen, [hanako, taro, last]);
+    assert_eq!(ids(&changes(&open, "?from_start=true").await), seen, "in one page as well");
+
+    open.clock.advance(SignedDuration::from_secs(61));
+    assert_eq!(job_ends(&open.clock, &open.visitor, &job).await["state"], "registered");
+    let arrived = changes(&open, &format!("?cursor={cursor}")).await;
+    assert_eq!(ids(&arrived), [taro]);
+    assert_eq!(arrived["results"][0]["inquiry_number"], "K-1");
+    assert_eq!(ids(&changes(&open, "?from_start=true").await), [hanako, last, taro]);
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ struct Arguments {
     /// The REST API against programs that others would write, too
     #[arg(long)]
     peers: bool,
+    /// Only fifty stops in the middle of work; exit code 1 if one took too long
+    #[arg(long, conflicts_with = "soak")]
+    stops: bool,
     /// Only a soak of the program for so many hours; exit code 1 if anything grew or failed
     #[arg(long, value_name = "HOURS", value_parser = hours)]
     soak: Option<f64>,
@@ -69,8 +72,12 @@ enum Topic {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let judged = |holds| if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if arguments.stops {
+        return judged(operation::stops_in_time());
+    }
     if let Some(hours) = arguments.soak {
-        return if operation::soak_for(hours) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return judged(operation::soak_for(hours));
     }
     match arguments.only {
         Topic::Core => core::measure(if arguments.long { 300 } else { 50 }),

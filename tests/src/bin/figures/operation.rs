@@ -19,6 +19,8 @@ use crate::{figure, median, soak};
 
 /// How often the program is stopped in the middle of its work.
 const STOPS: usize = 50;
+/// What a stop may take, in milliseconds.
+const LONGEST_STOP: f64 = 5_000.0;
 /// Results of a large clinic.
 const RESULTS: i64 = 100_000;
 
@@ -30,6 +32,11 @@ pub fn measure(long: bool) {
     ready(&runtime);
     soak::measure(&runtime, Duration::from_secs(if long { 600 } else { 90 }));
     figure("operation.rules_unlinked", unlinked().expect("the guide").len());
+}
+
+/// Stops alone; whether all of them were in time.
+pub fn stops_in_time() -> bool {
+    stops(&runtime()) <= LONGEST_STOP
 }
 
 /// A soak of so many hours; whether nothing grew and nothing failed.
@@ -94,8 +101,8 @@ fn idle(runtime: &Runtime, over: Duration) {
 }
 
 /// Prints `operation.stops` and `operation.stop_ms_max`: from SIGTERM to the end, with a stream of events open, a long poll, polls
-/// one after another, and a question to a central system that does not answer.
-fn stops(runtime: &Runtime) {
+/// one after another, and a question to a central system that does not answer. Returns the longest.
+fn stops(runtime: &Runtime) -> f64 {
     let site = Site::open(runtime);
     let (visitor, _) = site.visitor(runtime);
     site.upstream.break_down(Endpoint::Results, Fault::Hang);
@@ -121,8 +128,10 @@ fn stops(runtime: &Runtime) {
         site.upstream.forget_used_codes();
     }
     figure("operation.stops", took.len());
-    figure("operation.stop_ms_max", format!("{:.0}", took.iter().copied().fold(0.0, f64::max)));
+    let longest = took.iter().copied().fold(0.0, f64::max);
+    figure("operation.stop_ms_max", format!("{longest:.0}"));
     figure("operation.stop_ms_median", format!("{:.0}", median(took)));
+    longest
 }
 
 /// Asks until nobody answers any more.
