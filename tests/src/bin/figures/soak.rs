@@ -20,6 +20,8 @@ use crate::{figure, median};
 
 /// What memory may grow by, in MiB an hour.
 const MOST_SLOPE: f64 = 1.0;
+/// What memory may grow by in a soak that is too short to tell a slope from a page or two, in MiB.
+const UNTOLD: f64 = 0.25;
 /// How often a long soak says how it is.
 const WORD_EVERY: Duration = Duration::from_mins(10);
 
@@ -27,6 +29,8 @@ const WORD_EVERY: Duration = Duration::from_mins(10);
 pub struct Soak {
     /// MiB an hour: how memory went in the second half.
     slope: f64,
+    /// MiB: what that is over the second half.
+    grown: f64,
     /// How much more there were at most in the last quarter than in the one before it.
     more_descriptors: usize,
     more_threads: usize,
@@ -39,7 +43,8 @@ pub struct Soak {
 impl Soak {
     /// Whether nothing grew and nothing failed.
     pub fn holds(&self) -> bool {
-        self.slope < MOST_SLOPE && self.more_descriptors + self.more_threads == 0 && self.failures == 0
+        let level = self.slope < MOST_SLOPE || self.grown < UNTOLD;
+        level && self.more_descriptors + self.more_threads == 0 && self.failures == 0
     }
 }
 
@@ -50,6 +55,7 @@ pub fn measure(runtime: &Runtime, over: Duration) -> Soak {
     figure("operation.soak_answers", soak.answers);
     figure("operation.soak_failures", soak.failures);
     figure("operation.soak_rss_slope_mib_h", format!("{:.2}", soak.slope));
+    figure("operation.soak_rss_grown_mib", format!("{:.3}", soak.grown));
     figure("operation.soak_descriptors_more", soak.more_descriptors);
     figure("operation.soak_threads_more", soak.more_threads);
     figure("operation.soak_latency_ms_max", format!("{:.0}", soak.slowest));
@@ -95,8 +101,10 @@ fn run(runtime: &Runtime, over: Duration) -> Soak {
         let most = |looks: &[Look]| looks.iter().map(of).max().unwrap_or_default();
         most(last).saturating_sub(most(third))
     };
+    let slope = slope(&looks[looks.len() / 2..]);
     Soak {
-        slope: slope(&looks[looks.len() / 2..]) * 3600.0,
+        slope: slope * 3600.0,
+        grown: slope * over.as_secs_f64() / 2.0,
         more_descriptors: more(|look| look.descriptors),
         more_threads: more(|look| look.threads),
         slowest: Duration::from_micros(tally.slowest_us.load(Ordering::Relaxed)).as_secs_f64() * 1000.0,
