@@ -6,7 +6,7 @@
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Request};
-use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -20,9 +20,9 @@ use crate::problem::{Problem, Refusal};
 use crate::wire;
 
 /// The header in which an enrolled terminal says which one it is.
-const TERMINAL_HEADER: &str = "shikaku-terminal";
+static TERMINAL_HEADER: HeaderName = HeaderName::from_static("shikaku-terminal");
 /// The header that proves that a request comes from the page itself.
-const CSRF_HEADER: &str = "x-shikaku-csrf";
+static CSRF_HEADER: HeaderName = HeaderName::from_static("x-shikaku-csrf");
 
 /// `__Host-` makes browsers take these from this host alone, over a connection that nobody else reads.
 const SESSION_COOKIE: &str = "__Host-shikaku-session";
@@ -73,7 +73,7 @@ impl Carriage {
     /// The token of the enrolled terminal that a request claims to come from.
     pub(crate) fn terminal(self, headers: &HeaderMap) -> Option<&str> {
         match self {
-            Self::Headers => only(headers, TERMINAL_HEADER).filter(|token| is_token(token)),
+            Self::Headers => only(headers, &TERMINAL_HEADER).filter(|token| is_token(token)),
             Self::Cookies => cookie(headers, TERMINAL_COOKIE),
         }
     }
@@ -155,14 +155,14 @@ fn is_asked_by_the_page(request: &Request) -> bool {
     if [Method::GET, Method::HEAD].contains(method) {
         return true;
     }
-    let Some(shown) = only(headers, CSRF_HEADER) else { return false };
+    let Some(shown) = only(headers, &CSRF_HEADER) else { return false };
     // With several cookies of the name there is no session, and no token that fits it.
     let mut sessions = cookies(headers, SESSION_COOKIE);
     sessions.all(|token| csrf_of(token).as_bytes().ct_eq(shown.as_bytes()).into())
 }
 
 /// The one value of a header.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     value.to_str().ok()
@@ -173,7 +173,7 @@ fn is_token(text: &str) -> bool {
 }
 
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = only(headers, AUTHORIZATION.as_str())?.split_once(' ')?;
+    let (scheme, token) = only(headers, &AUTHORIZATION)?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("Bearer") && is_token(token)).then_some(token)
 }
 

@@ -214,6 +214,9 @@ impl<T: DeserializeOwned + Rules, S: Send + Sync> FromRequestParts<S> for Query<
 
 /// The first parameter whose value is no UTF-8: decoding would put other characters in its place.
 fn not_text(query: &str) -> Option<&str> {
+    if !query.contains('%') {
+        return None;
+    }
     let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.find(|(_, value)| percent_decode_str(value).decode_utf8().is_err()).map(|(name, _)| name)
 }

@@ -116,7 +116,7 @@ impl Guard {
             .iter()
             .all(|value| value.to_str().is_ok_and(|origin| self.origins.contains(origin)));
         let not_foreign = headers
-            .get_all("sec-fetch-site")
+            .get_all(&SEC_FETCH_SITE)
             .iter()
             .all(|value| matches!(value.as_bytes(), b"same-origin" | b"none"));
         origins_listed && not_foreign
@@ -171,6 +171,9 @@ pub(crate) fn secured(mut response: Response) -> Response {
 /// On an answer that is none of the contract: the headers it carries in place of [`security_headers`].
 #[derive(Clone)]
 pub(crate) struct OwnHeaders(pub Vec<(HeaderName, HeaderValue)>);
+
+/// As a name, because the text would be looked up at every request.
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 

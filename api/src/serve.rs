@@ -4,6 +4,7 @@
 //! survives failed accepts (it reports them and waits 50 ms) and drops what is still open when the deadline has passed.
 
 mod accept;
+mod deadlines;
 mod placed;
 
 use std::convert::Infallible;
@@ -14,12 +15,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum_server::Handle;
-use hyper_util::rt::TokioTimer;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 use accept::Limited;
+use deadlines::Deadlines;
 
 use crate::entrance::Entrance;
 use crate::limits::Limits;
@@ -79,7 +80,7 @@ pub async fn serve(
     server
         .http_builder()
         .http1()
-        .timer(TokioTimer::new())
+        .timer(Deadlines::default())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes)
         .max_headers(limits.headers);

@@ -58,6 +58,15 @@ pub struct Session {
     pub token_hash: [u8; 32],
 }
 
+/// A session that was used.
+struct Touched {
+    session: Session,
+    /// When it was last used before, to the minute.
+    before: Timestamp,
+    /// Its record, if that is another one now.
+    to_write: Option<SessionRecord>,
+}
+
 impl Session {
     fn of(record: &SessionRecord, page_idle: SignedDuration) -> Self {
         Self {
@@ -188,19 +197,18 @@ impl Sessions {
             certificate: machine.map(|machine| machine.id),
             on_page: place.on_page,
         };
-        let Some((record, written_before)) = self.touch(&hash, here, now) else {
+        let Some(Touched { session, before, to_write }) = self.touch(&hash, here, now) else {
             return Ok(None);
         };
-        let idle_limit = idle_limit(&record, self.parts.page_idle);
-        let idle_out = written_before.checked_add(idle_limit).unwrap_or(Timestamp::MAX);
-        if now >= ends_at(&record) || now >= idle_out {
+        let idle_out = before.checked_add(session.idle_limit).unwrap_or(Timestamp::MAX);
+        if now >= session.ends_at || now >= idle_out {
             self.drop_one(&hash).await?;
             return Ok(None);
         }
-        if record.last_used_at != written_before {
+        if let Some(record) = to_write {
             self.parts.store.save(&record).await?;
         }
-        Ok(Some(self.seen(&record)))
+        Ok(Some(session))
     }
 
     fn seen(&self, record: &SessionRecord) -> Session {
@@ -223,8 +231,8 @@ impl Sessions {
         now < ends_at(record) && idle < idle_limit(record, self.parts.page_idle)
     }
 
-    /// Notes a use of the session at its place; returns it and when it was last used before, to the minute.
-    fn touch(&self, hash: &[u8; 32], here: Bound, now: Timestamp) -> Option<(SessionRecord, Timestamp)> {
+    /// Notes a use of the session at its place.
+    fn touch(&self, hash: &[u8; 32], here: Bound, now: Timestamp) -> Option<Touched> {
         let mut live = self.live();
         let record = live.get_mut(hash)?;
         let elsewhere = |bound: Option<i64>, here: Option<i64>| bound.is_some() && bound != here;
@@ -235,10 +243,12 @@ impl Sessions {
             return None;
         }
         let before = record.last_used_at;
+        let mut to_write = None;
         if now.duration_since(before) >= LAST_USE_GRAIN {
             record.last_used_at = now;
+            to_write = Some(record.clone());
         }
-        Some((record.clone(), before))
+        Some(Touched { session: self.seen(record), before, to_write })
     }
 
     /// How many sessions are alive.

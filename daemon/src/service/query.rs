@@ -28,7 +28,7 @@ pub(super) type Conditions = [u8; 8];
 pub(super) fn page(query: &w::ResultQuery) -> Result<(ResultQuery, Option<PageAfter>, u32), ServiceError> {
     let conditions = of_period(query.from.as_deref(), query.to.as_deref())?;
     let conditions = narrowed(conditions, query.terminal.as_ref(), query.validity);
-    let after = after(query.cursor.as_deref(), digest(query))?;
+    let after = after(query.cursor.as_deref(), || digest(query))?;
     Ok((conditions, after, query.limit.unwrap_or(DEFAULT_LIMIT)))
 }
 
@@ -56,7 +56,7 @@ pub(super) fn search(
         },
         ..narrowed(conditions, search.terminal.as_ref(), search.validity)
     };
-    let after = after(search.cursor.as_deref(), search_digest(search))?;
+    let after = after(search.cursor.as_deref(), || search_digest(search))?;
     Ok((conditions, after, search.limit.unwrap_or(DEFAULT_LIMIT)))
 }
 
@@ -140,10 +140,10 @@ pub(super) fn cursor(conditions: Conditions, after: PageAfter) -> String {
     encode(&[&after.checked_at_us.to_be_bytes(), &after.id.0.to_be_bytes(), &conditions])
 }
 
-fn after(text: Option<&str>, conditions: Conditions) -> Result<Option<PageAfter>, ServiceError> {
+fn after(text: Option<&str>, conditions: impl Fn() -> Conditions) -> Result<Option<PageAfter>, ServiceError> {
     let read = |text: &str| {
         let [at, id, digest] = decode::<3>(text)?;
-        (digest == conditions).then_some(place(at, id))
+        (digest == conditions()).then_some(place(at, id))
     };
     text.map(|text| read(text).ok_or_else(bad_cursor)).transpose()
 }
