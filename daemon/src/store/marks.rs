@@ -35,30 +35,34 @@ pub(super) use {mark_columns, with_marks};
 /// A mark beside its row; nothing but nothings where there is none.
 #[derive(FromRow)]
 pub(super) struct Mark {
-    marked_version: Option<i64>,
-    marked_job: Option<i64>,
-    marked_failure: Option<String>,
-    marked_code: Option<String>,
+    #[sqlx(rename = "marked_version")]
+    version: Option<i64>,
+    #[sqlx(rename = "marked_job")]
+    job: Option<i64>,
+    #[sqlx(rename = "marked_failure")]
+    failure: Option<String>,
+    #[sqlx(rename = "marked_code")]
+    code: Option<String>,
 }
 
 impl Mark {
     /// The mark's columns, of which `first` is the first one.
     pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         Ok(Self {
-            marked_version: row.get(first)?,
-            marked_job: row.get(first + 1)?,
-            marked_failure: row.get(first + 2)?,
-            marked_code: row.get(first + 3)?,
+            version: row.get(first)?,
+            job: row.get(first + 1)?,
+            failure: row.get(first + 2)?,
+            code: row.get(first + 3)?,
         })
     }
 
     /// Puts it on the opened row.
     pub(super) fn put_on(&self, stored: StoredResult) -> Result<StoredResult, StoreError> {
-        let (Some(version), Some(job)) = (self.marked_version, self.marked_job) else { return Ok(stored) };
-        let failure = match &self.marked_failure {
+        let (Some(version), Some(job)) = (self.version, self.job) else { return Ok(stored) };
+        let failure = match &self.failure {
             None => None,
             Some(word) => {
-                let known = job::read_failure(word, self.marked_code.clone());
+                let known = job::read_failure(word, self.code.clone());
                 Some(known.ok_or_else(|| corrupt(stored.id.0, "the failure of its number is unknown"))?)
             }
         };

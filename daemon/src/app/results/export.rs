@@ -15,8 +15,8 @@ use crate::domain::check::ResultId;
 
 /// Results of the first chunk: few, so that the first bytes leave at once.
 const FIRST_CHUNK: u32 = 100;
-/// Results of every other chunk: a commit of the audit log each, about a megabyte and a half.
-const CHUNK: u32 = 1_500;
+/// Results of every other chunk: a commit of the audit log each, about a megabyte.
+const CHUNK: u32 = 1_000;
 
 /// A result in one of the shapes in which the store gives it: rendered already, or opened.
 #[async_trait]
@@ -198,7 +198,7 @@ impl<T: Readable> Exporter<T> {
         if self.ended { None } else { self.after }
     }
 
-    /// The next results, at most 1,500; empty chunks are possible, `None` is the end.
+    /// The next results, at most a thousand; empty chunks are possible, `None` is the end.
     pub async fn next(&mut self) -> Result<Option<Vec<T>>, ResultsError> {
         let mut page = match self.ahead.take() {
             Some(Ahead::Reading(reading)) => reading.await.map_err(interrupted)??,
