@@ -1,7 +1,7 @@
 """Judges the tests by small faults in the product: `tests/strength mutants`."""
 
 import argparse
-import shutil
+import signal
 import sys
 
 from build import PLACE, build, listed, say
@@ -30,13 +30,15 @@ def main() -> None:
     for name, why in left_out.items():
         say(f"  left out: {name} ({why})")
     runner = Runner(programs)
+    # As if interrupted at the keyboard: nothing that was started stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         learnt = baseline(runner, mutants)
         chosen = [n for n, mutant in enumerate(mutants) if mutant["name"] not in unviable and mutant["name"] not in left_out]
         chosen = [n for n in chosen if not asked.file or mutants[n]["file"] in asked.file][:: asked.sample]
         found = verdicts(runner, learnt, mutants, chosen, asked.patient)
     finally:
-        shutil.rmtree(runner.place, ignore_errors=True)
+        runner.close()
     sys.exit(report(mutants, learnt, found, asked.least))
 
 
