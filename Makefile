@@ -51,7 +51,7 @@ soak: deps-test ## The shipped program under a day's work for HOURS=72: memory, 
 	cargo build --quiet --locked --release -p daemon --bin shikakud -p harness --bin figures
 	target/release/figures --soak $(SOAK_HOURS)
 
-strength: deps-test ## How strong the tests are, in hours: lines they run; small faults in sign-in, retention and audit they notice (ARGS=--shard 0/8)
+strength: deps-test ## How strong the tests are, in an hour or two: lines they run; small faults in sign-in, retention and audit they notice (ARGS=--sample 10)
 	tests/strength coverage
 	tests/strength mutants $(ARGS)
 
