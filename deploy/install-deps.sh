@@ -24,7 +24,7 @@ case "${1:-}" in
   # Debian's rustc-web (bookworm-security) with the sources of its standard library; deploy/windows/build says why.
   windows)
     packages=(rustc-web cargo-web rust-web-src rust-web-clippy gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix
-      binutils-mingw-w64-x86-64 wixl msitools wine wine64 curl jq oathtool)
+      binutils-mingw-w64-x86-64 wixl msitools wine wine64 python3 gcc libc6-dev pkg-config libpcsclite-dev util-linux iproute2 curl jq oathtool)
     ;;
   *) echo "usage: $0 build|test|vendors|page|package|windows" >&2; exit 2 ;;
 esac

@@ -1,6 +1,7 @@
 //! Scenarios at the front desk and at the receipt computer, through the public door.
 
 mod accounts;
+mod affected;
 mod audited;
 mod checks;
 mod collect;

@@ -27,7 +27,7 @@ use daemon::config::{
     Mode, PageSection, StoreSection, TerminalSection,
 };
 use daemon::control::client::{self, ClientError};
-use daemon::control::{Command, Reply, RoleName};
+use daemon::control::{Command, Note, Reply, RoleName};
 use daemon::start::{Daemon, StartError, Surroundings};
 use jiff::Timestamp;
 use serde_json::json;
@@ -264,6 +264,18 @@ impl Clinic {
     /// Carries out a command of the machine, as `shikakud` does: through the daemon if it runs.
     pub async fn control(&self, command: Command) -> Result<Reply, ClientError> {
         client::run(&self.config, &self.clock, &self.random, command, &mut |_| {}).await
+    }
+
+    /// The same for a command that must succeed, with what it writes out.
+    pub async fn control_writing(&self, command: Command) -> (Reply, String) {
+        let mut written = String::new();
+        let mut note = |note| {
+            if let Note::Out(portion) = note {
+                written.push_str(portion.expose());
+            }
+        };
+        let reply = client::run(&self.config, &self.clock, &self.random, command, &mut note).await;
+        (reply.expect("the command succeeds"), written)
     }
 
     /// The first sign-in of a person, with the code of the step before: that of this moment is left for the test.

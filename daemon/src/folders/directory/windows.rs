@@ -15,6 +15,9 @@ const DIRECTORIES: u32 = 0x0200_0000;
 const LINK_ITSELF: u32 = 0x0020_0000;
 /// `FILE_SHARE_READ`, `FILE_SHARE_WRITE`; without `FILE_SHARE_DELETE` nobody renames it.
 const STAYS: u32 = 0x1 | 0x2;
+/// `FILE_READ_ATTRIBUTES`, and `GENERIC_READ`.
+const LOOK: u32 = 0x80;
+const READ: u32 = 0x8000_0000;
 /// Seconds from 1601, where Windows begins to count, to 1970.
 const TO_1970: i64 = 11_644_473_600;
 /// Units of 100 ns in a second.
@@ -90,8 +93,9 @@ impl Subdirectory {
         Ok(self.look(name)?.is_some())
     }
 
-    fn open(&self, name: &str) -> io::Result<Option<File>> {
-        let opened = OpenOptions::new().read(true).custom_flags(LINK_ITSELF).open(self.0.join(name)?);
+    fn open(&self, name: &str, access: u32) -> io::Result<Option<File>> {
+        let opened =
+            OpenOptions::new().access_mode(access).custom_flags(LINK_ITSELF).open(self.0.join(name)?);
         unless_absent(opened)
     }
 
@@ -100,7 +104,8 @@ impl Subdirectory {
         if !self.look(name)?.is_some_and(|found| found.is_file()) {
             return Ok(None);
         }
-        self.open(name)?.map(|file| stamp(&file)).transpose()
+        // Only what is known of it: so whoever writes to it, and lets nobody else read, is no hindrance.
+        self.open(name, LOOK)?.map(|file| stamp(&file)).transpose()
     }
 
     /// Reads a file of at most so many bytes, if nobody writes to it meanwhile.
@@ -110,7 +115,7 @@ impl Subdirectory {
             Some(found) if !found.is_file() => return Ok(Found::NoFile),
             Some(_) => {}
         }
-        let file = match self.open(name) {
+        let file = match self.open(name, READ) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(Found::Absent),
             // Whoever writes to it lets nobody else open it.
