@@ -48,6 +48,8 @@ class Runner:
         self.programs = programs
         # Short, because sockets have names of a hundred bytes at most.
         self.place = tempfile.mkdtemp(prefix="strength-")
+        # Some tests start programs as somebody else.
+        os.chmod(self.place, 0o755)
         self.running: set[int] = set()
         self.closed = False
 
@@ -64,6 +66,7 @@ class Runner:
             raise InterruptedError
         folder = COPY / ("daemon" if program == "daemon" else "tests")
         here = tempfile.mkdtemp(dir=self.place)
+        os.chmod(here, 0o755)
         told = {"TMPDIR": here, "CARGO_MANIFEST_DIR": str(folder), "INSTA_UPDATE": "no", "RUST_BACKTRACE": "0"}
         process = subprocess.Popen(
             [self.programs[program], "--exact", *names],
@@ -129,13 +132,14 @@ def baseline(runner: Runner, mutants: list[dict]) -> dict[Test, dict]:
                     break
             reached = sorted({mutants[int(line)]["name"] for line in Path(trace.name).read_text().split()})
         with lock:
-            known[" ".join(test)] = {"good": ended.good, "seconds": round(took, 2), "reaches": reached}
+            known[" ".join(test)] = {"good": ended.good, "hung": ended.hung, "seconds": round(took, 2), "reaches": reached}
             done["tests"] += 1
             if done["tests"] % 50 == 0:
                 save("baseline.json", {"of": key, "tests": known})
                 say(f"{done['tests']} tests run by themselves")
 
-    side_by_side(runner, learn, [test for test in tests if " ".join(test) not in known])
+    settled = {test for test, what in known.items() if what["good"] or what["hung"]}
+    side_by_side(runner, learn, [test for test in tests if " ".join(test) not in settled])
     save("baseline.json", {"of": key, "tests": known})
     for test in tests:
         if not known[" ".join(test)]["good"]:
