@@ -8,7 +8,8 @@ use sqlx::FromRow;
 use zeroize::Zeroizing;
 
 use super::keyring::{Keyring, MonthKeys};
-use crate::app::ports::{Inquiry, InquiryEnd, InquiryFailure, InquiryJob, Random, StoreError};
+use super::row;
+use crate::app::ports::{Inquiry, InquiryEnd, InquiryFailure, InquiryJob, PendingNumber, Random, StoreError};
 use crate::domain::check::ResultId;
 use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::personal::Personal;
@@ -110,6 +111,18 @@ pub(super) fn read_failure(word: &str, upstream_code: Option<String>) -> Option<
     ];
     let refused = InquiryFailure::Refused { code: upstream_code.unwrap_or_default() };
     plain.into_iter().chain([refused]).find(|failure| failure.code() == word)
+}
+
+/// What a result says of the number of a job.
+pub(super) fn read_pending(
+    result: i64,
+    job: i64,
+    failure: Option<&str>,
+    upstream_code: Option<String>,
+) -> Result<PendingNumber, StoreError> {
+    let unknown = || row::corrupt(result, "the failure of its number is unknown");
+    let failure = failure.map(|word| read_failure(word, upstream_code).ok_or_else(unknown)).transpose()?;
+    Ok(PendingNumber { job: JobId(job), failure })
 }
 
 /// Results as the column holds them.

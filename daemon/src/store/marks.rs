@@ -9,11 +9,9 @@ use sqlx::FromRow;
 use super::direct::DirectTx;
 use super::error::failed;
 use super::job;
-use super::row::corrupt;
 use super::writer::Tx;
 use crate::app::ports::{PendingNumber, StoreError, StoredResult};
 use crate::domain::check::ResultId;
-use crate::domain::queue::JobId;
 
 /// The columns of a result's mark, if it has one, in the order in which [`Mark::read`] takes them.
 macro_rules! mark_columns {
@@ -59,14 +57,8 @@ impl Mark {
     /// Puts it on the opened row.
     pub(super) fn put_on(&self, stored: StoredResult) -> Result<StoredResult, StoreError> {
         let (Some(version), Some(job)) = (self.version, self.job) else { return Ok(stored) };
-        let failure = match &self.failure {
-            None => None,
-            Some(word) => {
-                let known = job::read_failure(word, self.code.clone());
-                Some(known.ok_or_else(|| corrupt(stored.id.0, "the failure of its number is unknown"))?)
-            }
-        };
-        Ok(StoredResult { version, pending: Some(PendingNumber { job: JobId(job), failure }), ..stored })
+        let pending = job::read_pending(stored.id.0, job, self.failure.as_deref(), self.code.clone())?;
+        Ok(StoredResult { version, pending: Some(pending), ..stored })
     }
 }
 

@@ -14,15 +14,12 @@ use zeroize::Zeroizing;
 use super::crypto::CryptoError;
 use super::job;
 use super::keyring::MonthKeys;
-use crate::app::ports::{
-    NewResult, Origin, PendingNumber, Random, Source, StoreError, StoredResult, TerminalId,
-};
+use crate::app::ports::{NewResult, Origin, Random, Source, StoreError, StoredResult, TerminalId};
 use crate::domain::check::{Method, ResultId};
 use crate::domain::eligibility::{Confirmation, Eligibility, Field, ProcessingNote, Validity};
 use crate::domain::identifiers::{InquiryNumber, UpstreamResultId};
 pub(super) use crate::domain::merge::{person, received_inquiry_number};
 use crate::domain::personal::Personal;
-use crate::domain::queue::JobId;
 use crate::domain::retention::{JstMonth, expiry};
 
 /// What is inside the payload, as JSON. Names are short because they are repeated in every row; a field may be added
@@ -181,14 +178,6 @@ pub(super) fn seal(
     Ok(keys.payload.seal(random, &place.bytes(TABLE), &plain)?)
 }
 
-fn read_pending(row: PendingRow) -> Option<PendingNumber> {
-    let failure = match row.failure {
-        Some(word) => Some(job::read_failure(&word, row.upstream_code)?),
-        None => None,
-    };
-    Some(PendingNumber { job: JobId(row.job), failure })
-}
-
 fn fields_of(eligibility: &Eligibility) -> BTreeMap<Cow<'_, str>, Cow<'_, str>> {
     eligibility
         .iter()
@@ -222,7 +211,7 @@ fn read(place: Place, plain: &[u8]) -> Result<StoredResult, StoreError> {
         .transpose()?;
     let pending = row
         .pending
-        .map(|pending| read_pending(pending).ok_or_else(|| corrupt("the failure of its number is unknown")))
+        .map(|row| job::read_pending(place.id, row.job, row.failure.as_deref(), row.upstream_code))
         .transpose()?;
     let upstream_id = row
         .upstream_id
@@ -281,7 +270,8 @@ fn read_fields(fields: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Option<Eligibil
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::ports::InquiryFailure;
+    use crate::app::ports::{InquiryFailure, PendingNumber};
+    use crate::domain::queue::JobId;
 
     #[test]
     fn a_result_of_before_there_were_marks_still_says_what_became_of_its_number() {
