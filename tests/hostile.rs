@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use api::limits::Limits;
 use daemon::app::ports::Role;
 use daemon::config::PageSection;
 use harness::clinic::OpenClinic;
@@ -48,7 +47,7 @@ async fn three_hundred_slow_clients_hold_up_nobody_and_are_closed_within_six_sec
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_malformed_requests_cause_neither_a_panic_nor_a_5xx() {
     let _turn = TURN.lock().await;
-    let open = OpenClinic::with(|plan| plan.limits = quick(plan.limits)).await;
+    let open = OpenClinic::with(|plan| plan.limits = malformed::limits(plan.limits)).await;
     count_panics();
     let token = open.visitor.token().expect("a session");
     let tally = malformed::run(open.clinic.api, token, 20_260_708, 10_000).await;
@@ -58,12 +57,6 @@ async fn ten_thousand_malformed_requests_cause_neither_a_panic_nor_a_5xx() {
     assert!(tally.statuses.keys().filter(|status| **status > 0).count() >= 8, "{:?}", tally.statuses);
     assert_eq!(open.visitor.get("/v1/results/count").await.status, 200, "it works as before");
     open.clinic.close().await;
-}
-
-/// So that what waits for more is not waited for.
-fn quick(limits: Limits) -> Limits {
-    let soon = Duration::from_millis(250);
-    Limits { header_timeout: soon, body_timeout: soon, write_timeout: soon, ..limits }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -98,6 +98,21 @@ async fn a_clock_that_nobody_vouches_for_hides_and_destroys_nothing() {
 }
 
 #[tokio::test]
+async fn what_the_system_says_of_its_clock_holds_for_ten_minutes() {
+    let (open, _result) = open_with_result().await;
+    let clock = async || open.clinic.retention().run_if_due().await.unwrap().clock;
+    open.clinic.kernel.say(Some(true));
+    open.clock.advance(SECOND * 600);
+    assert_eq!(clock().await, Ok(Trust::Kernel));
+    open.clinic.kernel.say(Some(false));
+    open.clock.advance(SECOND * 599);
+    assert_eq!(clock().await, Ok(Trust::Kernel));
+    open.clock.advance(SECOND);
+    assert_eq!(clock().await, Ok(Trust::CentralSystem), "asked again: another vouches");
+    open.clinic.close().await;
+}
+
+#[tokio::test]
 async fn a_clock_set_back_after_the_boundary_brings_nothing_back_and_a_restart_destroys_before_it_answers() {
     let (mut open, result) = open_with_result().await;
     open.clock.advance(until(&open, GONE));

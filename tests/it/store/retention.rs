@@ -91,4 +91,8 @@ async fn a_purge_leaves_no_page_and_no_wal_of_the_deleted_rows() {
     assert_eq!(running.store.purge(gone).await, Ok(Purged { results: 200, months: 1 }));
     assert_eq!(found(&machine), 0);
     running.stop().await;
+    let database = sqlx::sqlite::SqliteConnectOptions::new().filename(machine.config().database());
+    let mut db = sqlx::ConnectOptions::connect(&database).await.unwrap();
+    let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut db).await.unwrap();
+    assert_eq!(free, 0, "the file system has its space back");
 }

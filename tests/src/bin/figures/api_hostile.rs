@@ -1,14 +1,15 @@
 //! The REST API under hostile clients: what must never happen, counted, and how soon somebody else is answered meanwhile.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use api::limits::Limits;
 use harness::clinic::OpenClinic;
 use harness::hostile::{malformed, matrix, slow};
 
-use super::figure;
 use super::schedules::complain;
+use super::{figure, progress};
+
+/// Malformed requests of one seed.
+const BATCH: usize = 10_000;
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
@@ -30,16 +31,20 @@ pub fn measure(long: bool) {
 }
 
 async fn malformed(count: usize) {
-    let soon = Duration::from_millis(250);
-    let open = OpenClinic::with(|plan| {
-        plan.limits = Limits { header_timeout: soon, body_timeout: soon, write_timeout: soon, ..plan.limits };
-    })
-    .await;
-    let tally = malformed::run(open.clinic.api, open.visitor.token().expect("a session"), 1, count).await;
-    complain(&tally.findings);
-    figure("api.malformed_requests", tally.sent());
-    figure("api.malformed_5xx", tally.five_hundreds());
-    figure("api.malformed_findings", tally.findings.len());
+    let open = OpenClinic::with(|plan| plan.limits = malformed::limits(plan.limits)).await;
+    let token = open.visitor.token().expect("a session");
+    let (mut sent, mut five_hundreds, mut findings) = (0, 0, 0);
+    for seed in 1..=count.div_ceil(BATCH) {
+        progress(format_args!("malformed requests: {sent} of {count}"));
+        let tally = malformed::run(open.clinic.api, token, seed as u64, BATCH.min(count - sent)).await;
+        complain(&tally.findings);
+        sent += tally.sent();
+        five_hundreds += tally.five_hundreds();
+        findings += tally.findings.len();
+    }
+    figure("api.malformed_requests", sent);
+    figure("api.malformed_5xx", five_hundreds);
+    figure("api.malformed_findings", findings);
     open.clinic.close().await;
 }
 

@@ -91,8 +91,8 @@ fn main() -> ExitCode {
             }
         },
         Topic::Api => {
-            api_hostile::measure(arguments.long);
             api_speed::measure(arguments.long, arguments.peers);
+            api_hostile::measure(arguments.long);
         }
         Topic::Upstream => upstream::measure(arguments.long),
         Topic::Operation => operation::measure(arguments.long),
@@ -104,6 +104,12 @@ fn main() -> ExitCode {
 /// Prints one figure.
 fn figure(name: &str, value: impl Display) {
     writeln!(io::stdout(), "figure {name} {value}").expect("standard output");
+}
+
+/// Says on standard error what is done, for whoever waits.
+fn progress(doing: impl Display) {
+    // A run whose standard error is gone goes on.
+    let _ = writeln!(io::stderr(), "{doing}");
 }
 
 /// The middle of the measured values.

@@ -13,7 +13,6 @@ mod peers;
 pub mod site;
 mod watch;
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use limit::Limit;
@@ -21,7 +20,7 @@ use load::{Measured, as_f64};
 use site::{PAGE, Site, request};
 use watch::{CLIENT, SERVER};
 
-use crate::{figure, median};
+use crate::{figure, median, progress};
 
 /// Connections that read at the same time, and that write.
 const READERS: usize = 8;
@@ -146,8 +145,7 @@ fn compare(name: &str, ratios: Vec<f64>) {
 fn ratio(name: &str, ratios: Vec<f64>) {
     let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     let most = ratios.iter().copied().fold(0.0, f64::max);
-    // A run whose standard error is gone goes on.
-    let _ = writeln!(io::stderr(), "api.{name} between {least:.2} and {most:.2}");
+    progress(format_args!("api.{name} between {least:.2} and {most:.2}"));
     figure(&format!("api.{name}"), format!("{:.2}", median(ratios)));
 }
 

@@ -24,6 +24,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::load::{Connection, Target};
+use crate::progress;
 
 /// A page of the newest results, whatever their period.
 pub const PAGE: &str = "/v1/results?limit=100";
@@ -181,6 +182,9 @@ pub async fn fill(root: &Path, rows: i64) {
     let step = SignedDuration::from_micros(86_400_000_000 * 2 / rows);
     let mut inserts = JoinSet::new();
     for number in 0..rows {
+        if number % 100_000 == 0 {
+            progress(format_args!("results stored: {number} of {rows}"));
+        }
         let store = Arc::clone(&store);
         let result = result(number, last - step * i32::try_from(rows - number).expect("a small number"));
         inserts.spawn(async move { store.insert(&result, &entry("figures", "check.done")).await });
