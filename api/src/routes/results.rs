@@ -143,7 +143,7 @@ pub(super) async fn get_result(
             .detail("項目を選べるのは、形式が json で文字コードが utf-8 のときだけです")
             .into());
     }
-    let answer = service.result(&caller, id, form, &known).await?;
+    let answer = service.result(&caller, id, form, query.fields.as_deref(), &known).await?;
     let answer = answer.map(|document| one(document, id, form, fields.as_ref()));
     Ok(([(VARY, "accept")], answer).into_response())
 }

@@ -125,12 +125,13 @@ pub trait ResultService: Send + Sync + 'static {
         known: &Known,
     ) -> Answer<Tagged<wire::ResultCount>>;
 
-    /// One result, searchable or not, in a form.
+    /// One result, searchable or not, in a form. `fields` are those that will be left of it: another choice is another answer.
     async fn result(
         &self,
         caller: &Caller,
         id: i64,
         form: wire::ResultForm,
+        fields: Option<&str>,
         known: &Known,
     ) -> Answer<Tagged<Document>>;
 

@@ -141,7 +141,7 @@ impl Events {
             ended: false,
             hub,
         };
-        listener.begin(Followed::to(mark), after).await?;
+        listener.begin(mark, after).await?;
         Ok(listener)
     }
 
@@ -218,7 +218,11 @@ impl Hub {
 
     /// Publishes what the store has beyond `told`; returns what has been told now.
     async fn publish_results(&self, mut told: Followed, mark: ResultsMark) -> Followed {
-        if mark.month != told.month {
+        if mark.month < told.month {
+            // A clock that ran ahead was set right: what was said to be gone is there again, and what came meanwhile was hidden.
+            told = Followed::to(mark);
+            self.publish(Audience::WhoReadsResults, &Happening::Resync, Some(told));
+        } else if mark.month > told.month {
             told.month = mark.month;
             self.publish(Audience::WhoReadsResults, &Happening::Expired(told), Some(told));
         }
@@ -267,13 +271,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    async fn begin(&mut self, now: Followed, after: Option<Followed>) -> Result<(), StoreError> {
-        let hub = self.hub.clone();
+    async fn begin(&mut self, mark: ResultsMark, after: Option<Followed>) -> Result<(), StoreError> {
+        let (hub, now) = (self.hub.clone(), Followed::to(mark));
         let missed = after.filter(|after| self.reads_results && *after != now);
         // Until it was told what it missed, it stands where it was.
         self.waiting.push_back(hub.frame(&Happening::Ready, Some(missed.unwrap_or(now))));
         if let Some(after) = missed {
-            self.catch_up(after, now).await?;
+            self.catch_up(after, mark).await?;
         }
         let view = hub.parts.desk.borrow().clone();
         self.waiting.push_back(hub.frame(&Happening::Readers(&view), None));
@@ -281,9 +285,9 @@ impl Listener {
     }
 
     /// What was missed since the client's last place, or the word that it must read anew.
-    async fn catch_up(&mut self, after: Followed, now: Followed) -> Result<(), StoreError> {
-        let hub = self.hub.clone();
-        if after.change > now.change || now.change - after.change > MOST_MISSED {
+    async fn catch_up(&mut self, after: Followed, mark: ResultsMark) -> Result<(), StoreError> {
+        let (hub, now) = (self.hub.clone(), Followed::to(mark));
+        if !after.is_before(mark) || now.change - after.change > MOST_MISSED {
             self.waiting.push_back(hub.frame(&Happening::Resync, Some(now)));
             return Ok(());
         }

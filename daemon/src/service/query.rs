@@ -207,21 +207,24 @@ fn first(hash: &[u8; 32]) -> [u8; 8] {
 
 /// A follower's place as text: cursor of changes and id of events.
 pub(super) fn place_text(followed: Followed) -> String {
-    let month = i64::from(followed.month.number());
-    encode(&[&followed.change.to_be_bytes(), &month.to_be_bytes(), &place_check(followed.change, month)])
+    let Followed { store, change, month } = followed;
+    // Store and month share a word.
+    let of = (u64::from(store) << 32) | u64::from(month.number().unsigned_abs());
+    encode(&[&change.to_be_bytes(), &of.to_be_bytes(), &place_check(change, of)])
 }
 
 /// Reads a follower's place; `None` if it is none of ours.
 pub(super) fn read_place(text: &str) -> Option<Followed> {
-    let [change, month, check] = decode::<3>(text)?;
-    let (change, month) = (i64::from_be_bytes(change), i64::from_be_bytes(month));
-    let followed = Followed { change, month: JstMonth::from_number(i32::try_from(month).ok()?)? };
-    (check == place_check(change, month)).then_some(followed)
+    let [change, of, check] = decode::<3>(text)?;
+    let (change, of) = (i64::from_be_bytes(change), u64::from_be_bytes(of));
+    let (store, month) = (u32::try_from(of >> 32).ok()?, i32::try_from(of & u64::from(u32::MAX)).ok()?);
+    let followed = Followed { store, change, month: JstMonth::from_number(month)? };
+    (check == place_check(change, of)).then_some(followed)
 }
 
 /// Tells a place from a cursor of another kind and from one that was changed on its way.
-fn place_check(change: i64, month: i64) -> [u8; 8] {
-    short(&("place", change, month))
+fn place_check(change: i64, of: u64) -> [u8; 8] {
+    short(&("place", change, of))
 }
 
 #[cfg(test)]
@@ -297,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_place_reads_back_and_a_changed_one_does_not() {
-        let followed = Followed { change: 42, month: JstMonth::from_number(202_607).unwrap() };
+        let followed = Followed { store: 7, change: 42, month: JstMonth::from_number(202_607).unwrap() };
         let text = place_text(followed);
         assert_eq!(text.len(), 32);
         assert_eq!(read_place(&text), Some(followed));

@@ -74,11 +74,12 @@ impl ResultService for UseCases {
         caller: &Caller,
         id: i64,
         form: w::ResultForm,
+        fields: Option<&str>,
         known: &Known,
     ) -> Answer<Tagged<Document>> {
         let actor = actor(caller);
         let mark = self.results.mark(&actor).map_err(errors::results)?;
-        let tag = |version| one_tag(id, version, mark, form);
+        let tag = |version| one_tag(id, version, mark, form, fields);
         match layout::written_as(form.format) {
             None => one(self, &actor, id, known, tag, |ready| layout::one_ready(&ready, form)).await,
             Some(format) => {
@@ -99,7 +100,7 @@ impl ResultService for UseCases {
         let begin = if query.from_start == Some(true) { 0 } else { mark.change };
         let after = match &query.cursor {
             Some(text) => query::read_place(text).ok_or_else(query::bad_cursor)?,
-            None => Followed { change: begin, month: mark.month },
+            None => Followed { change: begin, ..Followed::to(mark) },
         };
         let patience = Duration::from_secs(u64::from(query.wait.unwrap_or_default()));
         if !patience.is_zero() && query.cursor.is_some() {
@@ -175,16 +176,17 @@ fn bodies(rows: Vec<ReadyResult>) -> Vec<Vec<u8>> {
 
 /// The tag of an answer about many results: it is the same as long as the results stand where they stand.
 fn tag(mark: ResultsMark, caller: &Caller, kind: &str, question: &impl Hash) -> ETag {
-    let ResultsMark { change, month } = mark;
+    let ResultsMark { store, change, month } = mark;
     let form = JsonForm.number();
-    hashed(&(kind, change, month.number(), form, caller.role, question))
+    hashed(&(kind, store, change, month.number(), form, caller.role, question))
 }
 
-/// The tag of one result in a version and a form. The month is in it, because the result is gone when it ends; the program's
-/// version, because another one may write the form differently.
-fn one_tag(id: i64, version: i64, mark: ResultsMark, form: w::ResultForm) -> ETag {
-    let program = env!("CARGO_PKG_VERSION");
-    hashed(&("one", id, version, mark.month.number(), JsonForm.number(), program, form))
+/// The tag of one result in a version and a form. The store is in it, because the same number and version mean something else in
+/// another; the month, because the result is gone when it ends; the program's version, because another one may write the form
+/// differently.
+fn one_tag(id: i64, version: i64, mark: ResultsMark, form: w::ResultForm, fields: Option<&str>) -> ETag {
+    let (program, month) = (env!("CARGO_PKG_VERSION"), mark.month.number());
+    hashed(&("one", mark.store, id, version, month, JsonForm.number(), program, form, fields))
 }
 
 /// Every poll pays this, so nothing is written out as text. Another version of the compiler may hash otherwise: then a tag is not

@@ -118,6 +118,17 @@ pub(super) fn exists(path: &Path) -> Result<bool, FileError> {
     }
 }
 
+/// Whether a directory holds something whose name is such a one.
+pub(super) fn has_name(directory: &Path, is_one: impl Fn(&str) -> bool) -> Result<bool, FileError> {
+    let failed = |error| io_error(directory, error);
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        if is_one(&entry.map_err(failed)?.file_name().to_string_lossy()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Opens an existing private file, or says `None` if there is none.
 pub(super) fn open_private(path: &Path, write: bool) -> Result<Option<File>, FileError> {
     let file = match owned::private_unfollowed().read(true).write(write).open(path) {

@@ -25,6 +25,7 @@ mod error;
 mod files;
 mod folders;
 mod idempotency;
+mod identity;
 mod inspect;
 mod job;
 mod keyring;
@@ -179,10 +180,12 @@ impl Store {
             .await?;
         let clock = Arc::new(StoreClock::new(clock, high_us, plausible_us));
         let now_us = clock.now_us();
+        let has_aside = archive::has_aside(config)?;
+        let identity = identity::of(&mut connection, &*random, has_aside, now_us).await?;
         let change: i64 = sqlx::query_scalar("SELECT change FROM results_sequence WHERE id = 1")
             .fetch_one(&mut connection)
             .await?;
-        let news = Arc::new(News::new(change, Arc::clone(&clock)));
+        let news = Arc::new(News::new(identity, change, Arc::clone(&clock)));
         let ballast = Arc::new(Ballast::new(&config.data_dir, config.room));
         make_room(&ballast);
         writer::leave_no_old_log(&mut connection).await?;

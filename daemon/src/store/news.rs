@@ -17,15 +17,16 @@ pub(super) struct News {
 
 impl News {
     /// Begins with the last number of the sequence.
-    pub(super) fn new(change: i64, clock: Arc<StoreClock>) -> Self {
+    pub(super) fn new(store: u32, change: i64, clock: Arc<StoreClock>) -> Self {
         let month = month(&clock);
-        Self { clock, mark: watch::Sender::new(ResultsMark { change, month }) }
+        Self { clock, mark: watch::Sender::new(ResultsMark { store, change, month }) }
     }
 
     /// After a commit: the last change it made, if it made any.
     pub(super) fn publish(&self, changed: Option<i64>) {
         self.mark.send_if_modified(|mark| {
-            let now = ResultsMark { change: changed.unwrap_or(mark.change), month: month(&self.clock) };
+            let change = changed.unwrap_or(mark.change);
+            let now = ResultsMark { change, month: month(&self.clock), ..*mark };
             std::mem::replace(mark, now) != now
         });
     }

@@ -179,6 +179,7 @@ struct Conditions {
     values: Vec<Value>,
     /// Blind indexes of the inquiry number, one for each month that has a key.
     numbers: Option<Vec<Vec<u8>>>,
+    up_to: Option<ResultId>,
 }
 
 impl Conditions {
@@ -200,6 +201,7 @@ impl Conditions {
                 text(query.validity.as_ref().map(crate::domain::eligibility::Validity::code)),
             ],
             numbers: numbers.transpose()?,
+            up_to: query.up_to,
         })
     }
 
@@ -219,16 +221,26 @@ impl Conditions {
             }
         }
         values.push(Value::Integer(i64::from(limit) + 1));
-        let sql = [select, &self.and_number(9, &mut values), NEWEST_FIRST].concat();
+        let sql = [select, &self.besides(9, &mut values), NEWEST_FIRST].concat();
         (sql, values)
     }
 
-    /// The condition on the inquiry number, whose values stand from the parameter `first` on.
-    fn and_number(&self, first: usize, values: &mut Vec<Value>) -> String {
-        let Some(numbers) = &self.numbers else { return String::new() };
-        let marks: Vec<String> = (first..first + numbers.len()).map(|mark| format!("?{mark}")).collect();
-        values.extend(numbers.iter().cloned().map(Value::Blob));
-        format!("AND inquiry_index IN ({}) ", marks.join(", "))
+    /// The conditions that few questions have, whose values stand from the parameter `first` on.
+    fn besides(&self, first: usize, values: &mut Vec<Value>) -> String {
+        let (mut sql, mut next) = (String::new(), first..);
+        let mut mark = |value: Value| {
+            values.push(value);
+            format!("?{}", next.next().unwrap_or_default())
+        };
+        if let Some(numbers) = &self.numbers {
+            let marks: Vec<String> =
+                numbers.iter().cloned().map(|number| mark(Value::Blob(number))).collect();
+            sql += &format!("AND inquiry_index IN ({}) ", marks.join(", "));
+        }
+        if let Some(ResultId(last)) = self.up_to {
+            sql += &format!("AND results.id <= {} ", mark(Value::Integer(last)));
+        }
+        sql
     }
 }
 
@@ -383,7 +395,7 @@ impl Store {
         let conditions = Conditions::new(self, query)?;
         let mut values = conditions.values.clone();
         let select = concat!("SELECT count(*) FROM live_results AS results ", listed!());
-        let sql = [select, &conditions.and_number(8, &mut values)].concat();
+        let sql = [select, &conditions.besides(8, &mut values)].concat();
         // The form has no part in a count, but its parameter has its place.
         let reading = move |db: &Connection| {
             rows(db, &sql, &values, 1, |row| row.get::<_, i64>(0).map_err(|e| read_failed(&e)))

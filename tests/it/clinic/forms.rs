@@ -186,6 +186,7 @@ async fn what_is_stored_after_an_export_began_is_not_in_it_however_old_it_is() {
             open.visitor.get(&format!("/v1/results/export?format={}&cursor={cursor}", form.word)).await;
         let text = form.text("utf-8", &rest);
         assert_eq!(form.names(&text).len(), before - 2, "{}", form.word);
+        assert_eq!(rest.header("shikaku-total"), Some(before.to_string().as_str()), "{}", form.word);
         assert_eq!(list(&open).await.len(), before + 1);
     }
     assert_eq!(list(&open).await[..ids.len()], ids);

@@ -40,6 +40,7 @@ async fn a_poll_is_answered_without_content_until_something_changes() {
         tags.push(tag);
     }
     assert_ne!(tags[0], tags[1], "another question has another tag");
+    assert_eq!(asked_again(&open, &format!("{one}?fields=version"), &tags[3]).await, 200, "less of it");
 
     check(&open, "hanako").await;
     for (target, tag) in targets.iter().zip(&tags) {

@@ -4,7 +4,7 @@ use daemon::app::ports::{Purged, Role};
 use daemon::domain::clock::{Doubt, Trust};
 use harness::clinic::{Clinic, OpenClinic, Visitor};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// First instant at which a result of noon, 8 July 2026, is gone.
 const GONE: &str = "2026-08-31T15:00:00Z";
@@ -109,6 +109,37 @@ async fn what_the_system_says_of_its_clock_holds_for_ten_minutes() {
     assert_eq!(clock().await, Ok(Trust::Kernel));
     open.clock.advance(SECOND);
     assert_eq!(clock().await, Ok(Trust::CentralSystem), "asked again: another vouches");
+    open.clinic.close().await;
+}
+
+#[tokio::test]
+async fn whoever_follows_begins_anew_once_a_clock_that_ran_ahead_is_right() {
+    let (open, _result) = open_with_result().await;
+    open.clock.jump(until(&open, GONE));
+    open.clinic.kernel.say(Some(false));
+    let ahead = arrive(&open, 0).await;
+    let mut stream = ahead.open("/v1/events", &[]).await;
+    stream.until("event: ready\n").await.expect("it begins");
+    let begin = stream.until("\n\n").await.expect("a place");
+    let place = begin.lines().find_map(|line| line.strip_prefix("id: ")).expect("an id").to_owned();
+    let told = ahead.get("/v1/results/changes?from_start=true").await.json();
+    assert_eq!(
+        (&told["results"], &told["expired_before"]),
+        (&json!([]), &"2026-08-01T00:00:00+09:00".into())
+    );
+
+    open.clock.jump(SignedDuration::from_hours(-24 * 55));
+    open.clinic.kernel.say(Some(true));
+    open.clinic.retention().run_if_due().await.unwrap();
+    stream.until("event: resync\n").await.expect("the word that it must read anew");
+    let visitor = arrive(&open, 1).await;
+    let cursor = told["cursor"].as_str().expect("a cursor");
+    let refused = visitor.get(&format!("/v1/results/changes?cursor={cursor}")).await;
+    assert_eq!((refused.status, refused.json()["field"].clone()), (400, "cursor".into()));
+    let mut stream = visitor.open("/v1/events", &[("Last-Event-ID", &place)]).await;
+    stream.until("event: resync\n").await.expect("also whoever comes back");
+    let anew = visitor.get("/v1/results/changes?from_start=true").await.json();
+    assert_eq!(anew["results"].as_array().map(Vec::len), Some(1));
     open.clinic.close().await;
 }
 

@@ -66,6 +66,7 @@ impl ResultService for Scripted {
         _: &Caller,
         id: i64,
         form: wire::ResultForm,
+        _: Option<&str>,
         _: &Known,
     ) -> Answer<Tagged<Document>> {
         let result = wire::EligibilityResult { id, ..sample::full_result() };

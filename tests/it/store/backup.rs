@@ -236,6 +236,8 @@ async fn a_damaged_database_is_set_aside_and_nothing_opens_until_somebody_decide
         let running = machine.start().await;
         let count = running.store.count(&ResultQuery::default()).await;
         assert_eq!(count, Ok(if decide_to_restore { 2 } else { 0 }));
+        let new = insert(&running.store, "c9", NOW, person("資格 次郎", "9")).await;
+        assert!(new.0 > 1_000, "no number that clients know as another person's: {new:?}");
         running.stop().await;
     }
 }

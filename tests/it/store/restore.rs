@@ -140,21 +140,29 @@ async fn under_a_credential_a_backup_comes_back_and_without_it_nothing_is_touche
     assert!(!new.path("master").exists(), "no master key file of our own");
 }
 
-/// A client that followed the changes must not take what comes after a restore for what it has seen.
+/// A client must not take what comes after a restore for what it has seen: neither a change nor a result nor a receipt.
 #[tokio::test]
-async fn numbers_of_changes_that_were_given_after_the_backup_are_not_given_again() {
+async fn numbers_that_were_given_after_the_backup_are_not_given_again() {
     let (machine, lost, key) = (Machine::at(NOW), Machine::at(NOW), key());
     let running = lost.start().await;
     insert(&running.store, "c1", NOW, person("資格 太郎", "1")).await;
     let archive = backup(&running, &lost, &key).await;
-    insert(&running.store, "c2", NOW, person("資格 花子", "2")).await;
-    let seen = running.store.news().borrow().change;
+    let lost_result = insert(&running.store, "c2", NOW, person("資格 花子", "2")).await;
+    let lost_job = take_in(&running.store, &for_person("2", "K-2")).await;
+    let (identity, seen) = (running.store.mark().store, running.store.mark().change);
     running.stop().await;
     restored(&machine, &machine.config(), &archive, &key).await.expect("restored");
     let running = machine.start().await;
-    assert!(running.store.news().borrow().change > seen);
+    assert!(running.store.mark().change > seen);
+    assert_ne!(running.store.mark().store, identity, "what was kept of the lost one is no news of this one");
     let new = insert(&running.store, "c3", NOW, person("資格 次郎", "3")).await;
     let changes = running.store.changes(seen, 10).await.expect("changes");
     assert_eq!(changes.iter().map(|change| change.id).collect::<Vec<_>>(), [new]);
+    assert!(new > lost_result, "{new:?}");
+    assert!(take_in(&running.store, &for_person("3", "K-3")).await > lost_job);
+    let identity = running.store.mark().store;
+    running.stop().await;
+    let running = machine.start().await;
+    assert_eq!(running.store.mark().store, identity, "a start is no other store");
     running.stop().await;
 }

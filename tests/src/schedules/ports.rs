@@ -135,7 +135,7 @@ impl ResultStore for Store {
     }
 
     fn mark(&self) -> ResultsMark {
-        ResultsMark { change: 0, month: JstMonth::of(Timestamp::UNIX_EPOCH) }
+        ResultsMark { store: 0, change: 0, month: JstMonth::of(Timestamp::UNIX_EPOCH) }
     }
 }
 

@@ -105,6 +105,8 @@ pub struct ResultQuery {
     pub inquiry_number: Option<InquiryNumber>,
     /// Only results of such a person.
     pub person: PersonFilter,
+    /// Only results with this number or a lower one: what was stored up to then.
+    pub up_to: Option<ResultId>,
 }
 
 /// Where a page of results (newest first) goes on: the last result of the page before.
@@ -174,6 +176,8 @@ pub trait ResultForm: Send + Sync + 'static {
 /// Where the stored results stand: as long as it is the same, so is every answer about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultsMark {
+    /// Which store it is: another number after a restore and where one begins with nothing.
+    pub store: u32,
     /// The last number of the sequence of changes; persistent and never used twice.
     pub change: i64,
     /// The month of the store's instant: when it goes on, older results have expired.

@@ -16,6 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Up to where a follower knows the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Followed {
+    /// Which store's sequence it is.
+    pub store: u32,
     /// The last change it knows.
     pub change: i64,
     /// The month it was told of: when that goes on, older results are gone.
@@ -23,9 +25,16 @@ pub struct Followed {
 }
 
 impl Followed {
+    /// Whether what came since can be told: the place is one that this store has had. One of a later month was told while a clock
+    /// ran ahead: its follower has dropped results that are served again, and was not told of those that were hidden.
+    pub fn is_before(self, mark: ResultsMark) -> bool {
+        self.store == mark.store && (0..=mark.change).contains(&self.change) && self.month <= mark.month
+    }
+
     /// Everything up to now.
     pub fn to(mark: ResultsMark) -> Self {
-        Self { change: mark.change, month: mark.month }
+        let ResultsMark { store, change, month } = mark;
+        Self { store, change, month }
     }
 }
 
@@ -67,7 +76,7 @@ impl Results {
     /// and leaves no row in the audit log.
     pub async fn changes(&self, actor: &Actor, after: Followed, limit: u32) -> Result<Changes, ResultsError> {
         let mark = self.mark(actor)?;
-        if after.change > mark.change || after.change < 0 {
+        if !after.is_before(mark) {
             return Err(ResultsError::UnknownPlace);
         }
         let mut rows = self.store.changes(after.change, limit.saturating_add(1)).await?;
@@ -82,6 +91,6 @@ impl Results {
             let entry = entry(actor, "result.changes", &ResultQuery::default(), ids(&rows));
             self.audit.append(&entry).await?;
         }
-        Ok(Changes { rows, followed: Followed { change, month: mark.month }, more })
+        Ok(Changes { rows, followed: Followed { change, ..Followed::to(mark) }, more })
     }
 }

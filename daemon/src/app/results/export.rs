@@ -165,6 +165,7 @@ impl Results {
                 (Some(last.place()), newest)
             }
         };
+        let query = ResultQuery { up_to: Some(cut_off.newest), ..query };
         let total = self.store.count(&query).await?;
         let mut exporter = Exporter {
             results: self.clone(),
@@ -208,7 +209,7 @@ impl<T: Readable> Exporter<T> {
         // What was read ahead may have waited for a slow client: what has expired meanwhile does not leave.
         let kept_from = self.results.store.mark().month.first_kept().start();
         let is_kept = |row: &T| kept_from.is_none_or(|start| row.checked_at_us() >= start.as_microsecond());
-        page.rows.retain(|row| row.id() <= self.cut_off.newest && is_kept(row));
+        page.rows.retain(is_kept);
         let taken = page.rows.len() as u64;
         self.left = self.left.saturating_sub(taken);
         self.after = page.next.or(self.after);

@@ -18,7 +18,7 @@ pub(super) mod upgrade;
 
 pub use format::{Header, RecoveryKey};
 pub use quarantine::{QuarantineError, start_empty};
-pub(super) use quarantine::{guard, set_aside};
+pub(super) use quarantine::{guard, has_aside, set_aside};
 pub use restore::{RestoreError, Restored, ToRestore, restore};
 
 use sqlx::sqlite::SqliteConnection;

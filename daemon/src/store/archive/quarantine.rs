@@ -12,6 +12,8 @@ use super::restore;
 
 /// Says that the data was set aside, and where.
 const MARKER: &str = "damaged";
+/// What the names of the directories begin with.
+const ASIDE: &str = "quarantine-";
 
 /// Why nothing was set aside.
 pub type QuarantineError = OpenError;
@@ -29,7 +31,7 @@ pub(in super::super) fn guard(config: &StoreConfig) -> Result<(), OpenError> {
 /// keyring that went with the data opens only with it, and a restore replaces it, which ends what was set aside.
 pub(in super::super) fn set_aside(config: &StoreConfig, now: Timestamp) -> Result<PathBuf, FileError> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let name = |number: u32| config.data_dir.join(format!("quarantine-{stamp}-{number}"));
+    let name = |number: u32| config.data_dir.join(format!("{ASIDE}{stamp}-{number}"));
     let free = (0..100).map(name).find(|path| !path.exists());
     let directory = free.unwrap_or_else(|| name(100));
     files::private_directory(&directory)?;
@@ -45,6 +47,11 @@ pub(in super::super) fn set_aside(config: &StoreConfig, now: Timestamp) -> Resul
         move_into(&directory, file)?;
     }
     Ok(directory)
+}
+
+/// Whether data of an earlier store of this installation was set aside.
+pub(in super::super) fn has_aside(config: &StoreConfig) -> Result<bool, FileError> {
+    files::has_name(&config.data_dir, |name| name.starts_with(ASIDE))
 }
 
 fn move_into(directory: &Path, file: &Path) -> Result<(), FileError> {

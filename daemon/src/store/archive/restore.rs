@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 use zeroize::Zeroizing;
 
 use super::super::audit;
@@ -18,7 +17,7 @@ use super::super::error::OpenError;
 use super::super::files::{self, FileError};
 use super::super::keyring::{self, Keyring};
 use super::super::master::Master;
-use super::super::{StoreConfig, database, lock, prepare_directories};
+use super::super::{StoreConfig, database, identity, lock, prepare_directories};
 use super::format::{self, FormatError, Header, RecoveryKey};
 use super::{Told, quarantine, strip};
 use crate::app::ports::{ArchiveStep, Clock, Random};
@@ -229,27 +228,11 @@ async fn check(
         .bind(known_us)
         .execute(&mut db)
         .await?;
-    pass_numbers_given_since(&mut db, now_us).await?;
+    identity::pass_numbers_given(&mut db, now_us).await?;
+    identity::forget(&mut db).await?;
     let results: i64 = sqlx::query_scalar("SELECT count(*) FROM results").fetch_one(&mut db).await?;
     db.close().await?;
     let now = Timestamp::from_microsecond(now_us).map_err(|_| RestoreError::Foreign)?;
     let results = results.unsigned_abs();
     Ok((now, results, header.results.saturating_sub(results)))
-}
-
-/// Numbers of changes that were given between backup and loss are known to clients, so none is given again: the sequence
-/// goes on from the microsecond of the restore. Archives of older schemas have no sequence, and no client knew one.
-async fn pass_numbers_given_since(db: &mut SqliteConnection, now_us: i64) -> Result<(), sqlx::Error> {
-    let has_sequence: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'results_sequence')",
-    )
-    .fetch_one(&mut *db)
-    .await?;
-    if has_sequence {
-        sqlx::query("UPDATE results_sequence SET change = max(change + 1, ?1)")
-            .bind(now_us)
-            .execute(db)
-            .await?;
-    }
-    Ok(())
 }

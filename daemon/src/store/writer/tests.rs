@@ -44,7 +44,7 @@ async fn context_of(database: SqliteConnectOptions) -> Tx {
     MIGRATIONS.run(&mut db).await.unwrap();
     let keyring = Arc::new(Keyring::in_memory(Arc::new(Fixed)).unwrap());
     let clock = Arc::new(StoreClock::new(Arc::new(Fixed), 0, 0));
-    let news = Arc::new(News::new(0, Arc::clone(&clock)));
+    let news = Arc::new(News::new(7, 0, Arc::clone(&clock)));
     let (random, form) = (Arc::new(Fixed), Arc::new(Fixed));
     let ledger = Ledger::in_memory(None);
     Tx { db, keyring, random, clock, form, news, now_us: 0, numbers: Numbers::default(), ledger }
