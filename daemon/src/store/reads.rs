@@ -227,7 +227,7 @@ impl Conditions {
 
     /// The conditions that few questions have, whose values stand from the parameter `first` on.
     fn besides(&self, first: usize, values: &mut Vec<Value>) -> String {
-        let (mut sql, mut next) = (String::new(), first..);
+        let (mut conditions, mut next) = (Vec::new(), first..);
         let mut mark = |value: Value| {
             values.push(value);
             format!("?{}", next.next().unwrap_or_default())
@@ -235,12 +235,12 @@ impl Conditions {
         if let Some(numbers) = &self.numbers {
             let marks: Vec<String> =
                 numbers.iter().cloned().map(|number| mark(Value::Blob(number))).collect();
-            sql += &format!("AND inquiry_index IN ({}) ", marks.join(", "));
+            conditions.push(format!("AND inquiry_index IN ({}) ", marks.join(", ")));
         }
         if let Some(ResultId(last)) = self.up_to {
-            sql += &format!("AND results.id <= {} ", mark(Value::Integer(last)));
+            conditions.push(format!("AND results.id <= {} ", mark(Value::Integer(last))));
         }
-        sql
+        conditions.concat()
     }
 }
 
