@@ -115,6 +115,54 @@ async fn a_number_that_was_taken_stands_on_every_result_of_the_person_and_only_t
     running.stop().await;
 }
 
+async fn asked(store: &Store, request: &InquiryRequest) -> Result<(), InquiryFailure> {
+    let audit = audit("inquiry_number.queued");
+    store.take_in(request, &audit, None, Box::new(|_| ())).await.expect("written").map(drop)
+}
+
+#[tokio::test]
+async fn a_number_that_is_on_its_way_for_somebody_is_nobody_elses_in_every_month_until_it_has_ended() {
+    let machine = Machine::at("2026-05-31T14:59:59Z");
+    let running = machine.start().await;
+    let job = take_in(&running.store, &for_person("1", "K-1")).await;
+    running.stop().await;
+    machine.clock.set(at(NOW));
+    let running = machine.start().await;
+    let store = &running.store;
+    assert_eq!(asked(store, &for_person("2", "K-1")).await, Err(InquiryFailure::NumberInUse));
+    let again = take_in(store, &for_person("1", "K-1")).await;
+    assert_eq!(asked(store, &for_person("2", "K-1")).await, Err(InquiryFailure::NumberInUse));
+    assert_eq!(asked(store, &for_person("2", "K-2")).await, Ok(()));
+
+    let items = [("3", "K-3"), ("4", "K-3"), ("3", "K-3"), ("4", "K-1"), ("1", "K-1")];
+    let (bulk, ..) = take_in_bulk(store, &items.map(|(of, number)| for_person(of, number))).await;
+    let stand = store.bulk(bulk, 0, 10).await.expect("readable").expect("there");
+    let refused = Some(InquiryEnd::Failed(InquiryFailure::NumberInUse));
+    let ends: Vec<_> = stand.page.iter().map(|job| job.end.clone()).collect();
+    assert_eq!(ends, [None, refused.clone(), None, refused, None]);
+
+    // Refused for its person, it is free again; no result has it.
+    let end = InquiryEnd::Failed(InquiryFailure::PersonNotFound);
+    let own = [job, again, stand.page[4].id].map(|job| (job, end.clone()));
+    store.end(&own[..2]).await.expect("ended");
+    assert_eq!(asked(store, &for_person("2", "K-1")).await, Err(InquiryFailure::NumberInUse));
+    store.end(&own[2..]).await.expect("ended");
+    assert_eq!(asked(store, &for_person("2", "K-1")).await, Ok(()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_whose_job_has_expired_is_free() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    take_in(&running.store, &for_person("1", "K-1")).await;
+    machine.clock.set(just_before(at("2026-07-31T15:00:00Z")));
+    assert_eq!(asked(&running.store, &for_person("2", "K-1")).await, Err(InquiryFailure::NumberInUse));
+    machine.clock.set(at("2026-07-31T15:00:00Z"));
+    assert_eq!(asked(&running.store, &for_person("2", "K-1")).await, Ok(()));
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn the_queue_in_memory_hears_of_every_job_in_the_order_on_disk_also_if_its_caller_went_away() {
     let machine = Machine::at(NOW);
@@ -231,6 +279,13 @@ async fn an_ended_job_holds_no_sealed_copy_any_more_and_a_moved_one_does_not_ope
             .await
             .expect("readable");
     assert_eq!(sealed, [(ended.0, false), (one.0, true), (two.0, true)]);
+    let hashes: Vec<(bool, bool)> = sqlx::query_as(
+        "SELECT person_index IS NOT NULL, number_index IS NOT NULL FROM inquiry_jobs ORDER BY id",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("readable");
+    assert_eq!(hashes, [(false, false), (true, true), (true, true)]);
     sqlx::query(
         "UPDATE inquiry_jobs SET payload = (SELECT payload FROM inquiry_jobs WHERE id = ?1) WHERE id = ?2",
     )
