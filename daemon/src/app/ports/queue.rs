@@ -181,7 +181,7 @@ pub struct BulkStand {
 #[async_trait]
 pub trait InquiryQueue: Send + Sync + 'static {
     /// Takes a job in, with its audit row and the memory of the request in the same transaction; nothing if it is not certain whose
-    /// number it is, or if it stands on other people's results.
+    /// number it is, or if it stands on other people's results or is on its way for them.
     async fn take_in(
         &self,
         asked: &InquiryRequest,
