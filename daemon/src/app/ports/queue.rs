@@ -129,8 +129,9 @@ pub struct TakenIn {
 }
 
 /// Hears of jobs once they are on disk: before their caller does, whether or not that one still waits, and in the order of their
-/// numbers, also those of different callers. Whoever writes next waits for it, so it must be quick. It is dropped unheard if nothing
-/// was taken in.
+/// numbers, also those of different callers. Its caller may get an error all the same: if only the audit log's anchor could not be
+/// written, the jobs stand and are sent. Whoever writes next waits for it, so it must be quick. It is dropped unheard if nothing was
+/// taken in.
 pub type OnDisk = Box<dyn FnOnce(&[TakenIn]) + Send>;
 
 /// What became of a job.
