@@ -9,7 +9,7 @@ use super::direct::DirectTx;
 use super::error::failed;
 use super::keyring::MonthKeys;
 use super::marks::{self, mark_columns, with_marks};
-use super::results::{Sealed, inquiry_index, person_index, sealed};
+use super::results::{ONE, Sealed, inquiry_index, person_index, sealed};
 use super::row::{self, Place};
 use super::writer::Tx;
 use crate::app::ports::{Inquiry, InquiryFailure, PendingNumber, StoreError, StoredResult};
@@ -63,7 +63,7 @@ pub(super) fn set_number(
             continue;
         }
         let marked = StoredResult { inquiry_number: Some(inquiry.number.clone()), pending, ..stored };
-        rewrite(tx, &sealed, marked)?;
+        rewrite(tx, &sealed, marked, Some(tx.now_us))?;
     }
     Ok(ids)
 }
@@ -105,6 +105,46 @@ pub(super) fn fail(
     Ok(())
 }
 
+/// Results that wait for a number whose job was purged. It expired on its way; they are of a later month and stay.
+const FORSAKEN: &str = "SELECT id FROM result_marks WHERE failure IS NULL AND id > ?1 AND NOT EXISTS \
+     (SELECT 1 FROM inquiry_jobs WHERE inquiry_jobs.id = result_marks.job AND state = 'queued') \
+     ORDER BY id LIMIT ?2";
+/// Results that wait for the number of a job.
+const WAITING: &str = "SELECT id FROM result_marks WHERE failure IS NULL AND job = ?1";
+
+/// Lets at most so many results beyond one no longer say that they wait for a job that was purged. Returns the last one that was
+/// looked at, if there was any.
+pub(super) fn forget_purged(
+    tx: &mut DirectTx<'_>,
+    beyond: i64,
+    most: i64,
+) -> Result<Option<i64>, StoreError> {
+    let waiting = tx.rows(FORSAKEN, [beyond, most], |row| row.get(0))?;
+    waiting.iter().try_for_each(|id| forget(tx, *id))?;
+    Ok(waiting.last().copied())
+}
+
+/// Lets results no longer say that they wait for a job, which has expired.
+pub(super) fn forget_expired(tx: &mut DirectTx<'_>, job: JobId) -> Result<(), StoreError> {
+    let waiting: Vec<i64> = tx.rows(WAITING, [job.0], |row| row.get(0))?;
+    waiting.iter().try_for_each(|id| forget(tx, *id))
+}
+
+/// Lets a result wait for no number any more. It keeps the one that it has, and since when.
+fn forget(tx: &mut DirectTx<'_>, result: i64) -> Result<(), StoreError> {
+    // What has itself expired is purged with its mark.
+    let Some(sealed) = tx.row(ONE, [result, tx.now_us], Sealed::read)? else { return Ok(()) };
+    match sealed.open(&tx.keyring) {
+        Ok(stored) => rewrite(tx, &sealed, StoredResult { pending: None, ..stored }, None),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            // It must not keep what has expired from being destroyed.
+            tracing::error!(%error, "a result goes on saying that it waits for a number");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The number that is on its way for the person of a confirmation, if that person is certain.
 pub(super) async fn waiting_for(
     tx: &mut Tx,
@@ -133,12 +173,18 @@ fn mark(tx: &mut DirectTx<'_>, stored: &StoredResult, pending: &PendingNumber) -
     marks::put(tx, stored.id, stored.version + 1, change, pending)
 }
 
-/// Another number.
+/// Another number, or no mark any more.
 const NUMBER: &str = "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, \
-     numbered_at_us = ?4, change = ?5 WHERE id = ?6";
+     numbered_at_us = COALESCE(?4, numbered_at_us), change = ?5 WHERE id = ?6";
 
-/// Writes a row as its result's next version, with the number that `stored` has, and the mark that is left.
-fn rewrite(tx: &mut DirectTx<'_>, sealed: &Sealed, mut stored: StoredResult) -> Result<(), StoreError> {
+/// Writes a row as its result's next version, with the number that `stored` has, and the mark that is left. `numbered_at_us`: when
+/// the number was set, if that is now.
+fn rewrite(
+    tx: &mut DirectTx<'_>,
+    sealed: &Sealed,
+    mut stored: StoredResult,
+    numbered_at_us: Option<i64>,
+) -> Result<(), StoreError> {
     let keys: Arc<MonthKeys> = sealed.keys(&tx.keyring)?;
     stored.version += 1;
     let place = Place { version: stored.version, ..sealed.place()? };
@@ -149,7 +195,7 @@ fn rewrite(tx: &mut DirectTx<'_>, sealed: &Sealed, mut stored: StoredResult) -> 
     let (random, form) = (tx.random.as_ref(), tx.form.as_ref());
     let (form, body) = body::seal(form, random, &keys, place, &stored)?;
     let payload = row::seal(&keys, random, place, &stored.content, number)?;
-    tx.execute(NUMBER, params![place.version, index, payload, tx.now_us, change, place.id])?;
+    tx.execute(NUMBER, params![place.version, index, payload, numbered_at_us, change, place.id])?;
     tx.execute(body::KEEP, params![place.id, form, body])?;
     match pending {
         Some(pending) => marks::put(tx, stored.id, place.version, change, &pending),

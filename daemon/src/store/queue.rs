@@ -198,7 +198,11 @@ fn end_one(
         [id.0, tx.now_us],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    let Some((actor, month, payload)) = open else { return Ok(None) };
+    let Some((actor, month, payload)) = open else {
+        // One that expired while the central system had it: nobody waits for it any more.
+        pending::forget_expired(tx, id)?;
+        return Ok(None);
+    };
     let inquiry = job::open(&tx.keyring, id, month, &payload)?;
     let (results, state, failure, upstream_code) = match end {
         InquiryEnd::Registered => (pending::set_number(tx, id, &inquiry)?, "registered", None, None),

@@ -41,7 +41,7 @@ macro_rules! sealed {
 pub(super) use sealed;
 
 /// One result.
-const ONE: &str = sealed!("WHERE results.id = ?1 AND expires_at_us > ?2");
+pub(super) const ONE: &str = sealed!("WHERE results.id = ?1 AND expires_at_us > ?2");
 /// Results with an inquiry number.
 const HOLDERS: &str = sealed!("WHERE inquiry_index = ?1 AND expires_at_us > ?2 ORDER BY results.id");
 

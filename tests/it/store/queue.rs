@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use daemon::app::ports::{
     Inquiry, InquiryEnd, InquiryFailure, InquiryQueue, InquiryRequest, Intake, OnDisk, PendingInquiry,
-    StoreError, Subject,
+    ResultStore as _, StoreError, Subject,
 };
 use daemon::domain::check::ResultId;
 use daemon::domain::eligibility::Field;
@@ -235,6 +235,48 @@ async fn jobs_are_gone_with_the_end_of_the_month_after_their_intake() {
     store.purge(gone).await.expect("purged");
     assert_eq!(ids(store).await, [later]);
     assert!(later > JobId(2), "numbers are never used again");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_result_of_a_later_month_waits_for_no_job_that_is_gone() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    let [purged, sent] = ["1", "2"].map(|of| for_person(of, &format!("K-{of}")));
+    let (purged, sent) = (take_in(store, &purged).await, take_in(store, &sent).await);
+    machine.clock.set(at("2026-07-10T01:00:00Z"));
+    let mut results = Vec::new();
+    for of in ["1", "2", "3", "4"] {
+        results.push(insert(store, of, "2026-07-10T01:00:00Z", person("資格 太郎", of)).await);
+    }
+    let (later, refused) = (
+        take_in(store, &for_person("3", "K-3")).await,
+        take_in(store, &for_person("4", "K-4")).await,
+    );
+    store.end(&[(refused, InquiryEnd::Failed(InquiryFailure::PersonNotFound))]).await.expect("ended");
+    let waits = async |of: usize| get(store, results[of]).await.expect("there").pending.map(|mark| mark.job);
+    assert_eq!([waits(0).await, waits(1).await], [Some(purged), Some(sent)]);
+    let before = [get(store, results[0]).await, get(store, results[1]).await];
+    let before = before.map(|stored| stored.expect("there"));
+
+    // The central system answers when the job has expired, and nothing was purged yet.
+    let gone = at("2026-07-31T15:00:00Z");
+    machine.clock.set(gone);
+    assert_eq!(store.end(&[(sent, InquiryEnd::Registered)]).await, Ok(vec![vec![]]));
+    assert_eq!([waits(0).await, waits(1).await], [Some(purged), None]);
+    store.purge(gone).await.expect("purged");
+    assert_eq!([waits(0).await, waits(1).await], [None, None]);
+    assert_eq!([waits(2).await, waits(3).await], [Some(later), Some(refused)], "these go on, or have failed");
+    store.purge(gone).await.expect("purged");
+    for (before, changes) in before.iter().zip([1, 2]) {
+        let now = get(store, before.id).await.expect("there");
+        assert_eq!((now.version, &now.inquiry_number), (before.version + 1, &None), "once");
+        let ready = store.ready(before.id).await.expect("readable").expect("there");
+        assert_eq!(ready.version, now.version);
+        let heard = store.changes(ready.change - 1, 9).await.expect("readable");
+        assert_eq!(heard.len(), changes, "the last changes of all");
+    }
     running.stop().await;
 }
 

@@ -206,7 +206,7 @@ pub trait InquiryQueue: Send + Sync + 'static {
 
     /// Ends jobs in one transaction: writes a taken number on every stored result of the person, erases what the job
     /// held of the person, and appends audit rows in the name of who asked. Returns the results changed for each job;
-    /// a job that has ended before or has expired stays as it is.
+    /// a job that has ended before or has expired stays as it is, and no result says any more that it waits for it.
     async fn end(&self, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<ResultId>>, StoreError>;
 
     /// Notes under which receipt number the central system processes jobs, or that it does not (`None`).
