@@ -46,8 +46,11 @@ fn rows_of(tx: &DirectTx<'_>, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreErr
     Ok(rows)
 }
 
-/// Sets an inquiry's number on its rows, on which its job no longer waits then; rows that are so already stay as they
-/// are. Returns all of them.
+/// The number that a row has already was set again.
+const NUMBERED: &str = "UPDATE results SET numbered_at_us = ?1 WHERE id = ?2";
+
+/// Sets an inquiry's number on its rows, on which its job no longer waits then; of rows that are so already only the instant
+/// moves, so that no answer asked for before overwrites it. Returns all of them.
 pub(super) fn set_number(
     tx: &mut DirectTx<'_>,
     job: JobId,
@@ -60,6 +63,7 @@ pub(super) fn set_number(
         // A later number of the person may wait already.
         let pending = stored.pending.clone().filter(|pending| pending.job != job);
         if stored.inquiry_number.as_ref() == Some(&inquiry.number) && pending == stored.pending {
+            tx.execute(NUMBERED, [tx.now_us, sealed.id])?;
             continue;
         }
         let marked = StoredResult { inquiry_number: Some(inquiry.number.clone()), pending, ..stored };
