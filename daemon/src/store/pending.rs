@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::body;
 use super::direct::DirectTx;
 use super::error::failed;
+use super::job;
 use super::keyring::MonthKeys;
 use super::marks::{self, mark_columns, with_marks};
 use super::results::{ONE, Sealed, inquiry_index, person_index, sealed};
@@ -15,6 +16,7 @@ use super::writer::Tx;
 use crate::app::ports::{Inquiry, InquiryFailure, PendingNumber, StoreError, StoredResult};
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Confirmation;
+use crate::domain::identifiers::InquiryNumber;
 use crate::domain::queue::JobId;
 
 /// Months that one statement asks for; there are rarely more with results.
@@ -149,26 +151,34 @@ fn forget(tx: &mut DirectTx<'_>, result: i64) -> Result<(), StoreError> {
     }
 }
 
-/// The number that is on its way for the person of a confirmation, if that person is certain.
+/// The number that is on its way for the person of a confirmation, if that person is certain and it is another one than `has`: who
+/// has it already waits for nothing.
 pub(super) async fn waiting_for(
     tx: &mut Tx,
     confirmation: &Confirmation,
+    has: Option<&InquiryNumber>,
 ) -> Result<Option<PendingNumber>, StoreError> {
     let Some(person) = row::person(confirmation) else { return Ok(None) };
-    let mut newest: Option<i64> = None;
+    let mut newest: Option<(i64, i32, Vec<u8>)> = None;
     for keys in tx.keyring.months() {
-        let found: Option<i64> = sqlx::query_scalar(
-            "SELECT max(id) FROM live_inquiry_jobs \
-             WHERE state = 'queued' AND person_index = ?1 AND expires_at_us > ?2",
+        let found = sqlx::query_as(
+            "SELECT id, month, payload FROM live_inquiry_jobs \
+             WHERE state = 'queued' AND person_index = ?1 AND expires_at_us > ?2 ORDER BY id DESC LIMIT 1",
         )
         .bind(person_index(&keys, &person.fingerprint())?)
         .bind(tx.now_us)
-        .fetch_one(&mut tx.db)
+        .fetch_optional(&mut tx.db)
         .await
         .map_err(|e| failed(&e))?;
         newest = newest.max(found);
     }
-    Ok(newest.map(|id| PendingNumber { job: JobId(id), failure: None }))
+    let Some((id, month, payload)) = newest else { return Ok(None) };
+    let pending = PendingNumber { job: JobId(id), failure: None };
+    // A job that does not open must not cost a result.
+    let brings = |has: &InquiryNumber| {
+        job::open(&tx.keyring, pending.job, month, &payload).is_ok_and(|inquiry| inquiry.number == *has)
+    };
+    Ok((!has.is_some_and(brings)).then_some(pending))
 }
 
 /// Lets a result say what became of a number, as its next version.

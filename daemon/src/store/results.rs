@@ -162,7 +162,7 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     .await
     .map_err(|e| failed(&e))?;
     body::keep(tx, &keys, place, new, number.as_ref()).await?;
-    if let Some(pending) = pending::waiting_for(tx, confirmation).await? {
+    if let Some(pending) = pending::waiting_for(tx, confirmation, number.as_ref()).await? {
         marks::keep(tx, place.id, place.version, None, &pending).await?;
     }
     Ok(ResultId(place.id))
