@@ -8,7 +8,7 @@ use super::body;
 use super::direct::DirectTx;
 use super::error::failed;
 use super::job;
-use super::keyring::MonthKeys;
+use super::keyring::{Keyring, MonthKeys};
 use super::marks::{self, mark_columns, with_marks};
 use super::results::{ONE, Sealed, inquiry_index, person_index, sealed};
 use super::row::{self, Place};
@@ -16,7 +16,7 @@ use super::writer::Tx;
 use crate::app::ports::{Inquiry, InquiryFailure, PendingNumber, StoreError, StoredResult};
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Confirmation;
-use crate::domain::identifiers::InquiryNumber;
+use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::queue::JobId;
 
 /// Months that one statement asks for; there are rarely more with results.
@@ -26,13 +26,19 @@ const PERSONS: &str = sealed!(
     "WHERE (results.id = ?1 OR person_index = ?3 OR person_index = ?4 OR person_index = ?5) AND expires_at_us > ?2"
 );
 
-/// The rows of an inquiry's person, and the one it was asked for even if its person is not certain. Index keys differ from month
-/// to month, so the person is looked up under one for each.
+/// The newest job of a person that is queued: one walk through the index of what is, whatever the number of months.
+pub(super) const NEWEST: &str = "SELECT id, month, payload FROM live_inquiry_jobs \
+     WHERE state = 'queued' AND person_index IN (?1, ?2, ?3) AND expires_at_us > ?4 ORDER BY id DESC LIMIT 1";
+
+/// A person's hashes: index keys differ from month to month, so the person is looked up under one for each.
+fn indexes_of(keyring: &Keyring, person: &InsuranceIdentifiers) -> Result<Vec<Vec<u8>>, StoreError> {
+    let fingerprint = person.fingerprint();
+    keyring.months().iter().map(|keys| person_index(keys, &fingerprint)).collect()
+}
+
+/// The rows of an inquiry's person, and the one it was asked for even if its person is not certain.
 fn rows_of(tx: &DirectTx<'_>, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreError> {
-    let fingerprint = inquiry.person.fingerprint();
-    let months = tx.keyring.months();
-    let indexes: Vec<_> =
-        months.iter().map(|keys| person_index(keys, &fingerprint)).collect::<Result<_, _>>()?;
+    let indexes = indexes_of(&tx.keyring, &inquiry.person)?;
     let mut asked = inquiry.result.map(|result| result.0);
     let mut rows: Vec<Sealed> = Vec::new();
     let mut left = indexes.as_slice();
@@ -160,16 +166,9 @@ pub(super) async fn waiting_for(
 ) -> Result<Option<PendingNumber>, StoreError> {
     let Some(person) = row::person(confirmation) else { return Ok(None) };
     let mut newest: Option<(i64, i32, Vec<u8>)> = None;
-    for keys in tx.keyring.months() {
-        let found = sqlx::query_as(
-            "SELECT id, month, payload FROM live_inquiry_jobs \
-             WHERE state = 'queued' AND person_index = ?1 AND expires_at_us > ?2 ORDER BY id DESC LIMIT 1",
-        )
-        .bind(person_index(&keys, &person.fingerprint())?)
-        .bind(tx.now_us)
-        .fetch_optional(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
+    for some in indexes_of(&tx.keyring, &person)?.chunks(MONTHS) {
+        let query = sqlx::query_as(NEWEST).bind(some.first()).bind(some.get(1)).bind(some.get(2));
+        let found = query.bind(tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?;
         newest = newest.max(found);
     }
     let Some((id, month, payload)) = newest else { return Ok(None) };

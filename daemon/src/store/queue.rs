@@ -281,12 +281,28 @@ struct Bulk {
 
 /// Columns of a job's stand.
 macro_rules! job_columns {
-    ($rest:literal) => {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT id, bulk_id, position, taken_at_us, state, failure, upstream_code, results FROM live_inquiry_jobs ",
-            $rest
+            $($rest),+
         )
     };
+}
+
+/// A page of the jobs of a state, or of all. The state is a literal: the index of what is queued is of use to no other statement,
+/// and without it that page walks through all that have ended.
+const fn page_of(state: Option<JobState>) -> &'static str {
+    macro_rules! page {
+        ($which:literal) => {
+            job_columns!($which, "id < ?1 AND expires_at_us > ?2 ORDER BY id DESC LIMIT ?3")
+        };
+    }
+    match state {
+        None => page!("WHERE "),
+        Some(JobState::Queued) => page!("WHERE state = 'queued' AND "),
+        Some(JobState::Registered) => page!("WHERE state = 'registered' AND "),
+        Some(JobState::Failed) => page!("WHERE state = 'failed' AND "),
+    }
 }
 
 #[async_trait]
@@ -373,21 +389,13 @@ impl InquiryQueue for Store {
         before: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<InquiryJob>, StoreError> {
-        let state = state.map(|state| match state {
-            JobState::Queued => "queued",
-            JobState::Registered => "registered",
-            JobState::Failed => "failed",
-        });
-        let found: Vec<Job> = sqlx::query_as(job_columns!(
-            "WHERE (?1 IS NULL OR state = ?1) AND id < ?2 AND expires_at_us > ?3 ORDER BY id DESC LIMIT ?4"
-        ))
-        .bind(state)
-        .bind(before.map_or(i64::MAX, |id| id.0))
-        .bind(self.clock.now_us())
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(|e| failed(&e))?;
+        let found: Vec<Job> = sqlx::query_as(page_of(state))
+            .bind(before.map_or(i64::MAX, |id| id.0))
+            .bind(self.clock.now_us())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|e| failed(&e))?;
         found.into_iter().map(Job::read).collect()
     }
 
@@ -422,5 +430,37 @@ impl InquiryQueue for Store {
             failed: bulk.failed,
             page: page.into_iter().map(Job::read).collect::<Result<_, _>>()?,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::ConnectOptions as _;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::super::database::MIGRATIONS;
+    use super::*;
+
+    /// What SQLite does for a statement without asking for more.
+    async fn plan(statement: &str) -> String {
+        let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        MIGRATIONS.run(&mut db).await.unwrap();
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(explain).fetch_all(&mut db).await.unwrap();
+        steps.into_iter().map(|(_, _, _, step)| step + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_found_without_looking_at_what_has_ended() {
+        let queued = plan(page_of(Some(JobState::Queued))).await;
+        assert!(queued.contains("USING INDEX inquiry_jobs_queued (id<?)"), "{queued}");
+        let number = plan(ON_ITS_WAY).await;
+        for index in ["(number_index=?)", "(number_index=? AND person_index=?)"] {
+            assert!(number.contains(&format!("USING INDEX inquiry_jobs_number {index}")), "{number}");
+        }
+        let newest = plan(pending::NEWEST).await;
+        assert!(newest.contains("USING INDEX inquiry_jobs_queued"), "{newest}");
+        assert!(!newest.contains("TEMP B-TREE"), "{newest}");
     }
 }
