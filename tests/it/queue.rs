@@ -290,7 +290,11 @@ fn what_waits_past_its_retention_is_dropped_and_what_is_in_flight_is_not() {
 #[test]
 fn a_number_on_others_results_only_is_taken() {
     let (one, two) = (person(1), person(2));
-    assert!(!number_is_taken(&one, &[]));
-    assert!(!number_is_taken(&one, &[two.clone(), one.clone()]), "the central system linked them");
-    assert!(number_is_taken(&one, &[two]));
+    assert!(!number_is_taken(&one, &[], false));
+    assert!(number_is_taken(&one, &[], true));
+    for others in [false, true] {
+        let linked = [two.clone(), one.clone()];
+        assert!(!number_is_taken(&one, &linked, others), "the central system linked them");
+        assert!(number_is_taken(&one, std::slice::from_ref(&two), others));
+    }
 }

@@ -457,8 +457,12 @@ impl Queue {
     }
 }
 
-/// Whether a number stands on results of other people only, so that it cannot be this person's without a word of the
-/// central system: it links two insurances by returning the number for both.
-pub fn number_is_taken(person: &InsuranceIdentifiers, holders: &[InsuranceIdentifiers]) -> bool {
-    !holders.is_empty() && !holders.contains(person)
+/// Whether a number stands on results of other people only, or stands nowhere and is on its way for others only, so that it
+/// cannot be this person's without a word of the central system: it links two insurances by returning the number for both.
+pub fn number_is_taken(
+    person: &InsuranceIdentifiers,
+    holders: &[InsuranceIdentifiers],
+    on_its_way_for_others: bool,
+) -> bool {
+    if holders.is_empty() { on_its_way_for_others } else { !holders.contains(person) }
 }

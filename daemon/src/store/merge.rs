@@ -54,7 +54,8 @@ fn from_elsewhere(fetched: &LinkedResult, batch: &Batch) -> NewResult {
     }
 }
 
-/// Gives a check's result the row that was collected for it before, if there is one; the row keeps its number.
+/// Gives a check's result the row that was collected for it before, if there is one; the row keeps its number, and its inquiry
+/// number unless the check's answer has a newer one.
 pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultId>, StoreError> {
     let Source::Own { check_id, .. } = &new.source else { return Ok(None) };
     let is_free = |stored: &StoredResult| {
@@ -68,7 +69,10 @@ pub(super) async fn claim(tx: &mut Tx, new: &NewResult) -> Result<Option<ResultI
     let mut content = new.clone();
     let id_there = stored.content.confirmation.upstream_id.clone();
     content.confirmation.upstream_id = content.confirmation.upstream_id.or(id_there);
-    let number = received_inquiry_number(&content.confirmation).or_else(|| stored.inquiry_number.clone());
+    // One that was set after the check is newer than what the check's answer says.
+    let newer = row.numbered_at_us.is_some_and(|at| at >= content.confirmation.processed_at.as_microsecond());
+    let received = received_inquiry_number(&content.confirmation).filter(|_| !newer);
+    let number = received.or_else(|| stored.inquiry_number.clone());
     let place = Place { version: stored.version + 1, ..row.sealed.place()? };
     let change = tx.next_change().await?;
     sqlx::query(

@@ -7,14 +7,16 @@ use rusqlite::params;
 use super::body;
 use super::direct::DirectTx;
 use super::error::failed;
-use super::keyring::MonthKeys;
+use super::job;
+use super::keyring::{Keyring, MonthKeys};
 use super::marks::{self, mark_columns, with_marks};
-use super::results::{Sealed, inquiry_index, person_index, sealed};
+use super::results::{ONE, Sealed, inquiry_index, person_index, sealed};
 use super::row::{self, Place};
 use super::writer::Tx;
 use crate::app::ports::{Inquiry, InquiryFailure, PendingNumber, StoreError, StoredResult};
 use crate::domain::check::ResultId;
 use crate::domain::eligibility::Confirmation;
+use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::queue::JobId;
 
 /// Months that one statement asks for; there are rarely more with results.
@@ -24,13 +26,19 @@ const PERSONS: &str = sealed!(
     "WHERE (results.id = ?1 OR person_index = ?3 OR person_index = ?4 OR person_index = ?5) AND expires_at_us > ?2"
 );
 
-/// The rows of an inquiry's person, and the one it was asked for even if its person is not certain. Index keys differ from month
-/// to month, so the person is looked up under one for each.
+/// The newest job of a person that is queued: one walk through the index of what is, whatever the number of months.
+pub(super) const NEWEST: &str = "SELECT id, month, payload FROM live_inquiry_jobs \
+     WHERE state = 'queued' AND person_index IN (?1, ?2, ?3) AND expires_at_us > ?4 ORDER BY id DESC LIMIT 1";
+
+/// A person's hashes: index keys differ from month to month, so the person is looked up under one for each.
+fn indexes_of(keyring: &Keyring, person: &InsuranceIdentifiers) -> Result<Vec<Vec<u8>>, StoreError> {
+    let fingerprint = person.fingerprint();
+    keyring.months().iter().map(|keys| person_index(keys, &fingerprint)).collect()
+}
+
+/// The rows of an inquiry's person, and the one it was asked for even if its person is not certain.
 fn rows_of(tx: &DirectTx<'_>, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreError> {
-    let fingerprint = inquiry.person.fingerprint();
-    let months = tx.keyring.months();
-    let indexes: Vec<_> =
-        months.iter().map(|keys| person_index(keys, &fingerprint)).collect::<Result<_, _>>()?;
+    let indexes = indexes_of(&tx.keyring, &inquiry.person)?;
     let mut asked = inquiry.result.map(|result| result.0);
     let mut rows: Vec<Sealed> = Vec::new();
     let mut left = indexes.as_slice();
@@ -46,8 +54,11 @@ fn rows_of(tx: &DirectTx<'_>, inquiry: &Inquiry) -> Result<Vec<Sealed>, StoreErr
     Ok(rows)
 }
 
-/// Sets an inquiry's number on its rows, on which its job no longer waits then; rows that are so already stay as they
-/// are. Returns all of them.
+/// The number that a row has already was set again.
+const NUMBERED: &str = "UPDATE results SET numbered_at_us = ?1 WHERE id = ?2";
+
+/// Sets an inquiry's number on its rows, on which its job no longer waits then; of rows that are so already only the instant
+/// moves, so that no answer asked for before overwrites it. Returns all of them.
 pub(super) fn set_number(
     tx: &mut DirectTx<'_>,
     job: JobId,
@@ -60,10 +71,11 @@ pub(super) fn set_number(
         // A later number of the person may wait already.
         let pending = stored.pending.clone().filter(|pending| pending.job != job);
         if stored.inquiry_number.as_ref() == Some(&inquiry.number) && pending == stored.pending {
+            tx.execute(NUMBERED, [tx.now_us, sealed.id])?;
             continue;
         }
         let marked = StoredResult { inquiry_number: Some(inquiry.number.clone()), pending, ..stored };
-        rewrite(tx, &sealed, marked)?;
+        rewrite(tx, &sealed, marked, Some(tx.now_us))?;
     }
     Ok(ids)
 }
@@ -105,26 +117,67 @@ pub(super) fn fail(
     Ok(())
 }
 
-/// The number that is on its way for the person of a confirmation, if that person is certain.
+/// Results that wait for a number whose job was purged. It expired on its way; they are of a later month and stay.
+const FORSAKEN: &str = "SELECT id FROM result_marks WHERE failure IS NULL AND id > ?1 AND NOT EXISTS \
+     (SELECT 1 FROM inquiry_jobs WHERE inquiry_jobs.id = result_marks.job AND state = 'queued') \
+     ORDER BY id LIMIT ?2";
+/// Results that wait for the number of a job.
+const WAITING: &str = "SELECT id FROM result_marks WHERE failure IS NULL AND job = ?1";
+
+/// Lets at most so many results beyond one no longer say that they wait for a job that was purged. Returns the last one that was
+/// looked at, if there was any.
+pub(super) fn forget_purged(
+    tx: &mut DirectTx<'_>,
+    beyond: i64,
+    most: i64,
+) -> Result<Option<i64>, StoreError> {
+    let waiting = tx.rows(FORSAKEN, [beyond, most], |row| row.get(0))?;
+    waiting.iter().try_for_each(|id| forget(tx, *id))?;
+    Ok(waiting.last().copied())
+}
+
+/// Lets results no longer say that they wait for a job, which has expired.
+pub(super) fn forget_expired(tx: &mut DirectTx<'_>, job: JobId) -> Result<(), StoreError> {
+    let waiting: Vec<i64> = tx.rows(WAITING, [job.0], |row| row.get(0))?;
+    waiting.iter().try_for_each(|id| forget(tx, *id))
+}
+
+/// Lets a result wait for no number any more. It keeps the one that it has, and since when.
+fn forget(tx: &mut DirectTx<'_>, result: i64) -> Result<(), StoreError> {
+    // What has itself expired is purged with its mark.
+    let Some(sealed) = tx.row(ONE, [result, tx.now_us], Sealed::read)? else { return Ok(()) };
+    match sealed.open(&tx.keyring) {
+        Ok(stored) => rewrite(tx, &sealed, StoredResult { pending: None, ..stored }, None),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            // It must not keep what has expired from being destroyed.
+            tracing::error!(%error, "a result goes on saying that it waits for a number");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The number that is on its way for the person of a confirmation, if that person is certain and it is another one than `has`: who
+/// has it already waits for nothing.
 pub(super) async fn waiting_for(
     tx: &mut Tx,
     confirmation: &Confirmation,
+    has: Option<&InquiryNumber>,
 ) -> Result<Option<PendingNumber>, StoreError> {
     let Some(person) = row::person(confirmation) else { return Ok(None) };
-    let mut newest: Option<i64> = None;
-    for keys in tx.keyring.months() {
-        let found: Option<i64> = sqlx::query_scalar(
-            "SELECT max(id) FROM live_inquiry_jobs \
-             WHERE state = 'queued' AND person_index = ?1 AND expires_at_us > ?2",
-        )
-        .bind(person_index(&keys, &person.fingerprint())?)
-        .bind(tx.now_us)
-        .fetch_one(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
+    let mut newest: Option<(i64, i32, Vec<u8>)> = None;
+    for some in indexes_of(&tx.keyring, &person)?.chunks(MONTHS) {
+        let query = sqlx::query_as(NEWEST).bind(some.first()).bind(some.get(1)).bind(some.get(2));
+        let found = query.bind(tx.now_us).fetch_optional(&mut tx.db).await.map_err(|e| failed(&e))?;
         newest = newest.max(found);
     }
-    Ok(newest.map(|id| PendingNumber { job: JobId(id), failure: None }))
+    let Some((id, month, payload)) = newest else { return Ok(None) };
+    let pending = PendingNumber { job: JobId(id), failure: None };
+    // A job that does not open must not cost a result.
+    let brings = |has: &InquiryNumber| {
+        job::open(&tx.keyring, pending.job, month, &payload).is_ok_and(|inquiry| inquiry.number == *has)
+    };
+    Ok((!has.is_some_and(brings)).then_some(pending))
 }
 
 /// Lets a result say what became of a number, as its next version.
@@ -133,12 +186,18 @@ fn mark(tx: &mut DirectTx<'_>, stored: &StoredResult, pending: &PendingNumber) -
     marks::put(tx, stored.id, stored.version + 1, change, pending)
 }
 
-/// Another number.
+/// Another number, or no mark any more.
 const NUMBER: &str = "UPDATE results SET version = ?1, inquiry_index = ?2, payload = ?3, \
-     numbered_at_us = ?4, change = ?5 WHERE id = ?6";
+     numbered_at_us = COALESCE(?4, numbered_at_us), change = ?5 WHERE id = ?6";
 
-/// Writes a row as its result's next version, with the number that `stored` has, and the mark that is left.
-fn rewrite(tx: &mut DirectTx<'_>, sealed: &Sealed, mut stored: StoredResult) -> Result<(), StoreError> {
+/// Writes a row as its result's next version, with the number that `stored` has, and the mark that is left. `numbered_at_us`: when
+/// the number was set, if that is now.
+fn rewrite(
+    tx: &mut DirectTx<'_>,
+    sealed: &Sealed,
+    mut stored: StoredResult,
+    numbered_at_us: Option<i64>,
+) -> Result<(), StoreError> {
     let keys: Arc<MonthKeys> = sealed.keys(&tx.keyring)?;
     stored.version += 1;
     let place = Place { version: stored.version, ..sealed.place()? };
@@ -149,7 +208,7 @@ fn rewrite(tx: &mut DirectTx<'_>, sealed: &Sealed, mut stored: StoredResult) -> 
     let (random, form) = (tx.random.as_ref(), tx.form.as_ref());
     let (form, body) = body::seal(form, random, &keys, place, &stored)?;
     let payload = row::seal(&keys, random, place, &stored.content, number)?;
-    tx.execute(NUMBER, params![place.version, index, payload, tx.now_us, change, place.id])?;
+    tx.execute(NUMBER, params![place.version, index, payload, numbered_at_us, change, place.id])?;
     tx.execute(body::KEEP, params![place.id, form, body])?;
     match pending {
         Some(pending) => marks::put(tx, stored.id, place.version, change, &pending),

@@ -10,7 +10,7 @@ use super::clock::instant;
 use super::direct::{DirectTx, write, write_first_to};
 use super::error::failed;
 use super::job::{self, Job};
-use super::results::{person_index, persons_with, stored};
+use super::results::{inquiry_index, person_index, persons_with, stored};
 use super::{Store, idempotency, pending};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
@@ -18,6 +18,7 @@ use crate::app::ports::{
     TakenIn,
 };
 use crate::domain::check::ResultId;
+use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::merge::asked_for;
 use crate::domain::queue::{BulkId, JobId, Receipt, number_is_taken};
 use crate::domain::retention::{JstMonth, expiry};
@@ -39,13 +40,14 @@ struct NewJob<'j> {
 fn insert(tx: &mut DirectTx<'_>, new: &NewJob<'_>) -> Result<JobId, StoreError> {
     let id = tx.next_id("inquiry_jobs")?;
     let month = JstMonth::of(new.intake.taken_at);
-    let (payload, person) = match new.item {
+    let (payload, person, number) = match new.item {
         Ok(inquiry) => {
             let keys = tx.month_keys(month)?;
             let payload = job::seal(&keys, tx.random.as_ref(), JobId(id), month, inquiry)?;
-            (Some(payload), Some(person_index(&keys, &inquiry.person.fingerprint())?))
+            let person = person_index(&keys, &inquiry.person.fingerprint())?;
+            (Some(payload), Some(person), Some(inquiry_index(&keys, &inquiry.number)?))
         }
-        Err(_) => (None, None),
+        Err(_) => (None, None, None),
     };
     let (failure, upstream_code) = new.item.err().map(job::failure_words).unzip();
     let values = params![
@@ -60,15 +62,41 @@ fn insert(tx: &mut DirectTx<'_>, new: &NewJob<'_>) -> Result<JobId, StoreError> 
         failure,
         upstream_code.flatten(),
         payload,
-        person
+        person,
+        number
     ];
     tx.execute(
         "INSERT INTO inquiry_jobs (id, bulk_id, position, actor, taken_at_us, expires_at_us, month, state, failure, \
-         upstream_code, results, payload, person_index) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11, ?12)",
+         upstream_code, results, payload, person_index, number_index) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11, ?12, ?13)",
         values,
     )?;
     Ok(JobId(id))
+}
+
+/// Whether a number is on its way, and whether it is for a person.
+const ON_ITS_WAY: &str = "SELECT \
+     EXISTS (SELECT 1 FROM live_inquiry_jobs \
+         WHERE state = 'queued' AND number_index = ?1 AND expires_at_us > ?3), \
+     EXISTS (SELECT 1 FROM live_inquiry_jobs \
+         WHERE state = 'queued' AND number_index = ?1 AND person_index = ?2 AND expires_at_us > ?3)";
+
+/// Whether a number is on its way for other people only. A job has its hashes under the key of the month of its intake.
+fn is_on_its_way_for_others(
+    tx: &DirectTx<'_>,
+    person: &InsuranceIdentifiers,
+    number: &InquiryNumber,
+) -> Result<bool, StoreError> {
+    let (fingerprint, mut for_others) = (person.fingerprint(), false);
+    for keys in tx.keyring.months() {
+        let values = params![inquiry_index(&keys, number)?, person_index(&keys, &fingerprint)?, tx.now_us];
+        match tx.row(ON_ITS_WAY, values, |row| Ok((row.get(0)?, row.get(1)?)))? {
+            Some((true, true)) => return Ok(false),
+            Some((waits, _)) => for_others |= waits,
+            None => {}
+        }
+    }
+    Ok(for_others)
 }
 
 /// What is asked for, and the result it was asked by; or why it cannot be.
@@ -86,7 +114,9 @@ fn find(tx: &DirectTx<'_>, asked: &InquiryRequest) -> Result<Found, StoreError> 
             }
         }
     };
-    if number_is_taken(&person, &persons_with(tx, &asked.number)?) {
+    let holders = persons_with(tx, &asked.number)?;
+    let for_others = holders.is_empty() && is_on_its_way_for_others(tx, &person, &asked.number)?;
+    if number_is_taken(&person, &holders, for_others) {
         return Ok(Err(InquiryFailure::NumberInUse));
     }
     let result = by.as_ref().map(|stored| stored.id);
@@ -168,7 +198,11 @@ fn end_one(
         [id.0, tx.now_us],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    let Some((actor, month, payload)) = open else { return Ok(None) };
+    let Some((actor, month, payload)) = open else {
+        // One that expired while the central system had it: nobody waits for it any more.
+        pending::forget_expired(tx, id)?;
+        return Ok(None);
+    };
     let inquiry = job::open(&tx.keyring, id, month, &payload)?;
     let (results, state, failure, upstream_code) = match end {
         InquiryEnd::Registered => (pending::set_number(tx, id, &inquiry)?, "registered", None, None),
@@ -180,7 +214,7 @@ fn end_one(
     };
     tx.execute(
         "UPDATE inquiry_jobs SET state = ?1, failure = ?2, upstream_code = ?3, results = ?4, payload = NULL, \
-         person_index = NULL, receipt = NULL WHERE id = ?5",
+         person_index = NULL, number_index = NULL, receipt = NULL WHERE id = ?5",
         params![state, failure, upstream_code, job::pack(&results), id.0],
     )?;
     Ok(Some((actor, results)))
@@ -247,12 +281,28 @@ struct Bulk {
 
 /// Columns of a job's stand.
 macro_rules! job_columns {
-    ($rest:literal) => {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT id, bulk_id, position, taken_at_us, state, failure, upstream_code, results FROM live_inquiry_jobs ",
-            $rest
+            $($rest),+
         )
     };
+}
+
+/// A page of the jobs of a state, or of all. The state is a literal: the index of what is queued is of use to no other statement,
+/// and without it that page walks through all that have ended.
+const fn page_of(state: Option<JobState>) -> &'static str {
+    macro_rules! page {
+        ($which:literal) => {
+            job_columns!($which, "id < ?1 AND expires_at_us > ?2 ORDER BY id DESC LIMIT ?3")
+        };
+    }
+    match state {
+        None => page!("WHERE "),
+        Some(JobState::Queued) => page!("WHERE state = 'queued' AND "),
+        Some(JobState::Registered) => page!("WHERE state = 'registered' AND "),
+        Some(JobState::Failed) => page!("WHERE state = 'failed' AND "),
+    }
 }
 
 #[async_trait]
@@ -339,21 +389,13 @@ impl InquiryQueue for Store {
         before: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<InquiryJob>, StoreError> {
-        let state = state.map(|state| match state {
-            JobState::Queued => "queued",
-            JobState::Registered => "registered",
-            JobState::Failed => "failed",
-        });
-        let found: Vec<Job> = sqlx::query_as(job_columns!(
-            "WHERE (?1 IS NULL OR state = ?1) AND id < ?2 AND expires_at_us > ?3 ORDER BY id DESC LIMIT ?4"
-        ))
-        .bind(state)
-        .bind(before.map_or(i64::MAX, |id| id.0))
-        .bind(self.clock.now_us())
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(|e| failed(&e))?;
+        let found: Vec<Job> = sqlx::query_as(page_of(state))
+            .bind(before.map_or(i64::MAX, |id| id.0))
+            .bind(self.clock.now_us())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|e| failed(&e))?;
         found.into_iter().map(Job::read).collect()
     }
 
@@ -388,5 +430,37 @@ impl InquiryQueue for Store {
             failed: bulk.failed,
             page: page.into_iter().map(Job::read).collect::<Result<_, _>>()?,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::ConnectOptions as _;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::super::database::MIGRATIONS;
+    use super::*;
+
+    /// What SQLite does for a statement without asking for more.
+    async fn plan(statement: &str) -> String {
+        let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        MIGRATIONS.run(&mut db).await.unwrap();
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(explain).fetch_all(&mut db).await.unwrap();
+        steps.into_iter().map(|(_, _, _, step)| step + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_found_without_looking_at_what_has_ended() {
+        let queued = plan(page_of(Some(JobState::Queued))).await;
+        assert!(queued.contains("USING INDEX inquiry_jobs_queued (id<?)"), "{queued}");
+        let number = plan(ON_ITS_WAY).await;
+        for index in ["(number_index=?)", "(number_index=? AND person_index=?)"] {
+            assert!(number.contains(&format!("USING INDEX inquiry_jobs_number {index}")), "{number}");
+        }
+        let newest = plan(pending::NEWEST).await;
+        assert!(newest.contains("USING INDEX inquiry_jobs_queued"), "{newest}");
+        assert!(!newest.contains("TEMP B-TREE"), "{newest}");
     }
 }

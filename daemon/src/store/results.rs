@@ -41,7 +41,7 @@ macro_rules! sealed {
 pub(super) use sealed;
 
 /// One result.
-const ONE: &str = sealed!("WHERE results.id = ?1 AND expires_at_us > ?2");
+pub(super) const ONE: &str = sealed!("WHERE results.id = ?1 AND expires_at_us > ?2");
 /// Results with an inquiry number.
 const HOLDERS: &str = sealed!("WHERE inquiry_index = ?1 AND expires_at_us > ?2 ORDER BY results.id");
 
@@ -162,7 +162,7 @@ pub(super) async fn add(tx: &mut Tx, new: &NewResult) -> Result<ResultId, StoreE
     .await
     .map_err(|e| failed(&e))?;
     body::keep(tx, &keys, place, new, number.as_ref()).await?;
-    if let Some(pending) = pending::waiting_for(tx, confirmation).await? {
+    if let Some(pending) = pending::waiting_for(tx, confirmation, number.as_ref()).await? {
         marks::keep(tx, place.id, place.version, None, &pending).await?;
     }
     Ok(ResultId(place.id))

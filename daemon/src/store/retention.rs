@@ -12,11 +12,12 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ballast::Ballast;
+use super::direct::{self, DirectTx};
 use super::error::failed;
 use super::files::FileError;
 use super::keyring::KeyringError;
 use super::writer::{Command, closed, write};
-use super::{Store, audit};
+use super::{Store, audit, pending};
 use crate::app::ports::{
     AuditEntry, LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreError, StoreRoom,
 };
@@ -55,6 +56,8 @@ const EXPIRING: [(&str, &str); 6] = [
 
 /// Rows of one transaction: short enough that a check that ends meanwhile does not wait for long.
 const ROWS_AT_A_TIME: i64 = 2_000;
+/// Results of one transaction that wait for a purged job no longer: each is sealed and written anew.
+const MARKS_AT_A_TIME: i64 = 200;
 /// How long readers of other processes may hold the checkpoint up; ours are asked to step aside.
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
@@ -101,6 +104,7 @@ impl Store {
         })
         .await?;
         self.checkpoint().await?;
+        self.forget_purged_jobs().await?;
         let purged = Purged { results, months };
         self.end(now_us, purged).await?;
         self.give_back().await;
@@ -174,6 +178,17 @@ impl Store {
             all += deleted;
             self.try_checkpoint(Instant::now() + PATIENCE).await?;
         }
+    }
+
+    /// Results of later months may say that they wait for the number of a job that was deleted. Last, because it writes: what had
+    /// to go is gone by then.
+    async fn forget_purged_jobs(&self) -> Result<(), StoreError> {
+        let mut last = Some(0);
+        while let Some(beyond) = last {
+            let forget = move |tx: &mut DirectTx<'_>| pending::forget_purged(tx, beyond, MARKS_AT_A_TIME);
+            last = direct::write(&self.writer, forget).await?;
+        }
+        Ok(())
     }
 
     /// Moves the WAL into the database until nothing is left in it; deleted rows lie in the file until then.

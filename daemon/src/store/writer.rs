@@ -68,12 +68,38 @@ impl Tx {
     }
 }
 
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// It stands.
+    Done,
+    /// It stands, but the anchor could not be written: nobody may hear of a success, and yet nothing was undone.
+    NotAnchored(StoreError),
+    /// Nothing of it stands.
+    Undone(StoreError),
+}
+
+impl Commit {
+    /// What became of a transaction that is committed once its anchor was written or not.
+    pub(super) fn anchored(anchor: Result<(), StoreError>) -> Self {
+        anchor.map_or_else(Self::NotAnchored, |()| Self::Done)
+    }
+
+    /// What whoever waits for it is told.
+    pub(super) fn told(self) -> Result<(), StoreError> {
+        match self {
+            Self::Done => Ok(()),
+            Self::NotAnchored(error) | Self::Undone(error) => Err(error),
+        }
+    }
+}
+
 /// Work inside a transaction, whose caller may have gone away.
 pub(super) trait Job: Send {
     /// Does the work; `false` undoes what it wrote.
     fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool>;
     /// Answers the caller, after the commit or its failure.
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+    fn finish(self: Box<Self>, commit: Commit);
 }
 
 /// Work, who hears first of what comes of it, and who waits for that.
@@ -84,7 +110,7 @@ pub(super) struct Answering<T, F> {
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-/// Hears of a success on the writer's own task, in the order of the work.
+/// Hears of what stands on disk on the writer's own task, in the order of the work.
 pub(super) type First<T> = Box<dyn FnOnce(&T) + Send>;
 
 impl<T, F> Answering<T, F> {
@@ -92,7 +118,8 @@ impl<T, F> Answering<T, F> {
         Self { work: Some(work), outcome: None, first: None, reply }
     }
 
-    /// With somebody who hears of a success before the caller.
+    /// With somebody who hears of what stands on disk before the caller, also if that one is told of an error because the
+    /// anchor could not be written: what stands is not done again.
     pub(super) fn first_to(mut self, first: First<T>) -> Self {
         self.first = Some(first);
         self
@@ -105,16 +132,18 @@ impl<T, F> Answering<T, F> {
     }
 
     /// Answers, after the commit or its failure.
-    pub(super) fn answer(self, commit: Result<(), StoreError>) {
-        let answer = match (self.outcome, commit) {
+    pub(super) fn answer(self, commit: Commit) {
+        if let (Some(Ok(value)), Commit::Done | Commit::NotAnchored(_), Some(first)) =
+            (&self.outcome, &commit, self.first)
+        {
+            first(value);
+        }
+        let answer = match (self.outcome, commit.told()) {
             (Some(Err(own)), _) => Err(own),
             (_, Err(commit)) => Err(commit),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(closed()),
         };
-        if let (Ok(value), Some(first)) = (&answer, self.first) {
-            first(value);
-        }
         // The caller may have gone away; the work is done all the same.
         self.reply.send(answer).ok();
     }
@@ -135,7 +164,7 @@ where
         })
     }
 
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+    fn finish(self: Box<Self>, commit: Commit) {
         self.answer(commit);
     }
 }
@@ -276,22 +305,25 @@ impl Batch {
         }
         // Should that have failed, the ledger knows and this transaction fails as well.
         connection.settle(tx).await.ok();
-        let outcome = transaction(tx, &mut jobs, &notes).await;
-        if outcome.is_err() {
-            // SQLite may have rolled back by itself; then there is nothing left to undo and this fails.
-            tx.db.execute("ROLLBACK").await.ok();
-        }
+        let outcome = match transaction(tx, &mut jobs, &notes).await {
+            Ok(()) => Commit::anchored(tx.ledger.keep().await),
+            Err(error) => {
+                // SQLite may have rolled back by itself; then there is nothing left to undo and this fails.
+                tx.db.execute("ROLLBACK").await.ok();
+                Commit::Undone(error)
+            }
+        };
         for job in jobs {
             job.finish(outcome.clone());
         }
         for note in notes {
             // The caller may have gone away; the row is there all the same.
-            note.reply.send(outcome.clone()).ok();
+            note.reply.send(outcome.clone().told()).ok();
         }
     }
 }
 
-/// Runs the jobs in one transaction; the notes' rows follow, which only a failure of all of it can undo.
+/// Runs the jobs in one transaction and commits it; the notes' rows follow, which only a failure of all of it can undo.
 async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>], notes: &[Note]) -> Result<(), StoreError> {
     tx.ledger.prepare().await?;
     tx.now_us = tx.clock.now_us();
@@ -331,7 +363,7 @@ async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>], notes: &[Note]) ->
         }
     }
     tx.news.publish(tx.numbers.changed());
-    tx.ledger.keep().await
+    Ok(())
 }
 
 /// Persists the store's instant, in every commit.

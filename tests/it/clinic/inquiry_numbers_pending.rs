@@ -45,6 +45,25 @@ async fn every_result_of_the_person_shows_the_number_that_waits_also_a_later_one
 }
 
 #[tokio::test]
+async fn a_new_result_that_has_the_number_already_does_not_wait_for_it() {
+    let open = OpenClinic::at_noon().await;
+    let taro = check(&open, "taro").await;
+    assert_eq!(set(&open.visitor, taro, "K-1").await.status, 200);
+    open.clinic.upstream.script(Endpoint::InquiryNumber, Fault::Maintenance);
+    assert_eq!(set(&open.visitor, taro, "K-1").await.status, 202);
+    let shown = result(&open, check(&open, "taro").await).await;
+    assert_eq!((&shown["inquiry_number"], &shown["inquiry_number_pending"]), (&json!("K-1"), &Value::Null));
+
+    let job = set(&open.visitor, taro, "K-2").await.json()["job"].clone();
+    let shown = result(&open, check(&open, "taro").await).await;
+    assert_eq!(
+        (&shown["inquiry_number"], &shown["inquiry_number_pending"]["job"]),
+        (&json!("K-1"), &job),
+        "another one is on its way"
+    );
+}
+
+#[tokio::test]
 async fn the_later_of_two_numbers_is_shown_and_a_refusal_stays_until_the_next() {
     let open = OpenClinic::at_noon().await;
     let taro = check(&open, "taro").await;

@@ -48,6 +48,10 @@ fn taro() -> Vec<Eligibility> {
     vec![person("資格 太郎", "1")]
 }
 
+fn numbered(number: &str) -> Vec<Eligibility> {
+    vec![with(&person("資格 太郎", "1"), Field::ReferenceNumber, number)]
+}
+
 fn known(number: u64) -> Merged {
     Merged { known: number, ..Merged::default() }
 }
@@ -108,8 +112,7 @@ async fn only_the_number_follows_the_central_system_and_only_where_it_is_newer()
     let machine = Machine::at(NOW);
     let running = machine.start().await;
     let store = &running.store;
-    let numbered =
-        |number| fetched("A", SECOND, vec![with(&person("資格 太郎", "1"), Field::ReferenceNumber, number)]);
+    let numbered = |number| fetched("A", SECOND, numbered(number));
     let id = merge(store, vec![numbered("K-1")]).await.added[0];
     assert_eq!(merge(store, vec![numbered("K-2")]).await.updated, [id]);
     assert_eq!(merge(store, vec![numbered("K-2"), fetched("A", SECOND, taro())]).await, known(2));
@@ -132,6 +135,40 @@ async fn only_the_number_follows_the_central_system_and_only_where_it_is_newer()
     assert_eq!(merge(store, vec![numbered("K-2")]).await, known(1));
     assert_eq!(get(store, id).await.expect("there").inquiry_number, number("K-3"));
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_that_was_set_again_is_newer_than_an_answer_that_was_asked_for_before() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    let id = merge(store, vec![fetched("A", SECOND, numbered("K-1"))]).await.added[0];
+    machine.clock.set(at("2026-06-10T01:00:05Z"));
+    assert_eq!(set_number(store, "1", "K-1").await, [id]);
+    let before = get(store, id).await.expect("there");
+    assert_eq!(merge(store, vec![fetched("A", SECOND, numbered("K-0"))]).await, known(1));
+    let stored = get(store, id).await.expect("there");
+    assert_eq!((stored.inquiry_number, stored.version), (number("K-1"), 1), "the same number is no news");
+    assert_eq!(before.version, 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_that_was_set_after_a_check_stays_when_the_checks_own_answer_comes_late() {
+    for (set, expected) in [(None, "K-2"), (Some("K-3"), "K-3")] {
+        let machine = Machine::at(NOW);
+        let running = machine.start().await;
+        let store = &running.store;
+        let row = merge(store, vec![fetched("A", SECOND, numbered("K-1"))]).await.added[0];
+        if let Some(set) = set {
+            assert_eq!(set_number(store, "1", set).await, [row]);
+        }
+        assert_eq!(insert(store, &own("c1", "A", numbered("K-2"))).await, row);
+        let stored = get(store, row).await.expect("there");
+        assert!(matches!(stored.content.source, Source::Own { .. }));
+        assert_eq!(stored.inquiry_number, number(expected));
+        running.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use daemon::app::ports::{
     Inquiry, InquiryEnd, InquiryFailure, InquiryQueue, InquiryRequest, Intake, OnDisk, PendingInquiry,
-    StoreError, Subject,
+    ResultStore as _, StoreError, Subject,
 };
 use daemon::domain::check::ResultId;
 use daemon::domain::eligibility::Field;
@@ -115,6 +115,54 @@ async fn a_number_that_was_taken_stands_on_every_result_of_the_person_and_only_t
     running.stop().await;
 }
 
+async fn asked(store: &Store, request: &InquiryRequest) -> Result<(), InquiryFailure> {
+    let audit = audit("inquiry_number.queued");
+    store.take_in(request, &audit, None, Box::new(|_| ())).await.expect("written").map(drop)
+}
+
+#[tokio::test]
+async fn a_number_that_is_on_its_way_for_somebody_is_nobody_elses_in_every_month_until_it_has_ended() {
+    let machine = Machine::at("2026-05-31T14:59:59Z");
+    let running = machine.start().await;
+    let job = take_in(&running.store, &for_person("1", "K-1")).await;
+    running.stop().await;
+    machine.clock.set(at(NOW));
+    let running = machine.start().await;
+    let store = &running.store;
+    assert_eq!(asked(store, &for_person("2", "K-1")).await, Err(InquiryFailure::NumberInUse));
+    let again = take_in(store, &for_person("1", "K-1")).await;
+    assert_eq!(asked(store, &for_person("2", "K-1")).await, Err(InquiryFailure::NumberInUse));
+    assert_eq!(asked(store, &for_person("2", "K-2")).await, Ok(()));
+
+    let items = [("3", "K-3"), ("4", "K-3"), ("3", "K-3"), ("4", "K-1"), ("1", "K-1")];
+    let (bulk, ..) = take_in_bulk(store, &items.map(|(of, number)| for_person(of, number))).await;
+    let stand = store.bulk(bulk, 0, 10).await.expect("readable").expect("there");
+    let refused = Some(InquiryEnd::Failed(InquiryFailure::NumberInUse));
+    let ends: Vec<_> = stand.page.iter().map(|job| job.end.clone()).collect();
+    assert_eq!(ends, [None, refused.clone(), None, refused, None]);
+
+    // Refused for its person, it is free again; no result has it.
+    let end = InquiryEnd::Failed(InquiryFailure::PersonNotFound);
+    let own = [job, again, stand.page[4].id].map(|job| (job, end.clone()));
+    store.end(&own[..2]).await.expect("ended");
+    assert_eq!(asked(store, &for_person("2", "K-1")).await, Err(InquiryFailure::NumberInUse));
+    store.end(&own[2..]).await.expect("ended");
+    assert_eq!(asked(store, &for_person("2", "K-1")).await, Ok(()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_whose_job_has_expired_is_free() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    take_in(&running.store, &for_person("1", "K-1")).await;
+    machine.clock.set(just_before(at("2026-07-31T15:00:00Z")));
+    assert_eq!(asked(&running.store, &for_person("2", "K-1")).await, Err(InquiryFailure::NumberInUse));
+    machine.clock.set(at("2026-07-31T15:00:00Z"));
+    assert_eq!(asked(&running.store, &for_person("2", "K-1")).await, Ok(()));
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn the_queue_in_memory_hears_of_every_job_in_the_order_on_disk_also_if_its_caller_went_away() {
     let machine = Machine::at(NOW);
@@ -191,6 +239,48 @@ async fn jobs_are_gone_with_the_end_of_the_month_after_their_intake() {
 }
 
 #[tokio::test]
+async fn a_result_of_a_later_month_waits_for_no_job_that_is_gone() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    let [purged, sent] = ["1", "2"].map(|of| for_person(of, &format!("K-{of}")));
+    let (purged, sent) = (take_in(store, &purged).await, take_in(store, &sent).await);
+    machine.clock.set(at("2026-07-10T01:00:00Z"));
+    let mut results = Vec::new();
+    for of in ["1", "2", "3", "4"] {
+        results.push(insert(store, of, "2026-07-10T01:00:00Z", person("資格 太郎", of)).await);
+    }
+    let (later, refused) = (
+        take_in(store, &for_person("3", "K-3")).await,
+        take_in(store, &for_person("4", "K-4")).await,
+    );
+    store.end(&[(refused, InquiryEnd::Failed(InquiryFailure::PersonNotFound))]).await.expect("ended");
+    let waits = async |of: usize| get(store, results[of]).await.expect("there").pending.map(|mark| mark.job);
+    assert_eq!([waits(0).await, waits(1).await], [Some(purged), Some(sent)]);
+    let before = [get(store, results[0]).await, get(store, results[1]).await];
+    let before = before.map(|stored| stored.expect("there"));
+
+    // The central system answers when the job has expired, and nothing was purged yet.
+    let gone = at("2026-07-31T15:00:00Z");
+    machine.clock.set(gone);
+    assert_eq!(store.end(&[(sent, InquiryEnd::Registered)]).await, Ok(vec![vec![]]));
+    assert_eq!([waits(0).await, waits(1).await], [Some(purged), None]);
+    store.purge(gone).await.expect("purged");
+    assert_eq!([waits(0).await, waits(1).await], [None, None]);
+    assert_eq!([waits(2).await, waits(3).await], [Some(later), Some(refused)], "these go on, or have failed");
+    store.purge(gone).await.expect("purged");
+    for (before, changes) in before.iter().zip([1, 2]) {
+        let now = get(store, before.id).await.expect("there");
+        assert_eq!((now.version, &now.inquiry_number), (before.version + 1, &None), "once");
+        let ready = store.ready(before.id).await.expect("readable").expect("there");
+        assert_eq!(ready.version, now.version);
+        let heard = store.changes(ready.change - 1, 9).await.expect("readable");
+        assert_eq!(heard.len(), changes, "the last changes of all");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn neither_a_waiting_nor_an_ended_job_shows_whom_it_is_about() {
     let canaries = ["77665544", "MEMBER-887766", "CHART-554433"];
     let machine = Machine::at(NOW);
@@ -231,6 +321,13 @@ async fn an_ended_job_holds_no_sealed_copy_any_more_and_a_moved_one_does_not_ope
             .await
             .expect("readable");
     assert_eq!(sealed, [(ended.0, false), (one.0, true), (two.0, true)]);
+    let hashes: Vec<(bool, bool)> = sqlx::query_as(
+        "SELECT person_index IS NOT NULL, number_index IS NOT NULL FROM inquiry_jobs ORDER BY id",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("readable");
+    assert_eq!(hashes, [(false, false), (true, true), (true, true)]);
     sqlx::query(
         "UPDATE inquiry_jobs SET payload = (SELECT payload FROM inquiry_jobs WHERE id = ?1) WHERE id = ?2",
     )

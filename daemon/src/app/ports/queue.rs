@@ -129,8 +129,9 @@ pub struct TakenIn {
 }
 
 /// Hears of jobs once they are on disk: before their caller does, whether or not that one still waits, and in the order of their
-/// numbers, also those of different callers. Whoever writes next waits for it, so it must be quick. It is dropped unheard if nothing
-/// was taken in.
+/// numbers, also those of different callers. Its caller may get an error all the same: if only the audit log's anchor could not be
+/// written, the jobs stand and are sent. Whoever writes next waits for it, so it must be quick. It is dropped unheard if nothing was
+/// taken in.
 pub type OnDisk = Box<dyn FnOnce(&[TakenIn]) + Send>;
 
 /// What became of a job.
@@ -181,7 +182,7 @@ pub struct BulkStand {
 #[async_trait]
 pub trait InquiryQueue: Send + Sync + 'static {
     /// Takes a job in, with its audit row and the memory of the request in the same transaction; nothing if it is not certain whose
-    /// number it is, or if it stands on other people's results.
+    /// number it is, or if it stands on other people's results or is on its way for them.
     async fn take_in(
         &self,
         asked: &InquiryRequest,
@@ -205,7 +206,7 @@ pub trait InquiryQueue: Send + Sync + 'static {
 
     /// Ends jobs in one transaction: writes a taken number on every stored result of the person, erases what the job
     /// held of the person, and appends audit rows in the name of who asked. Returns the results changed for each job;
-    /// a job that has ended before or has expired stays as it is.
+    /// a job that has ended before or has expired stays as it is, and no result says any more that it waits for it.
     async fn end(&self, ends: &[(JobId, InquiryEnd)]) -> Result<Vec<Vec<ResultId>>, StoreError>;
 
     /// Notes under which receipt number the central system processes jobs, or that it does not (`None`).

@@ -16,7 +16,7 @@ use super::audit;
 use super::error::read_failed;
 use super::keyring::{Keyring, MonthKeys};
 use super::numbers::Numbers;
-use super::writer::{Answering, Command, closed};
+use super::writer::{Answering, Command, Commit, closed};
 use crate::app::ports::{AuditEntry, Random, ResultForm, StoreError};
 use crate::domain::retention::JstMonth;
 
@@ -87,7 +87,7 @@ pub(super) trait DirectJob: Send {
     /// Does the work, anew if it was done in a transaction that was undone; `false` undoes what it wrote.
     fn run(&mut self, tx: &mut DirectTx<'_>) -> bool;
     /// Answers the caller, after the commit or its failure.
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+    fn finish(self: Box<Self>, commit: Commit);
 }
 
 impl<T, F> DirectJob for Answering<T, F>
@@ -99,7 +99,7 @@ where
         self.work_again(|work| work(tx))
     }
 
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+    fn finish(self: Box<Self>, commit: Commit) {
         self.answer(commit);
     }
 }
@@ -115,7 +115,8 @@ where
     hand_over(writer, Answering::new(work, reply), answer).await
 }
 
-/// As [`write()`]; `first` hears of a success before the caller, whether or not that one still waits, in the order of the work.
+/// As [`write()`]; `first` hears of what stands on disk before the caller, whether or not that one still waits and whether or not it
+/// is told of a success (see [`Answering::first_to`]), in the order of the work.
 pub(super) async fn write_first_to<T, F>(
     writer: &mpsc::Sender<Command>,
     work: F,

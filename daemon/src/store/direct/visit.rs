@@ -11,7 +11,7 @@ use super::super::error::read_failed;
 use super::super::keyring::Keyring;
 use super::super::numbers::Numbers;
 use super::super::readers::connect_to_write;
-use super::super::writer::{KEEP_MARK, Tx, closed};
+use super::super::writer::{Commit, KEEP_MARK, Tx, closed};
 use super::{DirectJob, DirectTx};
 use crate::app::ports::{AuditEntry, Random, ResultForm, StoreError};
 
@@ -29,18 +29,18 @@ struct Callers {
 }
 
 impl Callers {
-    fn answer(self, outcome: &Result<(), StoreError>) {
+    fn answer(self, commit: &Commit) {
         for job in self.jobs {
-            job.finish(outcome.clone());
+            job.finish(commit.clone());
         }
         for note in self.notes {
             // The caller may have gone away; the row is there all the same.
-            note.send(outcome.clone()).ok();
+            note.send(commit.clone().told()).ok();
         }
     }
 }
 
-/// A commit whose anchor is being written. Nobody hears of it before.
+/// A commit whose anchor is being written. Nobody hears of it before that has ended.
 struct Committed {
     anchoring: Anchoring,
     callers: Callers,
@@ -83,9 +83,9 @@ impl Direct {
     /// Waits for the anchor of the last commit and lets its callers know.
     pub(in super::super) async fn settle(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         let Some(Committed { anchoring, callers }) = self.committed.take() else { return Ok(()) };
-        let outcome = tx.ledger.anchored(anchoring).await;
-        callers.answer(&outcome);
-        outcome
+        let commit = Commit::anchored(tx.ledger.anchored(anchoring).await);
+        callers.answer(&commit);
+        commit.told()
     }
 
     /// Runs the jobs in one transaction; the notes' rows follow, which only a failure of all of it can undo. While it is
@@ -104,8 +104,8 @@ impl Direct {
         // One without audit rows leaves the anchor as it is, whatever the log's end claims to be.
         match written.map(|written| written.end.and_then(|end| tx.ledger.anchor_later(end))) {
             Ok(Some(anchoring)) => self.committed = Some(Committed { anchoring, callers }),
-            Ok(None) => callers.answer(&Ok(())),
-            Err(error) => callers.answer(&Err(error)),
+            Ok(None) => callers.answer(&Commit::Done),
+            Err(error) => callers.answer(&Commit::Undone(error)),
         }
     }
 

@@ -407,6 +407,33 @@ async fn a_commit_that_was_prepared_beside_the_anchor_of_the_one_before_does_not
 }
 
 #[tokio::test]
+async fn what_stands_is_heard_of_first_though_its_anchor_could_not_be_written_and_what_is_undone_never() {
+    let directory = Directory::new("first");
+    let database = directory.0.join("store.db");
+    let mut tx = context_of(SqliteConnectOptions::new().filename(&database).create_if_missing(true)).await;
+    let mut direct = Direct::new(&database);
+    tx.ledger = Ledger::in_memory(Some(directory.broken(&tx)));
+    let (heard, mut hears) = mpsc::unbounded_channel();
+    let mut told = Vec::new();
+    for name in ["stands", "undone beside it", "undone after it"] {
+        let (reply, answer) = oneshot::channel();
+        let work = |tx: &mut DirectTx<'_>| tx.audit(&audit::finding_entry(AnchorFinding::Begun));
+        let heard = heard.clone();
+        let first = Box::new(move |(): &()| heard.send(name).unwrap());
+        let job = Answering::new(work, reply).first_to(first);
+        direct.commit(&mut tx, vec![Box::new(job)], Vec::new()).await;
+        told.push(answer);
+    }
+    direct.settle(&mut tx).await.ok();
+    for answer in told {
+        assert!(matches!(answer.await, Ok(Err(StoreError::Failed(_)))), "nobody is told of a success");
+    }
+    assert_eq!(rows(&mut tx).await, 1);
+    assert_eq!(hears.try_recv().ok(), Some("stands"));
+    assert_eq!(hears.try_recv().ok(), None);
+}
+
+#[tokio::test]
 async fn a_batch_holds_jobs_of_one_kind_in_the_order_in_which_they_came() {
     let (sender, mut commands) = mpsc::channel(8);
     let (direct, _) = numbered_direct(0, Ok(()));
