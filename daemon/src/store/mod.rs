@@ -47,6 +47,7 @@ mod sessions;
 mod settings;
 mod terminals;
 mod vitals;
+mod waiting;
 mod writer;
 
 use std::fs::{File, TryLockError};

@@ -10,7 +10,7 @@ use super::clock::instant;
 use super::direct::{DirectTx, write, write_first_to};
 use super::error::failed;
 use super::job::{self, Job};
-use super::results::{inquiry_index, person_index, persons_with, stored};
+use super::results::{person_index, persons_with, stored};
 use super::{Store, idempotency, pending};
 use crate::app::ports::{
     AuditEntry, AuditSource, BulkStand, Inquiry, InquiryEnd, InquiryFailure, InquiryJob, InquiryQueue,
@@ -18,7 +18,6 @@ use crate::app::ports::{
     TakenIn,
 };
 use crate::domain::check::ResultId;
-use crate::domain::identifiers::{InquiryNumber, InsuranceIdentifiers};
 use crate::domain::merge::asked_for;
 use crate::domain::queue::{BulkId, JobId, Receipt, number_is_taken};
 use crate::domain::retention::{JstMonth, expiry};
@@ -40,14 +39,13 @@ struct NewJob<'j> {
 fn insert(tx: &mut DirectTx<'_>, new: &NewJob<'_>) -> Result<JobId, StoreError> {
     let id = tx.next_id("inquiry_jobs")?;
     let month = JstMonth::of(new.intake.taken_at);
-    let (payload, person, number) = match new.item {
+    let (payload, person) = match new.item {
         Ok(inquiry) => {
             let keys = tx.month_keys(month)?;
             let payload = job::seal(&keys, tx.random.as_ref(), JobId(id), month, inquiry)?;
-            let person = person_index(&keys, &inquiry.person.fingerprint())?;
-            (Some(payload), Some(person), Some(inquiry_index(&keys, &inquiry.number)?))
+            (Some(payload), Some(person_index(&keys, &inquiry.person.fingerprint())?))
         }
-        Err(_) => (None, None, None),
+        Err(_) => (None, None),
     };
     let (failure, upstream_code) = new.item.err().map(job::failure_words).unzip();
     let values = params![
@@ -62,48 +60,25 @@ fn insert(tx: &mut DirectTx<'_>, new: &NewJob<'_>) -> Result<JobId, StoreError> 
         failure,
         upstream_code.flatten(),
         payload,
-        person,
-        number
+        person
     ];
     tx.execute(
         "INSERT INTO inquiry_jobs (id, bulk_id, position, actor, taken_at_us, expires_at_us, month, state, failure, \
-         upstream_code, results, payload, person_index, number_index) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11, ?12, ?13)",
+         upstream_code, results, payload, person_index) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, x'', ?11, ?12)",
         values,
     )?;
-    Ok(JobId(id))
-}
-
-/// Whether a number is on its way, and whether it is for a person.
-const ON_ITS_WAY: &str = "SELECT \
-     EXISTS (SELECT 1 FROM live_inquiry_jobs \
-         WHERE state = 'queued' AND number_index = ?1 AND expires_at_us > ?3), \
-     EXISTS (SELECT 1 FROM live_inquiry_jobs \
-         WHERE state = 'queued' AND number_index = ?1 AND person_index = ?2 AND expires_at_us > ?3)";
-
-/// Whether a number is on its way for other people only. A job has its hashes under the key of the month of its intake.
-fn is_on_its_way_for_others(
-    tx: &DirectTx<'_>,
-    person: &InsuranceIdentifiers,
-    number: &InquiryNumber,
-) -> Result<bool, StoreError> {
-    let (fingerprint, mut for_others) = (person.fingerprint(), false);
-    for keys in tx.keyring.months() {
-        let values = params![inquiry_index(&keys, number)?, person_index(&keys, &fingerprint)?, tx.now_us];
-        match tx.row(ON_ITS_WAY, values, |row| Ok((row.get(0)?, row.get(1)?)))? {
-            Some((true, true)) => return Ok(false),
-            Some((waits, _)) => for_others |= waits,
-            None => {}
-        }
+    if let Ok(inquiry) = new.item {
+        tx.note_waiting(JobId(id), inquiry, new.intake.expires_at.as_microsecond());
     }
-    Ok(for_others)
+    Ok(JobId(id))
 }
 
 /// What is asked for, and the result it was asked by; or why it cannot be.
 type Found = Result<(Inquiry, Option<StoredResult>), InquiryFailure>;
 
 /// Finds out whose number is asked for, and whether it can be theirs.
-fn find(tx: &DirectTx<'_>, asked: &InquiryRequest) -> Result<Found, StoreError> {
+fn find(tx: &mut DirectTx<'_>, asked: &InquiryRequest) -> Result<Found, StoreError> {
     let (person, by) = match &asked.subject {
         Subject::Person(person) => (person.clone(), None),
         Subject::Result(id) => {
@@ -115,7 +90,7 @@ fn find(tx: &DirectTx<'_>, asked: &InquiryRequest) -> Result<Found, StoreError> 
         }
     };
     let holders = persons_with(tx, &asked.number)?;
-    let for_others = holders.is_empty() && is_on_its_way_for_others(tx, &person, &asked.number)?;
+    let for_others = holders.is_empty() && tx.is_on_its_way_for_others(&person, &asked.number)?;
     if number_is_taken(&person, &holders, for_others) {
         return Ok(Err(InquiryFailure::NumberInUse));
     }
@@ -214,9 +189,10 @@ fn end_one(
     };
     tx.execute(
         "UPDATE inquiry_jobs SET state = ?1, failure = ?2, upstream_code = ?3, results = ?4, payload = NULL, \
-         person_index = NULL, number_index = NULL, receipt = NULL WHERE id = ?5",
+         person_index = NULL, receipt = NULL WHERE id = ?5",
         params![state, failure, upstream_code, job::pack(&results), id.0],
     )?;
+    tx.note_ended(id, &inquiry);
     Ok(Some((actor, results)))
 }
 
@@ -446,8 +422,7 @@ mod tests {
         let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
         MIGRATIONS.run(&mut db).await.unwrap();
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let steps: Vec<(i64, i64, i64, String)> =
-            sqlx::query_as(explain).fetch_all(&mut db).await.unwrap();
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&mut db).await.unwrap();
         steps.into_iter().map(|(_, _, _, step)| step + "\n").collect()
     }
 
@@ -455,10 +430,6 @@ mod tests {
     async fn what_is_queued_is_found_without_looking_at_what_has_ended() {
         let queued = plan(page_of(Some(JobState::Queued))).await;
         assert!(queued.contains("USING INDEX inquiry_jobs_queued (id<?)"), "{queued}");
-        let number = plan(ON_ITS_WAY).await;
-        for index in ["(number_index=?)", "(number_index=? AND person_index=?)"] {
-            assert!(number.contains(&format!("USING INDEX inquiry_jobs_number {index}")), "{number}");
-        }
         let newest = plan(pending::NEWEST).await;
         assert!(newest.contains("USING INDEX inquiry_jobs_queued"), "{newest}");
         assert!(!newest.contains("TEMP B-TREE"), "{newest}");

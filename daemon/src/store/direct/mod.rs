@@ -16,6 +16,7 @@ use super::audit;
 use super::error::read_failed;
 use super::keyring::{Keyring, MonthKeys};
 use super::numbers::Numbers;
+use super::waiting::Waiting;
 use super::writer::{Answering, Command, Commit, closed};
 use crate::app::ports::{AuditEntry, Random, ResultForm, StoreError};
 use crate::domain::retention::JstMonth;
@@ -35,6 +36,8 @@ pub(super) struct DirectTx<'t> {
     pub(super) now_us: i64,
     /// The numbers that this transaction gives.
     pub(super) numbers: Numbers,
+    /// What is queued, with what this transaction changes.
+    pub(super) waiting: &'t mut Waiting,
     log: audit::Tail,
 }
 

@@ -11,6 +11,7 @@ use super::super::error::read_failed;
 use super::super::keyring::Keyring;
 use super::super::numbers::Numbers;
 use super::super::readers::connect_to_write;
+use super::super::waiting::Waiting;
 use super::super::writer::{Commit, KEEP_MARK, Tx, closed};
 use super::{DirectJob, DirectTx};
 use crate::app::ports::{AuditEntry, Random, ResultForm, StoreError};
@@ -19,6 +20,7 @@ use crate::app::ports::{AuditEntry, Random, ResultForm, StoreError};
 pub(in super::super) struct Direct {
     database: PathBuf,
     connection: Option<Connection>,
+    waiting: Waiting,
     committed: Option<Committed>,
 }
 
@@ -55,6 +57,7 @@ struct Visit {
     keyring: Arc<Keyring>,
     random: Arc<dyn Random>,
     form: Arc<dyn ResultForm>,
+    waiting: Waiting,
     /// Whether the commit before is anchored: only then there may be another one.
     before: Option<oneshot::Receiver<Result<(), StoreError>>>,
 }
@@ -77,7 +80,7 @@ enum Undo {
 
 impl Direct {
     pub(in super::super) fn new(database: &Path) -> Self {
-        Self { database: database.to_owned(), connection: None, committed: None }
+        Self { database: database.to_owned(), connection: None, waiting: Waiting::default(), committed: None }
     }
 
     /// Waits for the anchor of the last commit and lets its callers know.
@@ -127,7 +130,9 @@ impl Direct {
         let log = tx.ledger.tail(tx.now_us, tx.clock.wall_us(), tx.keyring.system());
         let (anchored, before) = oneshot::channel();
         let before = Some(before);
-        let mut visit = Visit { jobs, entries, log, now_us: tx.now_us, keyring, random, form, before };
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut visit =
+            Visit { jobs, entries, log, now_us: tx.now_us, keyring, random, form, waiting, before };
         let (connection, database) = (self.connection.take(), self.database.clone());
         let working = tokio::task::spawn_blocking(move || {
             let opened = connection.map_or_else(|| connect_to_write(&database), Ok);
@@ -138,16 +143,17 @@ impl Direct {
                 }
                 Err(error) => (None, Err(error)),
             };
-            (connection, visit.jobs, written)
+            (connection, visit.waiting, visit.jobs, written)
         });
         // It may have ended already, with an error of its own.
         anchored.send(self.settle(tx).await).ok();
-        let Ok((connection, jobs, written)) = working.await else {
+        let Ok((connection, waiting, jobs, written)) = working.await else {
             let reason = "writing to the database was interrupted".to_owned();
             return (Vec::new(), Err(StoreError::Failed(reason)));
         };
         self.connection = connection;
         if let Ok(written) = &written {
+            self.waiting = waiting;
             tx.news.publish(written.changed);
         }
         (jobs, written)
@@ -179,6 +185,7 @@ impl Visit {
             form,
             now_us: self.now_us,
             numbers: Numbers::default(),
+            waiting: &mut self.waiting,
             log: self.log.clone(),
         };
         tx.execute(KEEP_MARK, [self.now_us])?;
@@ -188,6 +195,7 @@ impl Visit {
                 Undo::Own => guarded(job.as_mut(), &mut tx)?,
             };
             if undo == Undo::All && !kept {
+                self.waiting.forget();
                 return Ok(None);
             }
         }
@@ -214,6 +222,7 @@ fn guarded(job: &mut dyn DirectJob, tx: &mut DirectTx<'_>) -> Result<bool, Store
     if !kept {
         // They go back with what is undone.
         tx.numbers.put_back(changes);
+        tx.waiting.forget();
         tx.log.put_back(end);
         // Fails if SQLite undid the whole transaction (disk full): then nobody in it has succeeded.
         tx.execute("ROLLBACK TO job", [])?;
