@@ -446,8 +446,7 @@ mod tests {
         let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
         MIGRATIONS.run(&mut db).await.unwrap();
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let steps: Vec<(i64, i64, i64, String)> =
-            sqlx::query_as(explain).fetch_all(&mut db).await.unwrap();
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&mut db).await.unwrap();
         steps.into_iter().map(|(_, _, _, step)| step + "\n").collect()
     }
 

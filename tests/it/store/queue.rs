@@ -250,10 +250,8 @@ async fn a_result_of_a_later_month_waits_for_no_job_that_is_gone() {
     for of in ["1", "2", "3", "4"] {
         results.push(insert(store, of, "2026-07-10T01:00:00Z", person("資格 太郎", of)).await);
     }
-    let (later, refused) = (
-        take_in(store, &for_person("3", "K-3")).await,
-        take_in(store, &for_person("4", "K-4")).await,
-    );
+    let (later, refused) =
+        (take_in(store, &for_person("3", "K-3")).await, take_in(store, &for_person("4", "K-4")).await);
     store.end(&[(refused, InquiryEnd::Failed(InquiryFailure::PersonNotFound))]).await.expect("ended");
     let waits = async |of: usize| get(store, results[of]).await.expect("there").pending.map(|mark| mark.job);
     assert_eq!([waits(0).await, waits(1).await], [Some(purged), Some(sent)]);
