@@ -38,6 +38,8 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
         ordinary: Server::start(Limits::default()),
         impatient: Server::start(Limits {
             request_timeout: Duration::from_millis(20),
+            body_timeout: Duration::from_millis(20),
+            bulk_body_bytes: 1024,
             changes_timeout: Duration::from_millis(20),
             ..Limits::default()
         }),
