@@ -68,6 +68,17 @@ struct IdempotencyHeader {
     idempotency_key: Option<String>,
 }
 
+/// The header by which an enrolled terminal is known, for the document; [`crate::carriage::Carriage`] reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its form is used")]
+struct TerminalHeader {
+    /// 登録された端末のトークン（POST /v1/terminals/enrol の token）。ログインに付けると、セッションがその端末に結び付きます。
+    /// 結び付いたセッションでは、すべての要求に同じ値が要ります（ないと401）。登録していない端末では付けません。
+    #[param(rename = "Shikaku-Terminal", nullable = false)]
+    terminal: Option<String>,
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
