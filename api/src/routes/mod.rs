@@ -104,7 +104,7 @@ struct TerminalHeader {
             受付ページの待ち受け（設定 [page]）は、ブラウザで開く受付ページだけのためのものです。そこではトークンを Authorization ではなく \
             Cookie（__Host-shikaku-session、__Host-shikaku-terminal）で渡し、GET 以外の要求には X-Shikaku-CSRF ヘッダーが要ります。\
             ページで開始したセッションは、ほかの待ち受けでは使えません。\n\n\
-            要求はアカウントごとに数え、多すぎると429（rate_limited）になります。\
+            要求はアカウントごと、待ち受けごとに数え、多すぎると429（rate_limited）になります。\
             応答を5秒以上受け取らない接続、本文を5秒以内に（長い本文は1秒に64 KiB以上で）送り終えない要求は打ち切ります。",
     ),
     servers(
