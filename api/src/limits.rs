@@ -27,7 +27,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Requests that an account may make at once, after a pause.
     pub request_burst: u32,
-    /// From the end of the head to the start of the answer; longer than the longest long poll of a check.
+    /// From the end of the head to the start of the answer; longer than the longest long poll of a check. A bulk's body has its
+    /// own time besides.
     pub request_timeout: Duration,
     /// The same for the long poll of results ([`CHANGES_PATH`]).
     pub changes_timeout: Duration,
@@ -92,7 +93,18 @@ impl Limits {
 
     /// From the end of the head of a request to this path to the start of its answer.
     pub fn request_timeout_of(&self, path: &str) -> Duration {
-        if path == CHANGES_PATH { self.changes_timeout } else { self.request_timeout }
+        match path {
+            CHANGES_PATH => self.changes_timeout,
+            // What comes at the promised pace leaves as much time for the work as any other request has.
+            BULK_PATH => self.request_timeout + self.longest_body_of(path),
+            _ => self.request_timeout,
+        }
+    }
+
+    /// How long the largest body of a request to this path may take.
+    fn longest_body_of(&self, path: &str) -> Duration {
+        let earned = Duration::from_secs(self.body_bytes_of(path) as u64 / BODY_BYTES_PER_SECOND);
+        self.body_timeout + earned
     }
 }
 
@@ -101,3 +113,26 @@ pub const LONGEST_CHANGES_WAIT_SECONDS: u32 = 60;
 
 /// Longest wait for a check, in seconds.
 pub const LONGEST_WAIT_SECONDS: u32 = 25;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_has_time_for_its_longest_body_and_for_the_work_after_it() {
+        let wait = Duration::from_secs(LONGEST_WAIT_SECONDS.into());
+        for limits in [Limits::default(), Limits::lan()] {
+            for path in [BULK_PATH, "/v1/inquiry-numbers", "/v1/checks/c1"] {
+                let needed = limits.longest_body_of(path) + wait;
+                assert!(limits.request_timeout_of(path) >= needed, "{path}: {needed:?}");
+            }
+            assert_eq!(
+                limits.longest_body_of(BULK_PATH),
+                Duration::from_secs(69),
+                "5 s and 4 MiB at 64 KiB/s"
+            );
+            let changes_wait = Duration::from_secs(LONGEST_CHANGES_WAIT_SECONDS.into());
+            assert!(limits.request_timeout_of(CHANGES_PATH) > changes_wait, "a long poll has no body");
+        }
+    }
+}

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use utoipa::IntoResponses;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::codes::Code;
@@ -77,21 +80,82 @@ impl IntoResponses for ReadinessErrors {
     }
 }
 
+/// Of operations whose answers have tags: that the client has the answer.
+pub(crate) struct NotModified;
+
+impl IntoResponses for NotModified {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let known = ResponseBuilder::new()
+            .description("変わっていません。本文はありません。")
+            .header("ETag", text("持っている応答の印。"))
+            .build();
+        BTreeMap::from([("304".to_owned(), RefOr::T(known))])
+    }
+}
+
 /// Adds a code to an operation that has answers of its status already.
 pub(crate) fn add(operation: &mut Operation, code: Code) {
     let status = code.status().as_u16().to_string();
     if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(&status) {
         response.description = format!("{}\n\n{}", response.description, line(code));
+        response.headers.extend(headers(&[code]));
     }
 }
 
 fn response(codes: &[Code]) -> Response {
     let lines: Vec<String> = codes.iter().map(|code| line(*code)).collect();
-    ResponseBuilder::new()
+    let mut response = ResponseBuilder::new()
         .description(lines.join("\n\n"))
         .content(PROBLEM_JSON, Content::new(Some(Ref::from_schema_name("Problem"))))
-        .build()
+        .build();
+    response.headers.extend(headers(codes));
+    response
 }
+
+//------------ Headers ------------------------------------------------------------------------------------------------
+
+/// The headers that answers with these codes carry beside those of every answer.
+fn headers(codes: &[Code]) -> BTreeMap<String, RefOr<Header>> {
+    let any = |holds: fn(Code) -> bool| codes.iter().copied().any(holds);
+    let each = [
+        (
+            any(says_when),
+            "Retry-After",
+            seconds("もう一度試せるまでの秒数。本文の retry_after と同じ値です。"),
+        ),
+        (any(asks_for_a_session), "WWW-Authenticate", text("常に Bearer です。")),
+        (
+            any(|code| code == Code::CsrfTokenInvalid),
+            "Set-Cookie",
+            text("受付ページの待ち受けだけ：セッションの Cookie を消します。"),
+        ),
+    ];
+    each.into_iter()
+        .filter(|(sent, ..)| *sent)
+        .map(|(_, name, header)| (name.to_owned(), RefOr::T(header)))
+        .collect()
+}
+
+/// Whether answers with a code may say when to come back.
+fn says_when(code: Code) -> bool {
+    [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&code.status())
+        || code == Code::IdempotencyKeyInUse
+}
+
+fn asks_for_a_session(code: Code) -> bool {
+    code.status() == StatusCode::UNAUTHORIZED
+}
+
+fn text(description: &str) -> Header {
+    HeaderBuilder::new().description(Some(description)).build()
+}
+
+fn seconds(description: &str) -> Header {
+    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+    HeaderBuilder::new().schema(Some(number)).description(Some(description)).build()
+}
+
+//------------ Operations ---------------------------------------------------------------------------------------------
 
 macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident = [$($group:expr),+];)+) => {

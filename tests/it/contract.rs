@@ -12,6 +12,7 @@ mod fake_people;
 mod fake_results;
 mod fake_upkeep;
 mod guard;
+mod headers;
 mod input;
 mod listener;
 mod listeners;

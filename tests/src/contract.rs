@@ -185,6 +185,7 @@ impl Contract {
         if documented.is_null() {
             return Err(format!("{place}, which {} does not document", operation.id));
         }
+        Self::headers_fit(documented, reply).map_err(|fault| format!("{place}: {fault}"))?;
         Self::content_fits(documented, reply).map_err(|fault| format!("{place}: {fault}"))?;
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert((operation.id, reply.status));
         Ok(())
@@ -211,7 +212,25 @@ impl Contract {
         if ![403, 404, 405, 413, 503].contains(&reply.status) {
             return Err("no such operation is documented".to_owned());
         }
+        if let Some((name, _)) = reply.headers.iter().find(|(name, _)| !is_usual(name) && !is_outside(name)) {
+            return Err(format!("header {name} is on no answer of ours"));
+        }
         Self::problem_fits(reply, None)
+    }
+
+    /// Every header that is not on any answer is documented for this one, and its value is of its schema.
+    fn headers_fit(documented: &Value, reply: &Reply) -> Result<(), String> {
+        for (name, value) in reply.headers.iter().filter(|(name, _)| !is_usual(name)) {
+            let mut headers = documented["headers"].as_object().into_iter().flatten();
+            let Some((_, header)) = headers.find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+                return Err(format!("undocumented header {name}"));
+            };
+            let schema = &header["schema"];
+            let number = value.parse::<i64>().ok().filter(|_| schema["type"] == "integer");
+            Self::fits(schema, &number.map_or_else(|| json!(value), |number| json!(number)))
+                .map_err(|fault| format!("header {name}: {fault}"))?;
+        }
+        Ok(())
     }
 
     fn content_fits(documented: &Value, reply: &Reply) -> Result<(), String> {
@@ -267,6 +286,34 @@ impl Contract {
 
 fn parse(reply: &Reply) -> Result<Value, String> {
     serde_json::from_slice(&reply.body).map_err(|_| "the body is not JSON".to_owned())
+}
+
+/// Headers that say how an answer travels and how it may be used, on whichever answer: the document names none of them.
+fn is_usual(name: &str) -> bool {
+    let travel = [
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "trailer",
+        "transfer-encoding",
+        "vary",
+    ];
+    let use_of_it = [
+        "cache-control",
+        "content-security-policy",
+        "cross-origin-resource-policy",
+        "referrer-policy",
+        "x-content-type-options",
+        "x-frame-options",
+    ];
+    travel.contains(&name) || use_of_it.contains(&name)
+}
+
+/// Headers of answers where no operation is: the methods there are, when to come back, and cookies that are taken away.
+fn is_outside(name: &str) -> bool {
+    ["allow", "retry-after", "set-cookie"].contains(&name)
 }
 
 fn headers_are_safe(reply: &Reply) -> Result<(), String> {

@@ -13,7 +13,8 @@ use crate::wire;
 
 /// 自分のパスワードの変更
 ///
-/// ほかのセッションは終わります。変更が必要なセッション（password_change_required）では、これだけができます。
+/// ほかのセッションは終わります。変更が必要なセッション（password_change_required）では、これと、
+/// 現在のセッションの参照とログアウトだけができます。
 #[utoipa::path(
     put, path = "/v1/accounts/me/password", operation_id = "change_password", tag = TAG_ACCOUNTS, security(("bearer" = [])), request_body = wire::PasswordChange,
     responses((status = 204, description = "変更しました。"), OwnAccountErrors)

@@ -1,4 +1,4 @@
-//! What the document says beside the routes themselves: which roles may call an operation, and examples.
+//! What the document says beside the routes themselves: which roles may call an operation, what every session shows, and examples.
 //!
 //! The roles are a promise, not the gate: the use cases decide. A test holds one against the other.
 
@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams as _;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, OpenApi as Document, RefOr};
 
+use super::TerminalHeader;
 use crate::wire::Role;
 
 const EVERYBODY: &[Role] = &[Role::Operator, Role::ReceiptComputer, Role::Administrator];
@@ -101,6 +103,9 @@ const ROLES: &[(&[Role], &[&str])] = &[
     ),
 ];
 
+/// Operations without a session that ask which terminal it is: those that begin one.
+const SIGN_IN: &[&str] = &["sign_in", "sign_in_with_passkey"];
+
 /// Bodies of one operation, from invented people of the sandbox.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,7 +116,7 @@ struct Examples {
     accepted: Option<Value>,
 }
 
-/// Adds roles and examples to every operation.
+/// Adds roles, the terminal's header and examples to every operation.
 pub(super) fn annotate(document: &mut Document) {
     // The files are part of the program: what cannot be read is missing in the document, which the contract's tests see.
     let mut examples: BTreeMap<String, Examples> =
@@ -124,6 +129,11 @@ pub(super) fn annotate(document: &mut Document) {
             let roles = roles.iter().map(|role| serde_json::json!(role));
             let words: Vec<String> = roles.filter_map(|role| role.as_str().map(ToOwned::to_owned)).collect();
             operation.security = Some(vec![SecurityRequirement::new("bearer", words)]);
+        }
+        // A session may be bound to its terminal, so whatever reads the one reads the other.
+        if operation.security.is_some() || SIGN_IN.contains(&id.as_str()) {
+            let header = TerminalHeader::into_params(|| None).into_iter().map(RefOr::T);
+            operation.parameters.get_or_insert_default().extend(header);
         }
         let Examples { request, response, accepted } = examples.remove(&id).unwrap_or_default();
         let of_forms = of_forms.remove(&id).unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::extract::{Query, Session};
 use crate::fields;
 use crate::problem::Problem;
 use crate::ready::{self, ReadyJson};
-use crate::responses::{ChangesErrors, EventErrors};
+use crate::responses::{ChangesErrors, EventErrors, NotModified};
 use crate::service::Service;
 use crate::wire;
 
@@ -35,7 +35,7 @@ use crate::wire;
     responses(
         (status = 200, description = "変わった結果。", body = wire::ChangeList,
             headers(("ETag" = String, description = "この応答の印。次に If-None-Match に渡してください。"))),
-        (status = 304, description = "変わっていません。本文はありません。"), ChangesErrors
+        NotModified, ChangesErrors
     )
 )]
 pub(super) async fn list_result_changes(

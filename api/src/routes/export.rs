@@ -52,6 +52,7 @@ const LOST: &str = "shikaku-lost-characters";
                 (String = "text/csv"), (String = "text/plain"), (wire::FhirBundle = "application/fhir+json")
             ),
             headers(
+                ("Content-Disposition" = String, description = "保存するときのファイル名。"),
                 ("Shikaku-Total" = i64, description = "条件に合う結果の数（続きから書き出すときも全体の数）。"),
                 ("Shikaku-Cut-Off" = String, description = "書き出しの範囲を決めた日時（日本時間、RFC 3339）。"),
                 ("Shikaku-Next-Cursor" = String, description = "limit を付けたとき、続きがあればその印。"),

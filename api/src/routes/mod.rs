@@ -68,6 +68,17 @@ struct IdempotencyHeader {
     idempotency_key: Option<String>,
 }
 
+/// The header by which an enrolled terminal is known, for the document; [`crate::carriage::Carriage`] reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its form is used")]
+struct TerminalHeader {
+    /// 登録された端末のトークン（POST /v1/terminals/enrol の token）。ログインに付けると、セッションがその端末に結び付きます。
+    /// 結び付いたセッションでは、すべての要求に同じ値が要ります（ないと401）。登録していない端末では付けません。
+    #[param(rename = "Shikaku-Terminal", nullable = false)]
+    terminal: Option<String>,
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -93,7 +104,7 @@ struct IdempotencyHeader {
             受付ページの待ち受け（設定 [page]）は、ブラウザで開く受付ページだけのためのものです。そこではトークンを Authorization ではなく \
             Cookie（__Host-shikaku-session、__Host-shikaku-terminal）で渡し、GET 以外の要求には X-Shikaku-CSRF ヘッダーが要ります。\
             ページで開始したセッションは、ほかの待ち受けでは使えません。\n\n\
-            要求はアカウントごとに数え、多すぎると429（rate_limited）になります。\
+            要求はアカウントごと、待ち受けごとに数え、多すぎると429（rate_limited）になります。\
             応答を5秒以上受け取らない接続、本文を5秒以内に（長い本文は1秒に64 KiB以上で）送り終えない要求は打ち切ります。",
     ),
     servers(

@@ -37,7 +37,11 @@ pub(super) async fn ask_for_passkey(
 #[utoipa::path(
     post, path = "/v1/sessions/passkey", operation_id = "sign_in_with_passkey", tag = TAG_SESSIONS,
     request_body = wire::PasskeySignIn,
-    responses((status = 201, description = "ログインしました。", body = wire::Session), SignInErrors)
+    responses(
+        (status = 201, description = "ログインしました。", body = wire::Session,
+            headers(("Set-Cookie" = String, description = "受付ページの待ち受けだけ：token の代わりのセッションの Cookie。"))),
+        SignInErrors
+    )
 )]
 pub(super) async fn sign_in_with_passkey(
     State(service): State<Arc<dyn Service>>,

@@ -14,7 +14,7 @@ use crate::fields::{self, Fields};
 use crate::forms;
 use crate::problem::Problem;
 use crate::ready::{self, ReadyJson};
-use crate::responses::{CollectErrors, QueryErrors, ResultErrors, SearchErrors};
+use crate::responses::{CollectErrors, NotModified, QueryErrors, ResultErrors, SearchErrors};
 use crate::service::{Document, Service};
 use crate::wire;
 
@@ -28,7 +28,7 @@ use crate::wire;
     responses(
         (status = 200, description = "資格確認結果。", body = wire::ResultList,
             headers(("ETag" = String, description = "この応答の印。次に If-None-Match に渡してください。"))),
-        (status = 304, description = "変わっていません。本文はありません。"), QueryErrors
+        NotModified, QueryErrors
     )
 )]
 pub(super) async fn list_results(
@@ -87,7 +87,7 @@ pub(super) async fn count_search(
     responses(
         (status = 200, description = "件数。", body = wire::ResultCount,
             headers(("ETag" = String, description = "この応答の印。次に If-None-Match に渡してください。"))),
-        (status = 304, description = "変わっていません。本文はありません。"), QueryErrors
+        NotModified, QueryErrors
     )
 )]
 pub(super) async fn count_results(
@@ -119,10 +119,11 @@ pub(super) async fn count_results(
             ),
             headers(
                 ("ETag" = String, description = "この応答の印。次に If-None-Match に渡してください。"),
+                ("Content-Disposition" = String, description = "保存するときのファイル名。"),
                 ("Shikaku-Reduced-Characters" = i64, description = "別の字に置き換えた文字の数。"),
                 ("Shikaku-Lost-Characters" = i64, description = "「●」に置き換えた文字の数。")
             )),
-        (status = 304, description = "変わっていません。本文はありません。"), ResultErrors
+        NotModified, ResultErrors
     )
 )]
 pub(super) async fn get_result(

@@ -17,11 +17,16 @@ use crate::wire;
 ///
 /// 機関コード、アカウント、パスワードと認証アプリの6桁の数字を同時に送り、トークンを受け取ります。
 /// 6桁の数字は一度しか使えないため、1アカウントのログインは30秒に1回です。
-/// 登録された端末は Shikaku-Terminal ヘッダーを付けます。セッションはその端末に結び付き、失敗は端末ごとに数えます。
+/// 登録された端末は Shikaku-Terminal ヘッダーを付けます。セッションはその端末に結び付き（その後の要求にも同じヘッダーが要ります）、
+/// 失敗は端末ごとに数えます。
 /// それまでのセッションのトークンを Authorization に付けると、ログインと同時に終わります。
 #[utoipa::path(
     post, path = "/v1/sessions", operation_id = "sign_in", tag = TAG_SESSIONS, request_body = wire::SignIn,
-    responses((status = 201, description = "ログインしました。", body = wire::Session), SignInErrors)
+    responses(
+        (status = 201, description = "ログインしました。", body = wire::Session,
+            headers(("Set-Cookie" = String, description = "受付ページの待ち受けだけ：token の代わりのセッションの Cookie。"))),
+        SignInErrors
+    )
 )]
 pub(super) async fn sign_in(
     State(service): State<Arc<dyn Service>>,
@@ -49,7 +54,11 @@ pub(super) async fn get_session(
 #[utoipa::path(
     delete, path = "/v1/sessions/current", operation_id = "sign_out", tag = TAG_SESSIONS,
     security(("bearer" = [])),
-    responses((status = 204, description = "ログアウトしました。"), PlainErrors)
+    responses(
+        (status = 204, description = "ログアウトしました。",
+            headers(("Set-Cookie" = String, description = "受付ページの待ち受けだけ：セッションの Cookie を消します。"))),
+        PlainErrors
+    )
 )]
 pub(super) async fn sign_out(
     State(service): State<Arc<dyn Service>>,

@@ -33,7 +33,11 @@ pub(super) async fn offer_terminal(
 /// 登録コードで端末を登録し、Shikaku-Terminal ヘッダーに付けるトークンを受け取ります。トークンだけではログインできません。
 #[utoipa::path(
     post, path = "/v1/terminals/enrol", operation_id = "enrol_terminal", tag = TAG_ACCOUNTS, request_body = wire::TerminalEnrolment,
-    responses((status = 201, description = "登録しました。", body = wire::TerminalToken), EnrolErrors)
+    responses(
+        (status = 201, description = "登録しました。", body = wire::TerminalToken,
+            headers(("Set-Cookie" = String, description = "受付ページの待ち受けだけ：token の代わりの端末の Cookie。"))),
+        EnrolErrors
+    )
 )]
 pub(super) async fn enrol_terminal(
     State(service): State<Arc<dyn Service>>,

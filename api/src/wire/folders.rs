@@ -33,7 +33,7 @@ pub struct FolderAcceptance {
     /// 承諾した管理者のアカウント。パソコンのコマンドで承諾したときは machine です。
     #[schema(example = "kanrisha")]
     pub by: String,
-    /// 承諾した時刻。
+    /// 承諾した日時（日本時間、RFC 3339）。
     #[schema(example = "2026-10-08T10:00:00+09:00")]
     pub at: String,
 }

@@ -99,15 +99,15 @@ pub struct Health {
 pub struct UpstreamLink {
     /// 問い合わせを通しているか。
     pub circuit: CircuitState,
-    /// open のとき、次に問い合わせを試みる時刻。
+    /// open のとき、次に問い合わせを試みる日時（日本時間、RFC 3339）。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "2026-10-08T10:00:05+09:00")]
     pub circuit_open_until: Option<String>,
-    /// 最後に応答を得た時刻。
+    /// 最後に応答を得た日時（日本時間、RFC 3339）。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "2026-10-08T10:00:00+09:00")]
     pub last_success_at: Option<String>,
-    /// 最後に失敗した時刻。
+    /// 最後に失敗した日時（日本時間、RFC 3339）。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "2026-10-08T09:00:00+09:00")]
     pub last_failure_at: Option<String>,
@@ -119,7 +119,7 @@ pub struct UpstreamLink {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 0)]
     pub clock_offset_seconds: Option<i64>,
-    /// 接続用のクライアント証明書（中間証明書を含む）の有効期限。
+    /// 接続用のクライアント証明書（中間証明書を含む）の有効期限（日本時間、RFC 3339）。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "2027-03-31T23:59:59+09:00")]
     pub client_certificate_not_after: Option<String>,
@@ -127,7 +127,7 @@ pub struct UpstreamLink {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 174)]
     pub days_left: Option<i64>,
-    /// 入れ替えた接続用のファイルを使い始めた時刻。
+    /// 入れ替えた接続用のファイルを使い始めた日時（日本時間、RFC 3339）。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "2026-10-08T10:00:00+09:00")]
     pub files_renewed_at: Option<String>,

@@ -107,7 +107,7 @@ pub struct PasskeySelection {
     /// 名前を入力しなくても使えるパスキー。いつも required です。
     #[schema(example = "required")]
     pub resident_key: &'static str,
-    /// resident_key と同じ。古いブラウザのためのものです。
+    /// residentKey と同じことを表し、いつも true です。古いブラウザのためのものです。
     pub require_resident_key: bool,
     /// 生体認証か端末の暗証番号による本人の確認。いつも required です。
     #[schema(example = "required")]

@@ -140,6 +140,10 @@ impl Between<'_> {
                 self.say("", &format!("does not answer {status} any more"));
                 continue;
             }
+            for (name, _) in entries(&response["headers"]).filter(|(name, _)| now["headers"][name].is_null())
+            {
+                self.say(&format!(" {status} header {name}"), "is gone");
+            }
             for (kind, media) in entries(&response["content"]) {
                 self.media(Sender::Daemon, &format!(" {status} {kind}"), media, &now["content"][kind]);
             }
@@ -290,7 +294,7 @@ fn what_breaks_a_client_is_found_and_what_only_grows_is_not() {
         "requestBody": { "required": true, "content": { "application/json": { "schema": {
             "type": "object", "required": ["a"],
             "properties": { "a": { "type": "string", "enum": ["p", "q"] }, "b": { "type": "string" } } } } } },
-        "responses": { "200": { "content": { "application/json": { "schema": {
+        "responses": { "200": { "headers": { "ETag": {} }, "content": { "application/json": { "schema": {
             "type": "object", "required": ["c"],
             "properties": { "c": { "type": "string", "enum": ["r"] } } } } } } },
     } } } });
@@ -327,6 +331,7 @@ fn what_breaks_a_client_is_found_and_what_only_grows_is_not() {
         (format!("{answer}/required"), json!([])),
         (format!("{answer}/properties/c/type"), json!(["string", "null"])),
         ("responses/200".to_owned(), Value::Null),
+        ("responses/200/headers/ETag".to_owned(), Value::Null),
     ] {
         assert_eq!(changed(&place, value).len(), 1, "{place} breaks clients");
     }

@@ -38,6 +38,8 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
         ordinary: Server::start(Limits::default()),
         impatient: Server::start(Limits {
             request_timeout: Duration::from_millis(20),
+            body_timeout: Duration::from_millis(20),
+            bulk_body_bytes: 1024,
             changes_timeout: Duration::from_millis(20),
             ..Limits::default()
         }),
@@ -145,22 +147,23 @@ async fn a_delayed_sign_in_says_when_to_come_back() {
     assert_eq!(reply.json()["retry_after"], 17);
 }
 
+/// An answer with the headers that every answer must have.
+pub fn reply(status: u16, kind: &str, body: &str) -> Reply {
+    let headers = [
+        ("content-type", kind),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Reply { status, headers, body: body.as_bytes().to_vec() }
+}
+
 #[test]
 fn the_validator_refuses_what_is_not_documented() {
     let contract = Contract::committed();
-    let reply = |status: u16, kind: &str, body: &str| {
-        let mut headers = vec![("content-type".to_owned(), kind.to_owned())];
-        for (name, value) in [
-            ("cache-control", "no-store"),
-            ("x-content-type-options", "nosniff"),
-            ("x-frame-options", "DENY"),
-            ("referrer-policy", "no-referrer"),
-            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
-        ] {
-            headers.push((name.to_owned(), value.to_owned()));
-        }
-        Reply { status, headers, body: body.as_bytes().to_vec() }
-    };
     let count = |status, kind, body| contract.check("GET", "/v1/results/count", &reply(status, kind, body));
     let json = "application/json";
     assert_eq!(count(200, json, r#"{"count":1}"#), Ok(()));

@@ -49,11 +49,22 @@ pub enum Script {
 pub struct Scripted {
     script: Mutex<Script>,
     calls: watch::Sender<usize>,
+    /// The token of a terminal that came with the last call.
+    terminal: Mutex<Option<String>>,
 }
 
 impl Scripted {
     pub fn script(&self, script: Script) {
         *self.script.lock().unwrap_or_else(PoisonError::into_inner) = script;
+    }
+
+    /// The token of a terminal that the service has been shown since it was asked the last time.
+    pub fn terminal_shown(&self) -> Option<String> {
+        self.terminal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn look_at_terminal(&self, token: Option<&str>) {
+        *self.terminal.lock().unwrap_or_else(PoisonError::into_inner) = token.map(ToOwned::to_owned);
     }
 
     pub fn calls(&self) -> usize {
@@ -94,11 +105,13 @@ impl Service for Scripted {
     async fn sign_in(&self, _: wire::SignIn, along: Along) -> Answer<wire::Session> {
         assert_eq!(along.certificate, None, "nothing in a request makes one");
         assert!(along.peer.is_some_and(|peer| peer.ip().is_loopback()));
+        self.look_at_terminal(along.terminal.as_ref().map(wire::SecretText::expose));
         self.play(sample::session()).await
     }
 
     async fn authenticate(&self, presented: Presented<'_>) -> Answer<Caller> {
-        let Presented { token, certificate, .. } = presented;
+        let Presented { token, terminal, certificate, .. } = presented;
+        self.look_at_terminal(terminal);
         assert_eq!(certificate, None, "nothing in a request makes one");
         if token != TOKEN && token != NEW_TOKEN {
             return Err(Code::SessionRequired.into());
@@ -251,7 +264,11 @@ impl Server {
     pub fn at(place: Listener, change: impl FnOnce(Guard) -> Guard, limits: Limits) -> Self {
         let listener = api::serve::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        let service = Arc::new(Scripted { script: Mutex::default(), calls: watch::Sender::new(0) });
+        let service = Arc::new(Scripted {
+            script: Mutex::default(),
+            calls: watch::Sender::new(0),
+            terminal: Mutex::default(),
+        });
         let router = api::router(service.clone(), place, change(Guard::loopback(address.port())), limits);
         let stop = CancellationToken::new();
         let mut serving = JoinSet::new();

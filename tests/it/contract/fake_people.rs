@@ -82,7 +82,8 @@ impl PasskeyService for Scripted {
         self.play(wire::PasskeyAsked { ceremony: "ticket".to_owned(), expires_in_s: 120, options }).await
     }
 
-    async fn sign_in_with_passkey(&self, _: wire::PasskeySignIn, _: Along) -> Answer<wire::Session> {
+    async fn sign_in_with_passkey(&self, _: wire::PasskeySignIn, along: Along) -> Answer<wire::Session> {
+        self.look_at_terminal(along.terminal.as_ref().map(wire::SecretText::expose));
         self.play(sample::session()).await
     }
 

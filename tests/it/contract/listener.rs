@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::limits::Limits;
+use api::limits::{BULK_PATH, Limits};
 use api::serve::{BindError, bind};
 use harness::contract::Contract;
 use harness::raw_http::Raw;
@@ -34,6 +34,24 @@ async fn a_body_that_does_not_end_in_time_is_answered_408() {
     let reply = timeout(SOON, server.send(&whole[..whole.len() - 5])).await.expect("answered in time");
     assert_eq!((reply.status, reply.code().as_str()), (408, "request_timeout"));
     assert_eq!(server.service.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_bulk_whose_body_is_on_its_way_is_not_cut_off_when_the_time_of_other_requests_is_over() {
+    let server = Server::start(Limits { request_timeout: Duration::ZERO, ..Limits::default() });
+    let bulk = r#"{"items":[{"inquiry_number":"K-1","result":42}]}"#;
+    let request = server.request("POST", BULK_PATH, Some(TOKEN), Some(bulk));
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let mut slow = Raw::connect(server.address).await.unwrap();
+    slow.send(format!("{head}\r\nexpect: 100-continue\r\n\r\n")).await.unwrap();
+    // Said when the body is first waited for.
+    let come = slow.until("\r\n\r\n").await.unwrap();
+    assert!(come.starts_with("HTTP/1.1 100 "), "{come}");
+    let cut_off = timeout(Duration::from_millis(50), slow.reply()).await;
+    assert!(cut_off.is_err(), "{cut_off:?}");
+    slow.send(body).await.unwrap();
+    let reply = timeout(SOON, slow.reply()).await.expect("answered in time").unwrap();
+    assert_eq!((reply.status, reply.json()["items"].as_i64()), (202, Some(1)));
 }
 
 #[tokio::test]
