@@ -433,9 +433,9 @@ codes! {
     FolderFilesRefused = "folder_files_refused", SERVICE_UNAVAILABLE, Administrator,
         "OQSフォルダーに扱えないファイルがあります。",
         "req の中に、回答したものと同じ名前で中身の違う依頼や、ファイルでないもの（リンクなど）があるか、res または face に別のファイルが同じ名前で置かれています。レセコンの開発元に確認し、不要なら削除してください。";
-    /// The account makes more requests than it may.
+    /// The account makes more requests than it may, or the address tries more sign-ins and enrolments.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, Vendor, "要求の回数が多すぎます。",
-        "Retry-After の秒数だけ待ってください。1つのアカウントで続けて1,000回、その後は1秒に100回まで使えます。変化を待つときは wait_seconds を使ってください。";
+        "Retry-After の秒数だけ待ってください。1つのアカウントで続けて1,000回、その後は1秒に100回まで使えます。ログインと登録は、LANの1つのアドレスから続けて50回、その後は1秒に5回までです。変化を待つときは wait_seconds を使ってください。";
     /// On the network, the connection's client certificate is not that of an enrolled machine.
     ClientCertificateRequired = "client_certificate_required", FORBIDDEN, Administrator,
         "登録されたクライアント証明書でつないでください。",

@@ -51,14 +51,18 @@ pub(crate) struct Hall {
     pub limits: Limits,
     /// How many requests each account has made.
     pub rates: Rates,
+    /// What addresses may try without a session.
+    pub strangers: Rates,
     /// How many long answers are open.
     pub places: AllPlaces,
 }
 
 impl Entrance {
     pub(crate) fn new(routes: Router, listener: Listener, guard: Guard, limits: Limits) -> Self {
-        let (rates, places) = (Rates::new(&limits), AllPlaces::new(&limits));
-        let hall = Hall { guard, carriage: Carriage::of(listener), limits, rates, places };
+        let rates = Rates::new(limits.requests_per_second, limits.request_burst);
+        let strangers = Rates::new(limits.strangers_per_second, limits.stranger_burst);
+        let (carriage, places) = (Carriage::of(listener), AllPlaces::new(&limits));
+        let hall = Hall { guard, carriage, limits, rates, strangers, places };
         Self { hall: Arc::new(hall), routes }
     }
 

@@ -64,14 +64,17 @@ impl FromRequestParts<Arc<dyn Service>> for AnySession {
         let terminal = carriage.terminal(&parts.headers);
         let (certificate, on_page) = (connection.certificate, carriage == Carriage::Cookies);
         let mut caller = service.authenticate(Presented { token, terminal, certificate, on_page }).await?;
-        let wait = |seconds| ServiceError::new(Code::RateLimited).retry_after(seconds);
         hall.rates.take(&caller.account, Instant::now()).map_err(wait)?;
         caller.peer = Some(connection.peer);
         Ok(Self(caller))
     }
 }
 
-/// What came along with a sign-in.
+fn wait(seconds: u32) -> ServiceError {
+    ServiceError::new(Code::RateLimited).retry_after(seconds)
+}
+
+/// What came along with a sign-in or an enrolment.
 pub(crate) struct Accompanying(pub Along);
 
 impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
@@ -80,6 +83,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Accompanying {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let hidden = |text: &str| SecretText::new(text.to_owned());
         let Arrival { hall, connection } = Arrival::of(parts)?;
+        hall.strangers.take(&connection.peer.ip().to_string(), Instant::now()).map_err(wait)?;
         let carriage = hall.carriage;
         Ok(Self(Along {
             peer: Some(connection.peer),

@@ -27,6 +27,10 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Requests that an account may make at once, after a pause.
     pub request_burst: u32,
+    /// Sign-ins and enrolments a second that an address may try for ever: each leaves a row in the audit log.
+    pub strangers_per_second: u32,
+    /// As many at once, after a pause.
+    pub stranger_burst: u32,
     /// From the end of the head to the start of the answer; longer than the longest long poll of a check. A bulk's body has its
     /// own time besides.
     pub request_timeout: Duration,
@@ -59,6 +63,8 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(5),
             requests_per_second: 100,
             request_burst: 1_000,
+            strangers_per_second: 100,
+            stranger_burst: 1_000,
             request_timeout: Duration::from_secs(40),
             changes_timeout: Duration::from_secs(75),
             streams: 128,
@@ -83,7 +89,13 @@ impl Limits {
     /// The limits of the listener on the clinic's network, whose clients have addresses of their own.
     #[must_use]
     pub fn lan() -> Self {
-        Self { connections: 256, connections_per_peer: 32, ..Self::default() }
+        Self {
+            connections: 256,
+            connections_per_peer: 32,
+            strangers_per_second: 5,
+            stranger_burst: 50,
+            ..Self::default()
+        }
     }
 
     /// Size of the body of a request to this path in bytes.

@@ -1,6 +1,7 @@
 //! Rates: how many requests an account may make. A runaway loop of one receipt computer must not take the daemon from the others.
 //!
-//! Counted for the account of a live session; who has none is held by the counters of the sign-in and by the number of connections.
+//! Counted for the account of a live session. Whoever has none yet is counted by address where he leaves a row in the audit log:
+//! nobody on the network may fill the disk with rows.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::limits::Limits;
-
-/// More accounts than a clinic has: from here on those that ask for nothing are forgotten.
+/// More accounts or addresses than a clinic has: from here on those that ask for nothing are forgotten.
 const MANY: usize = 64;
 
-/// A bucket for each account that fills up steadily; every request takes one token.
+/// A bucket for each account or address that fills up steadily; every request takes one token.
 pub(crate) struct Rates {
     /// Time in which one token comes back.
     every: Duration,
@@ -24,26 +23,26 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let every = Duration::from_secs(1) / limits.requests_per_second.max(1);
-        Self { every, whole: every * limits.request_burst, full_at: Mutex::default() }
+    pub(crate) fn new(per_second: u32, burst: u32) -> Self {
+        let every = Duration::from_secs(1) / per_second.max(1);
+        Self { every, whole: every * burst, full_at: Mutex::default() }
     }
 
     /// Takes a token; otherwise says in how many seconds there is one.
-    pub(crate) fn take(&self, account: &str, now: Instant) -> Result<(), u32> {
+    pub(crate) fn take(&self, whose: &str, now: Instant) -> Result<(), u32> {
         let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > MANY {
             buckets.retain(|_, full_at| *full_at > now);
         }
-        let before = buckets.get(account).map_or(now, |full_at| (*full_at).max(now));
+        let before = buckets.get(whose).map_or(now, |full_at| (*full_at).max(now));
         let after = before + self.every;
         let missing = after.duration_since(now).saturating_sub(self.whole);
         if !missing.is_zero() {
             return Err(u32::try_from(missing.as_secs()).unwrap_or(u32::MAX).saturating_add(1));
         }
-        match buckets.get_mut(account) {
+        match buckets.get_mut(whose) {
             Some(full_at) => *full_at = after,
-            None => drop(buckets.insert(account.to_owned(), after)),
+            None => drop(buckets.insert(whose.to_owned(), after)),
         }
         Ok(())
     }
@@ -53,13 +52,9 @@ impl Rates {
 mod tests {
     use super::*;
 
-    fn rates(requests_per_second: u32, request_burst: u32) -> Rates {
-        Rates::new(&Limits { requests_per_second, request_burst, ..Limits::default() })
-    }
-
     #[test]
     fn a_burst_is_let_through_and_then_the_steady_rate() {
-        let (rates, mut now) = (rates(10, 50), Instant::now());
+        let (rates, mut now) = (Rates::new(10, 50), Instant::now());
         for _ in 0..50 {
             assert_eq!(rates.take("receipt", now), Ok(()));
         }
@@ -88,7 +83,7 @@ mod tests {
 
     #[test]
     fn accounts_that_ask_for_nothing_are_forgotten() {
-        let (rates, now) = (rates(100, 10), Instant::now());
+        let (rates, now) = (Rates::new(100, 10), Instant::now());
         for account in 0..=MANY {
             assert_eq!(rates.take(&account.to_string(), now), Ok(()));
         }

@@ -178,14 +178,17 @@ errors! {
     /// Of the figures.
     MetricsErrors = [ALWAYS, WORK, &[Code::NotFound]];
     /// Of signing in.
-    SignInErrors = [ALWAYS, WORK, BODY, &[Code::SignInFailed, Code::SignInDelayed, Code::StoreFull]];
+    SignInErrors = [ALWAYS, WORK, BODY, &[
+        Code::SignInFailed, Code::SignInDelayed, Code::RateLimited, Code::StoreFull,
+    ]];
     /// Of the first of two steps of signing in, which judges nothing.
     BeginErrors = [ALWAYS, WORK, BODY];
     /// Of enrolling a device.
-    EnrolErrors = [ALWAYS, WORK, BODY, &[Code::EnrolmentCodeInvalid, Code::StoreFull]];
+    EnrolErrors = [ALWAYS, WORK, BODY, &[Code::EnrolmentCodeInvalid, Code::RateLimited, Code::StoreFull]];
     /// Of enrolling a machine.
     EnrolMachineErrors = [ALWAYS, WORK, BODY, &[
-        Code::EnrolmentCodeInvalid, Code::CertificateRequestInvalid, Code::ClockUntrusted, Code::StoreFull,
+        Code::EnrolmentCodeInvalid, Code::CertificateRequestInvalid, Code::ClockUntrusted, Code::RateLimited,
+        Code::StoreFull,
     ]];
     /// Of renewing a machine's certificate.
     RenewMachineErrors = [ALWAYS, WORK, SESSION, BODY, &[

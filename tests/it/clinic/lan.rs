@@ -212,3 +212,25 @@ async fn one_pc_cannot_take_all_the_connections() {
     while visitor.get("/healthz").await.status != 200 {}
     assert_eq!(open.clinic.visitor().get("/healthz").await.status, 200, "loopback has places of its own");
 }
+
+#[tokio::test]
+async fn one_pc_cannot_fill_the_audit_log_with_what_it_tries_without_a_session() {
+    let open = open().await;
+    let tls = identity(&open, "receipt").await;
+    let visitor: Visitor = open.clinic.visitor_on_lan(tls);
+    let mut body = open.credentials.body("000000");
+    body["account"] = json!("nobody");
+    let mut tried = 0;
+    let refused = loop {
+        let reply = visitor.post("/v1/sessions", &body).await;
+        if reply.code() == "rate_limited" || tried == 1_000 {
+            break reply;
+        }
+        tried += 1;
+    };
+    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+    assert!(refused.header("retry-after").is_some() && tried >= 50, "{tried} of a burst of 50");
+    let mut own = open.clinic.visitor();
+    own.sign_in(&open.credentials).await;
+    assert_eq!(own.get("/v1/results/count").await.status, 200, "loopback has rates of its own");
+}

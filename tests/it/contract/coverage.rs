@@ -25,7 +25,7 @@ struct Servers {
     full: Server,
     /// On the clinic's network, where nobody has a certificate.
     network: Server,
-    /// Where an account may make no request at all.
+    /// Where no account may make a request, and nobody without a session either.
     strict: Server,
     /// The front-desk page's.
     page: Server,
@@ -45,7 +45,7 @@ async fn every_documented_answer_is_given_and_is_as_documented() {
         }),
         full: Server::start(Limits { connections: 0, ..Limits::default() }),
         network: Server::at(Listener::Lan, |guard| guard.only_machines(Arc::new(|_| true)), Limits::lan()),
-        strict: Server::start(Limits { request_burst: 0, ..Limits::default() }),
+        strict: Server::start(Limits { request_burst: 0, stranger_burst: 0, ..Limits::default() }),
         page: Server::at(Listener::Page, |guard| guard, Limits::default()),
     };
     let mut documented = BTreeSet::new();

@@ -54,6 +54,8 @@ pub fn limits(usual: Limits) -> Limits {
         write_timeout: soon,
         requests_per_second: many,
         request_burst: many,
+        strangers_per_second: many,
+        stranger_burst: many,
         ..usual
     }
 }
