@@ -18,7 +18,7 @@ use crate::domain::personal::Secret;
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
     /// The name breaks its rule.
-    #[error("アカウント名は1文字以上64文字以内で、空白と制御文字は使えません")]
+    #[error("アカウント名は1文字以上64文字以内で、空白、制御文字、コロン（:）は使えません")]
     Name,
     /// The password breaks its rule.
     #[error("{}", fault_text(.0))]
@@ -87,9 +87,7 @@ impl ManageAccounts {
         role: Role,
         password: Option<Secret>,
     ) -> Result<NewCredentials, AccountsError> {
-        let acceptable = (1..=64).contains(&name.chars().count())
-            && !name.chars().any(|character| character.is_control() || character.is_whitespace());
-        if !acceptable {
+        if !is_name(name) {
             return Err(AccountsError::Name);
         }
         let (password, generated) = if let Some(password) = password {
@@ -193,6 +191,12 @@ impl ManageAccounts {
             Changed::LastAdministrator => Err(AccountsError::LastAdministrator),
         }
     }
+}
+
+/// Names stand before a colon in the addresses that authenticator apps take over, which have none themselves.
+fn is_name(name: &str) -> bool {
+    let unusable = |character: char| character.is_control() || character.is_whitespace() || character == ':';
+    (1..=64).contains(&name.chars().count()) && !name.chars().any(unusable)
 }
 
 /// Whoever did not choose the password changes it; a generated one of a machine was chosen by nobody.
