@@ -54,7 +54,7 @@ impl Endings {
         change: AccountChange,
         entry: &AuditEntry,
     ) -> Result<Changed, StoreError> {
-        let takes_away = change.takes_away();
+        let (takes_away, removes) = (change.takes_away(), matches!(change, AccountChange::Remove));
         let chosen = matches!(change, AccountChange::Password { .. });
         let changed = match owner {
             Some(owner) => self.accounts.change_own(name, owner, change, entry).await,
@@ -65,6 +65,10 @@ impl Endings {
         }
         if let (Ok(Changed::Done), Some(owner), true) = (&changed, owner, chosen) {
             self.sessions.lift_restriction(&owner.session);
+        }
+        if removes {
+            // Its certificates went with it; the network's door goes by what is known here.
+            self.machines.read_again().await?;
         }
         changed
     }
