@@ -25,6 +25,8 @@ pub const IDLE_LIMIT: SignedDuration = SignedDuration::from_mins(30);
 pub const ABSOLUTE_LIMIT: SignedDuration = SignedDuration::from_hours(12);
 /// The last use is written down at most this often.
 const LAST_USE_GRAIN: SignedDuration = SignedDuration::from_secs(60);
+/// A clock may be corrected by so much; one that is set back further ends sessions, which would live on for as long otherwise.
+const CORRECTION: SignedDuration = SignedDuration::from_mins(2);
 
 /// A session that has just begun.
 pub struct SignedIn {
@@ -239,8 +241,9 @@ impl Sessions {
     }
 
     fn is_alive_at(&self, record: &SessionRecord, now: Timestamp) -> bool {
-        let idle = now.duration_since(record.last_used_at);
-        now < ends_at(record) && idle < idle_limit(record, self.parts.page_idle)
+        let (age, idle) = (now.duration_since(record.created_at), now.duration_since(record.last_used_at));
+        let set_back = age < -CORRECTION || idle < -CORRECTION;
+        !set_back && now < ends_at(record) && idle < idle_limit(record, self.parts.page_idle)
     }
 
     /// Notes a use of the session at its place. Whether it is alive is judged under the same lock: of two requests at once none
