@@ -4,6 +4,7 @@
 //! give free guesses. Every attempt commits, known name or not: the time of the answer does not tell them apart.
 
 mod change;
+mod steps;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ use crate::app::ports::{
 };
 use crate::domain::lockout::{Verdict, verdict};
 pub(super) use change::end_of_credentials;
+pub(super) use steps::come_down;
 
 pub(super) fn role_word(role: Role) -> &'static str {
     match role {

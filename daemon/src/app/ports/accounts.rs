@@ -151,7 +151,7 @@ pub struct AccountSummary {
 
 /// What is changed about an account.
 pub enum AccountChange {
-    /// Clear every failure counter.
+    /// Clear every failure counter, and the mark of used codes where a clock that ran ahead left it in the future.
     Unlock,
     /// Refuse it until enabled.
     Disable,

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::super::audit;
 use super::super::error::failed;
 use super::super::writer::Tx;
-use super::{recovery_hash, totp_place};
+use super::{recovery_hash, steps, totp_place};
 use crate::app::ports::{AccountChange, AuditEntry, Changed, Owner, StoreError};
 
 /// Applies a change; anything but [`Changed::Done`] changed nothing.
@@ -82,6 +82,7 @@ async fn write(tx: &mut Tx, id: i64, change: AccountChange) -> Result<u64, Store
     let done = match change {
         AccountChange::Unlock => {
             one(tx, "DELETE FROM sign_in_failures WHERE account = ?1", id).await.map_err(|e| failed(&e))?;
+            steps::come_down_at_once(tx, id).await?;
             return Ok(1);
         }
         AccountChange::Disable => one(tx, "UPDATE accounts SET disabled = 1 WHERE id = ?1", id).await,
