@@ -211,7 +211,7 @@ impl Daemon {
             tally: Arc::default(),
         };
         let work = parts.tasks.clone();
-        let people = People::open(config, &parts.clock, &parts.random, &store, &retention).await?;
+        let people = People::open(config, &parts.clock, &parts.random, &store, &retention, &work).await?;
         let collect = Collect::open(collect_parts(config, &parts, &store, &central)).await?;
         let limits = (around.limits, around.lan_limits);
         let listeners = taken.equip(config, &people, &parts.random, &limits).await?;
@@ -323,7 +323,7 @@ pub(crate) async fn open_office(
 ) -> Result<(Arc<Store>, Office), StartError> {
     let store = Arc::new(open_store(config, clock, random, tasks).await?);
     let retention = Arc::new(retention(&store, clock, Arc::new(TimeService), None));
-    match People::open(config, clock, random, &store, &retention).await {
+    match People::open(config, clock, random, &store, &retention, tasks).await {
         Ok(people) => Ok((store, people.office(retention))),
         Err(error) => {
             store.close().await;
@@ -435,6 +435,7 @@ async fn use_cases(
         sessions: people.sessions.clone(),
         terminals: people.terminals.clone(),
         machines: people.machines.clone(),
+        endings: people.endings.clone(),
         accounts: people.accounts.clone(),
         own_account,
         checks,

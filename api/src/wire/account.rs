@@ -41,7 +41,7 @@ pub struct Accounts {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
-    /// アカウント名（1文字以上64文字以内、空白と制御文字は不可）。
+    /// アカウント名（1文字以上64文字以内、空白、制御文字、コロン（:）は不可）。
     #[schema(example = "hanako", min_length = 1, max_length = 64)]
     pub account: String,
     /// 役割。

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::access::Authority;
 use super::credentials::{Credentials, CredentialsError, enrolment_uri, generate_password, normal_code};
+use super::endings::Endings;
 use super::own_account::recovery_codes;
 use super::ports::{
     AccountChange, AccountSummary, Accounts, Changed, CreateAccountError, NewAccount, Random, Role, Settings,
     StoreError, random_bytes,
 };
-use super::sessions::Sessions;
 use crate::domain::identifiers::InstitutionCode;
 use crate::domain::password::{self, Fault};
 use crate::domain::personal::Secret;
@@ -18,7 +18,7 @@ use crate::domain::personal::Secret;
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
     /// The name breaks its rule.
-    #[error("アカウント名は1文字以上64文字以内で、空白と制御文字は使えません")]
+    #[error("アカウント名は1文字以上64文字以内で、空白、制御文字、コロン（:）は使えません")]
     Name,
     /// The password breaks its rule.
     #[error("{}", fault_text(.0))]
@@ -69,8 +69,8 @@ pub struct ManageAccounts {
     pub accounts: Arc<dyn Accounts>,
     /// Whether operators need a code.
     pub settings: Arc<dyn Settings>,
-    /// Sessions, which end with some changes.
-    pub sessions: Arc<Sessions>,
+    /// What ends with some changes.
+    pub endings: Endings,
     /// Password hashing.
     pub credentials: Arc<Credentials>,
     /// Randomness for passwords and authenticator secrets.
@@ -87,9 +87,7 @@ impl ManageAccounts {
         role: Role,
         password: Option<Secret>,
     ) -> Result<NewCredentials, AccountsError> {
-        let acceptable = (1..=64).contains(&name.chars().count())
-            && !name.chars().any(|character| character.is_control() || character.is_whitespace());
-        if !acceptable {
+        if !is_name(name) {
             return Err(AccountsError::Name);
         }
         let (password, generated) = if let Some(password) = password {
@@ -140,8 +138,7 @@ impl ManageAccounts {
 
     /// Lets nobody in with this account, and ends its sessions.
     pub async fn disable(&self, by: &Authority, name: &str) -> Result<(), AccountsError> {
-        self.change(by, "account.disable", name, AccountChange::Disable).await?;
-        self.end_sessions(name).await
+        self.change(by, "account.disable", name, AccountChange::Disable).await
     }
 
     /// Lets the account in again.
@@ -151,8 +148,7 @@ impl ManageAccounts {
 
     /// Removes the account for good, and ends its sessions.
     pub async fn remove(&self, by: &Authority, name: &str) -> Result<(), AccountsError> {
-        self.change(by, "account.remove", name, AccountChange::Remove).await?;
-        self.end_sessions(name).await
+        self.change(by, "account.remove", name, AccountChange::Remove).await
     }
 
     /// Generates another password, and ends the account's sessions.
@@ -162,7 +158,6 @@ impl ManageAccounts {
         let hash = self.credentials.hash(Secret::new(password.expose().to_owned())).await?;
         let change = AccountChange::Password { hash, must_change: must_change(account.role, true) };
         self.change(by, "account.reset_password", name, change).await?;
-        self.end_sessions(name).await?;
         Ok(NewCredentials { password: Some(password), otpauth: None })
     }
 
@@ -171,7 +166,6 @@ impl ManageAccounts {
         let secret: [u8; 20] = random_bytes(&*self.random);
         let otpauth = enrolment_uri(&secret, name)?;
         self.change(by, "account.reset_totp", name, AccountChange::Totp(secret.to_vec().into())).await?;
-        self.end_sessions(name).await?;
         Ok(NewCredentials { password: None, otpauth: Some(otpauth) })
     }
 
@@ -190,17 +184,19 @@ impl ManageAccounts {
         name: &str,
         change: AccountChange,
     ) -> Result<(), AccountsError> {
-        match self.accounts.change(name, change, &by.audit(action, name)).await? {
+        match self.endings.change_account(name, None, change, by.audit(action, name)).await? {
             Changed::Done => Ok(()),
-            Changed::Unknown => Err(AccountsError::Unknown),
+            // Nothing is outdated for whoever administers.
+            Changed::Unknown | Changed::Outdated => Err(AccountsError::Unknown),
             Changed::LastAdministrator => Err(AccountsError::LastAdministrator),
         }
     }
+}
 
-    async fn end_sessions(&self, name: &str) -> Result<(), AccountsError> {
-        self.sessions.end_of_account(name, None).await?;
-        Ok(())
-    }
+/// Names stand before a colon in the addresses that authenticator apps take over, which have none themselves.
+fn is_name(name: &str) -> bool {
+    let unusable = |character: char| character.is_control() || character.is_whitespace() || character == ':';
+    (1..=64).contains(&name.chars().count()) && !name.chars().any(unusable)
 }
 
 /// Whoever did not choose the password changes it; a generated one of a machine was chosen by nobody.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::SignedDuration;
+use tokio::sync::Mutex;
 
 use super::access::{Authority, audit};
 use super::enrolment::{EnrolmentCode, REFUSED_CODE, code_hash, new_code};
@@ -96,12 +97,13 @@ pub struct Machines {
     parts: MachinesParts,
     /// By fingerprint, so that a request costs no query.
     known: RwLock<HashMap<[u8; 32], Machine>>,
+    reading: Mutex<()>,
 }
 
 impl Machines {
     /// Reads which machines there are.
     pub async fn open(parts: MachinesParts) -> Result<Self, StoreError> {
-        let machines = Self { parts, known: RwLock::default() };
+        let machines = Self { parts, known: RwLock::default(), reading: Mutex::default() };
         machines.read_again().await?;
         Ok(machines)
     }
@@ -242,15 +244,19 @@ impl Machines {
         self.parts.store.machines().await
     }
 
-    /// Revokes a certificate and whatever took over from it; their sessions end with [`super::sessions::Sessions::end_of_lost_devices`].
-    pub async fn revoke(&self, by: &Authority, id: i64) -> Result<(), MachinesError> {
+    /// Revokes a certificate and whatever took over from it; their sessions end with [`super::endings::Endings`].
+    pub(super) async fn revoke(&self, by: &Authority, id: i64) -> Result<(), MachinesError> {
         let entry = by.audit("machine.revoke", &id.to_string());
-        let revoked = self.parts.store.revoke_machine(id, &entry).await?;
+        let revoked = self.parts.store.revoke_machine(id, &entry).await;
+        // Also after an error: it may stand all the same.
         self.read_again().await?;
-        if revoked { Ok(()) } else { Err(MachinesError::Unknown) }
+        if revoked? { Ok(()) } else { Err(MachinesError::Unknown) }
     }
 
-    async fn read_again(&self) -> Result<(), StoreError> {
+    /// Looks again at what is kept.
+    pub(super) async fn read_again(&self) -> Result<(), StoreError> {
+        // One after the other: what was read before a change must not take the place of what was read after it.
+        let _turn = self.reading.lock().await;
         let machines = self.parts.store.machines().await?;
         let known = machines.into_iter().map(|machine| (machine.fingerprint, machine)).collect();
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;

@@ -11,6 +11,7 @@ pub mod checks;
 pub mod collect;
 pub mod credentials;
 pub mod desk_records;
+pub mod endings;
 pub mod enrolment;
 pub mod events;
 pub mod folders;

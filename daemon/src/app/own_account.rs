@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::credentials::{
     Credentials, CredentialsError, code_step, enrolment_uri, generate_code, normal_code, seconds_to_next_step,
 };
+use super::endings::Endings;
 use super::ports::{
-    Account, AccountChange, Accounts, Attempt, AuditEntry, AuditLog, Changed, Clock, Random, Role, Settings,
-    SignInProof, StoreError, random_bytes,
+    Account, AccountChange, Accounts, Attempt, AuditEntry, AuditLog, Changed, Clock, Owner, Random, Role,
+    Settings, SignInProof, StoreError, random_bytes,
 };
-use super::sessions::{Session, Sessions};
+use super::sessions::Session;
 use super::sign_in::seconds;
 use crate::domain::identifiers::InstitutionCode;
 use crate::domain::password::{self, Fault};
@@ -22,7 +23,7 @@ const RECOVERY_CODES: usize = 10;
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnAccountError {
-    /// The password or the code is wrong.
+    /// The password or the code is wrong, or was taken away meanwhile.
     #[error("wrong credentials")]
     Wrong,
     /// Too many failures: wait.
@@ -53,8 +54,8 @@ pub struct OwnAccount {
     pub accounts: Arc<dyn Accounts>,
     /// Whether operators need a code.
     pub settings: Arc<dyn Settings>,
-    /// Sessions, which end with a change.
-    pub sessions: Arc<Sessions>,
+    /// What ends with a change.
+    pub endings: Endings,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
     /// Password hashing.
@@ -73,7 +74,8 @@ impl OwnAccount {
         current: Secret,
         new: Secret,
     ) -> Result<(), OwnAccountError> {
-        let account = self.prove(session, "account.change_password", current).await?;
+        const ACTION: &str = "account.change_password";
+        let account = self.prove(session, ACTION, current).await?;
         let needs_code =
             account.role != Role::Operator || self.settings.security().await?.operators_need_code;
         let known = [account.name.as_str(), self.institution.as_str()];
@@ -83,36 +85,34 @@ impl OwnAccount {
             return Err(OwnAccountError::Password(Fault::Guessable));
         }
         let hash = self.credentials.hash(new).await?;
-        self.change(session, "account.change_password", AccountChange::Password { hash, must_change: false })
-            .await?;
-        self.sessions.lift_restriction(session).await?;
-        self.end_others(session).await
+        self.change(session, &account, ACTION, AccountChange::Password { hash, must_change: false }).await
     }
 
     /// Offers another authenticator secret: its `otpauth://` address, shown once. The old one stays until
     /// [`OwnAccount::confirm_totp`].
     pub async fn offer_totp(&self, session: &Session, password: Secret) -> Result<Secret, OwnAccountError> {
-        let account = self.prove(session, "account.offer_totp", password).await?;
+        const ACTION: &str = "account.offer_totp";
+        let account = self.prove(session, ACTION, password).await?;
         let secret: [u8; 20] = random_bytes(&*self.random);
         let address = enrolment_uri(&secret, &account.name)?;
-        self.change(session, "account.offer_totp", AccountChange::OfferTotp(secret.to_vec().into())).await?;
+        self.change(session, &account, ACTION, AccountChange::OfferTotp(secret.to_vec().into())).await?;
         Ok(address)
     }
 
     /// The offered secret replaces the old one, once its first code shows that the app has it. The account's other sessions
     /// end.
     pub async fn confirm_totp(&self, session: &Session, code: &Secret) -> Result<(), OwnAccountError> {
+        const ACTION: &str = "account.confirm_totp";
         let account = self.count(session).await?;
         let offered = self.accounts.offered_totp(account.id).await?.ok_or(OwnAccountError::NothingOffered)?;
         let now = self.clock.now();
         let Some(step) = code_step(&offered, code.expose(), now) else {
-            return Err(self.refuse(session, "account.confirm_totp").await?);
+            return Err(self.refuse(session, ACTION).await?);
         };
-        if !self.accounts.succeed(account.id, session.device(), SignInProof::Lasting).await? {
-            return Err(OwnAccountError::Delayed { retry_after: seconds_to_next_step(now) });
+        if !self.accounts.succeed(account.standing(), session.device(), SignInProof::Lasting).await? {
+            return Err(self.refuse(session, ACTION).await?);
         }
-        self.change(session, "account.confirm_totp", AccountChange::TakeOffer(step)).await?;
-        self.end_others(session).await
+        self.change(session, &account, ACTION, AccountChange::TakeOffer(step)).await
     }
 
     /// Ten new recovery codes in place of the old ones; shown once.
@@ -121,10 +121,11 @@ impl OwnAccount {
         session: &Session,
         password: Secret,
     ) -> Result<Vec<Secret>, OwnAccountError> {
-        self.prove(session, "account.recovery_codes", password).await?;
+        const ACTION: &str = "account.recovery_codes";
+        let account = self.prove(session, ACTION, password).await?;
         let codes = recovery_codes(&*self.random);
         let normal = codes.iter().map(|code| normal_code(code.expose())).collect();
-        self.change(session, "account.recovery_codes", AccountChange::RecoveryCodes(normal)).await?;
+        self.change(session, &account, ACTION, AccountChange::RecoveryCodes(normal)).await?;
         Ok(codes)
     }
 
@@ -147,22 +148,22 @@ impl OwnAccount {
     ) -> Result<Account, OwnAccountError> {
         let account = self.count(session).await?;
         let fits = self.credentials.password_fits(password, Some(account.password_hash.clone())).await?;
-        if !fits {
+        let lasting = SignInProof::Lasting;
+        if !fits || !self.accounts.succeed(account.standing(), session.device(), lasting).await? {
             return Err(self.refuse(session, action).await?);
         }
-        self.accounts.succeed(account.id, session.device(), SignInProof::Lasting).await?;
         Ok(account)
     }
 
     /// That the owner of the session has both factors now: the password, and the next code of the authenticator app where
-    /// the account signs in with one.
+    /// the account signs in with one. Returns the account as it was then.
     pub(super) async fn prove_both(
         &self,
         session: &Session,
         action: &'static str,
         password: Secret,
         code: Option<&Secret>,
-    ) -> Result<(), OwnAccountError> {
+    ) -> Result<Account, OwnAccountError> {
         let account = self.count(session).await?;
         let now = self.clock.now();
         let fits = self.credentials.password_fits(password, Some(account.password_hash.clone())).await?;
@@ -173,8 +174,8 @@ impl OwnAccount {
             None => (!needs_code).then_some(SignInProof::Lasting),
         };
         let (true, Some(proof)) = (fits, proof) else { return Err(self.refuse(session, action).await?) };
-        if self.accounts.succeed(account.id, session.device(), proof).await? {
-            Ok(())
+        if self.accounts.succeed(account.standing(), session.device(), proof).await? {
+            Ok(account)
         } else {
             Err(OwnAccountError::Delayed { retry_after: seconds_to_next_step(now) })
         }
@@ -186,23 +187,21 @@ impl OwnAccount {
         Ok(OwnAccountError::Wrong)
     }
 
+    /// Changes the account of whoever has proved it; what it takes away ends but for this session.
     async fn change(
         &self,
         session: &Session,
+        account: &Account,
         action: &'static str,
         change: AccountChange,
     ) -> Result<(), OwnAccountError> {
-        let account = &session.actor.account;
-        match self.accounts.change(account, change, &session.actor.entry(action)).await? {
+        let owner = Owner { epoch: account.epoch, session: session.token_hash };
+        let entry = session.actor.entry(action);
+        match self.endings.change_account(&account.name, Some(owner), change, entry).await? {
             Changed::Done => Ok(()),
+            Changed::Outdated => Err(self.refuse(session, action).await?),
             Changed::Unknown | Changed::LastAdministrator => Err(OwnAccountError::NothingOffered),
         }
-    }
-
-    /// Ends the account's other sessions.
-    pub(super) async fn end_others(&self, session: &Session) -> Result<(), OwnAccountError> {
-        self.sessions.end_of_account(&session.actor.account, Some(session.token_hash)).await?;
-        Ok(())
     }
 }
 

@@ -10,13 +10,14 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::access::{Actor, Authority};
+use super::endings::Endings;
 use super::own_account::{OwnAccount, OwnAccountError};
 use super::ports::{
     Account, Accounts, AuditEntry, AuditLog, Clock, Kept, NewPasskey, Passkey, PasskeyAssertion,
     PasskeyChallenge, PasskeyCreation, PasskeyStore, PasskeyVerifier, Random, Role, SignInProof, StoreError,
     UserHandle, random_bytes,
 };
-use super::sessions::{Session, Sessions, SignedIn};
+use super::sessions::{Session, SignedIn};
 use super::sign_in::{Along, SignIn, SignInError, Welcome};
 use super::tickets::Tickets;
 use crate::domain::personal::Secret;
@@ -81,6 +82,8 @@ pub struct Asked {
 /// What an enrolment waits with.
 struct Waiting {
     session: [u8; 32],
+    /// The credentials that were proved for it.
+    epoch: i64,
     challenge: PasskeyChallenge,
     user_handle: UserHandle,
 }
@@ -97,8 +100,8 @@ pub struct PasskeysParts {
     pub own_account: Arc<OwnAccount>,
     /// Signing in, of which this is a way.
     pub sign_in: Arc<SignIn>,
-    /// Sessions, which end with a passkey.
-    pub sessions: Arc<Sessions>,
+    /// What ends with a passkey.
+    pub endings: Endings,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
     /// The wall clock.
@@ -136,14 +139,14 @@ impl Passkeys {
         const ACTION: &str = "account.offer_passkey";
         for_people(&session.actor)?;
         let verifier = self.verifier()?;
-        self.parts.own_account.prove_both(session, ACTION, password, code).await?;
+        let account = self.parts.own_account.prove_both(session, ACTION, password, code).await?;
         let known = self.parts.store.passkeys_of(&session.actor.account).await?;
         let user_handle = match known.first() {
             Some(passkey) => passkey.user_handle,
             None => random_bytes(&*self.parts.random),
         };
         let challenge = random_bytes(&*self.parts.random);
-        let waiting = Waiting { session: session.token_hash, challenge, user_handle };
+        let waiting = Waiting { session: session.token_hash, epoch: account.epoch, challenge, user_handle };
         self.parts.audit.append(&session.actor.entry(ACTION)).await?;
         let ceremony = open(&self.enrolling).put(waiting, self.parts.clock.now(), &*self.parts.random);
         Ok(Enrolling {
@@ -176,9 +179,10 @@ impl Passkeys {
             judged.inspect_err(|refusal| tracing::info!(%refusal, "a new passkey was refused")).ok()
         });
         let (Some(waiting), Some(key)) = (waiting, key) else { return self.refuse(session, ACTION).await };
-        let user_handle = waiting.user_handle;
+        let (user_handle, epoch) = (waiting.user_handle, waiting.epoch);
         let account = session.actor.account.clone();
-        let new = NewPasskey { account: account.clone(), name: name.clone(), user_handle, key: key.clone() };
+        let (name_kept, key_kept) = (name.clone(), key.clone());
+        let new = NewPasskey { account: account.clone(), epoch, name: name_kept, user_handle, key: key_kept };
         match self.parts.store.add_passkey(new, MOST, now, &session.actor.entry(ACTION)).await? {
             Kept::As(id) => {
                 Ok(Passkey { id, account, name, user_handle, key, created_at: now, last_used_at: None })
@@ -204,20 +208,17 @@ impl Passkeys {
     pub async fn remove(&self, session: &Session, id: i64) -> Result<(), PasskeysError> {
         for_people(&session.actor)?;
         let (account, entry) = (&session.actor.account, session.actor.entry("account.remove_passkey"));
-        if self.parts.store.remove_passkeys(account, Some(id), &entry).await? == 0 {
-            return Err(PasskeysError::NotFound);
+        let kept = Some(session.token_hash);
+        match self.parts.endings.remove_passkeys(account, Some(id), kept, entry).await? {
+            0 => Err(PasskeysError::NotFound),
+            _ => Ok(()),
         }
-        Ok(self.parts.own_account.end_others(session).await?)
     }
 
     /// Removes every passkey of an account, as an administrator does when a device was lost; its sessions end.
     pub async fn remove_all(&self, by: &Authority, account: &str) -> Result<(), StoreError> {
         let entry = by.audit("account.remove_passkeys", account);
-        if self.parts.store.remove_passkeys(account, None, &entry).await? == 0 {
-            // Also that there was nothing to remove is on record.
-            self.parts.audit.append(&entry).await?;
-        }
-        self.parts.sessions.end_of_account(account, None).await.map(drop)
+        self.parts.endings.remove_passkeys(account, None, None, entry).await.map(drop)
     }
 
     //------------ Signing in -----------------------------------------------------------------------------------------
@@ -261,11 +262,11 @@ impl Passkeys {
         };
         let proof = self.proof(&account, &passkey, &challenge, assertion).ok_or(SignInError::Refused)?;
         // A counter that stands still shows a copy of the authenticator.
-        if account.disabled || !self.parts.accounts.succeed(account.id, device, proof).await? {
+        if account.disabled || !self.parts.accounts.succeed(account.standing(), device, proof).await? {
             return Err(SignInError::Refused);
         }
         let restricted = account.must_change;
-        Ok(sign_in.begin_session(account, bound, restricted, along).await?)
+        sign_in.begin_session(account, bound, restricted, along).await
     }
 
     /// What the assertion proves, if it is one of this account's passkey.

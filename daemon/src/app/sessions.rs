@@ -2,7 +2,7 @@
 //!
 //! They live in memory and are written through, so that a request costs no query and a restart signs nobody out. Only the
 //! SHA-256 of a token is ever kept. A session that began at an enrolled terminal, with a client certificate or on the front-desk page
-//! works only there.
+//! works only there. What takes credentials away ends sessions on disk in its own transaction, and here by [`super::endings`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::access::{Actor, Authority, audit};
 use super::machines::Machines;
 use super::ports::{
-    AuditLog, AuditSource, Clock, Device, Random, SessionRecord, SessionStore, StoreError, random_bytes,
+    AuditLog, AuditSource, Clock, Device, Random, SessionRecord, SessionStore, Standing, StoreError,
+    random_bytes,
 };
 use super::terminals::Terminals;
 use crate::domain::personal::Secret;
@@ -24,6 +25,8 @@ pub const IDLE_LIMIT: SignedDuration = SignedDuration::from_mins(30);
 pub const ABSOLUTE_LIMIT: SignedDuration = SignedDuration::from_hours(12);
 /// The last use is written down at most this often.
 const LAST_USE_GRAIN: SignedDuration = SignedDuration::from_secs(60);
+/// A clock may be corrected by so much; one that is set back further ends sessions, which would live on for as long otherwise.
+const CORRECTION: SignedDuration = SignedDuration::from_mins(2);
 
 /// A session that has just begun.
 pub struct SignedIn {
@@ -58,13 +61,14 @@ pub struct Session {
     pub token_hash: [u8; 32],
 }
 
-/// A session that was used.
-struct Touched {
-    session: Session,
-    /// When it was last used before, to the minute.
-    before: Timestamp,
-    /// Its record, if that is another one now.
-    to_write: Option<SessionRecord>,
+/// What became of a use.
+enum Touched {
+    /// There is no such session here.
+    Nobodys,
+    /// It has just ended.
+    Ended,
+    /// It is alive; whether the use is to be written down.
+    Alive(Session, bool),
 }
 
 impl Session {
@@ -156,16 +160,20 @@ impl Sessions {
         let since = parts.clock.now().checked_sub(ABSOLUTE_LIMIT).unwrap_or(Timestamp::MIN);
         let records = parts.store.load(since).await?;
         let live = records.into_iter().map(|record| (record.token_hash, record)).collect();
-        Ok(Self { parts, live: Mutex::new(live) })
+        let sessions = Self { parts, live: Mutex::new(live) };
+        // A crash may have come between a device's end and theirs.
+        sessions.end_of_lost_devices().await?;
+        Ok(sessions)
     }
 
-    /// Begins a session.
+    /// Begins a session; `None` if what it was judged by was taken away meanwhile.
     pub(super) async fn begin(
         &self,
         actor: Actor,
+        of: Standing,
         bound: Bound,
         restricted: bool,
-    ) -> Result<SignedIn, StoreError> {
+    ) -> Result<Option<SignedIn>, StoreError> {
         let random = &*self.parts.random;
         let token = Secret::new(data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<32>(random)));
         let now = self.parts.clock.now();
@@ -181,10 +189,15 @@ impl Sessions {
             created_at: now,
             last_used_at: now,
         };
-        self.parts.store.save(&record).await?;
         let session = self.seen(&record);
-        self.live().insert(record.token_hash, record);
-        Ok(SignedIn { token, session })
+        // Here first: what ends the account's sessions comes either before the row, which then is refused, or finds it here. Nobody
+        // has the token yet.
+        self.live().insert(record.token_hash, record.clone());
+        let begun = self.parts.store.begin(&record, of).await;
+        if !matches!(begun, Ok(true)) {
+            self.live().remove(&record.token_hash);
+        }
+        Ok(begun?.then_some(SignedIn { token, session }))
     }
 
     /// The session of a token, if it is still alive and belongs to this place; counts as a use.
@@ -197,18 +210,19 @@ impl Sessions {
             certificate: machine.map(|machine| machine.id),
             on_page: place.on_page,
         };
-        let Some(Touched { session, before, to_write }) = self.touch(&hash, here, now) else {
-            return Ok(None);
-        };
-        let idle_out = before.checked_add(session.idle_limit).unwrap_or(Timestamp::MAX);
-        if now >= session.ends_at || now >= idle_out {
-            self.drop_one(&hash).await?;
-            return Ok(None);
+        match self.touch(&hash, here, now) {
+            Touched::Nobodys => Ok(None),
+            Touched::Ended => {
+                self.parts.store.delete(&[hash]).await?;
+                Ok(None)
+            }
+            Touched::Alive(session, to_write) => {
+                if to_write {
+                    self.parts.store.used(&hash, now).await?;
+                }
+                Ok(Some(session))
+            }
         }
-        if let Some(record) = to_write {
-            self.parts.store.save(&record).await?;
-        }
-        Ok(Some(session))
     }
 
     fn seen(&self, record: &SessionRecord) -> Session {
@@ -227,28 +241,32 @@ impl Sessions {
     }
 
     fn is_alive_at(&self, record: &SessionRecord, now: Timestamp) -> bool {
-        let idle = now.duration_since(record.last_used_at);
-        now < ends_at(record) && idle < idle_limit(record, self.parts.page_idle)
+        let (age, idle) = (now.duration_since(record.created_at), now.duration_since(record.last_used_at));
+        let set_back = age < -CORRECTION || idle < -CORRECTION;
+        !set_back && now < ends_at(record) && idle < idle_limit(record, self.parts.page_idle)
     }
 
-    /// Notes a use of the session at its place.
-    fn touch(&self, hash: &[u8; 32], here: Bound, now: Timestamp) -> Option<Touched> {
+    /// Notes a use of the session at its place. Whether it is alive is judged under the same lock: of two requests at once none
+    /// revives what had ended.
+    fn touch(&self, hash: &[u8; 32], here: Bound, now: Timestamp) -> Touched {
         let mut live = self.live();
-        let record = live.get_mut(hash)?;
+        let Some(record) = live.get_mut(hash) else { return Touched::Nobodys };
         let elsewhere = |bound: Option<i64>, here: Option<i64>| bound.is_some() && bound != here;
         if record.on_page != here.on_page
             || elsewhere(record.terminal, here.terminal)
             || elsewhere(record.certificate, here.certificate)
         {
-            return None;
+            return Touched::Nobodys;
         }
-        let before = record.last_used_at;
-        let mut to_write = None;
-        if now.duration_since(before) >= LAST_USE_GRAIN {
+        if !self.is_alive_at(record, now) {
+            live.remove(hash);
+            return Touched::Ended;
+        }
+        let to_write = now.duration_since(record.last_used_at) >= LAST_USE_GRAIN;
+        if to_write {
             record.last_used_at = now;
-            to_write = Some(record.clone());
         }
-        Some(Touched { session: self.seen(record), before, to_write })
+        Touched::Alive(self.seen(record), to_write)
     }
 
     /// How many sessions are alive.
@@ -302,13 +320,9 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends an account's sessions but one.
-    pub(super) async fn end_of_account(
-        &self,
-        account: &str,
-        but: Option<[u8; 32]>,
-    ) -> Result<usize, StoreError> {
-        self.end_where(|record| record.account == account && Some(record.token_hash) != but).await
+    /// Ends an account's sessions but one, which have ended on disk already.
+    pub(super) fn forget_account(&self, account: &str, but: Option<[u8; 32]>) {
+        self.take_where(|record| record.account == account && Some(record.token_hash) != but);
     }
 
     /// Ends the sessions that are bound to a terminal or a certificate that is gone.
@@ -327,29 +341,29 @@ impl Sessions {
         if self.session(&hash).is_some() { self.drop_one(&hash).await } else { Ok(()) }
     }
 
-    /// A session may do again what its account may.
-    pub(super) async fn lift_restriction(&self, session: &Session) -> Result<(), StoreError> {
-        let changed = {
-            let mut live = self.live();
-            let Some(record) = live.get_mut(&session.token_hash) else { return Ok(()) };
+    /// A session may do again what its account may; on disk it may already.
+    pub(super) fn lift_restriction(&self, token_hash: &[u8; 32]) {
+        if let Some(record) = self.live().get_mut(token_hash) {
             record.restricted = false;
-            record.clone()
-        };
-        self.parts.store.save(&changed).await
+        }
     }
 
     async fn end_where(&self, ends: impl Fn(&SessionRecord) -> bool) -> Result<usize, StoreError> {
-        let ended: Vec<[u8; 32]> =
-            self.live().values().filter(|record| ends(record)).map(|record| record.token_hash).collect();
-        for hash in &ended {
-            self.drop_one(hash).await?;
+        // All at once, before the store is asked: an error there leaves none alive here.
+        let ended = self.take_where(ends);
+        if !ended.is_empty() {
+            self.parts.store.delete(&ended).await?;
         }
         Ok(ended.len())
     }
 
+    fn take_where(&self, ends: impl Fn(&SessionRecord) -> bool) -> Vec<[u8; 32]> {
+        self.live().extract_if(|_, record| ends(record)).map(|(hash, _)| hash).collect()
+    }
+
     async fn drop_one(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
         self.live().remove(hash);
-        self.parts.store.delete(hash).await
+        self.parts.store.delete(&[*hash]).await
     }
 
     async fn write_down(

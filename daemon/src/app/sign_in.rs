@@ -242,10 +242,10 @@ impl SignIn {
         // A password that was long enough only beside a code must be changed where no code is asked for any more.
         let password_only = matches!(proof, SignInProof::Lasting) && machine.is_none();
         let restricted = account.must_change || (password_only && !stands_alone);
-        if !self.parts.accounts.succeed(account.id, device, proof).await? {
+        if !self.parts.accounts.succeed(account.standing(), device, proof).await? {
             return Err(SignInError::CodeUsed { retry_after: seconds_to_next_step(now) });
         }
-        Ok(self.begin_session(account, bound, restricted, along).await?)
+        self.begin_session(account, bound, restricted, along).await
     }
 
     /// The terminal that came along, if it is enrolled.
@@ -254,17 +254,18 @@ impl SignIn {
         Bound { terminal, certificate: None, on_page: along.on_page }
     }
 
-    /// The session of somebody who has proved who they are.
+    /// The session of somebody who has proved who they are, by what still stands.
     pub(super) async fn begin_session(
         &self,
         account: Account,
         bound: Bound,
         restricted: bool,
         along: &Along,
-    ) -> Result<SignedIn, StoreError> {
+    ) -> Result<SignedIn, SignInError> {
         let source = AuditSource::Api { loopback: along.from_loopback, session: None };
+        let of = account.standing();
         let actor = Actor { account: account.name, role: account.role, source };
-        self.parts.sessions.begin(actor, bound, restricted).await
+        self.parts.sessions.begin(actor, of, bound, restricted).await?.ok_or(SignInError::Refused)
     }
 
     /// The machine whose certificate the connection showed, if it is one of the account in the claim. Any other certificate is as

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
 use super::access::{Authority, audit};
 use super::enrolment::{EnrolmentCode, REFUSED_CODE, code_hash, new_code};
@@ -40,6 +41,7 @@ pub struct Terminals {
     random: Arc<dyn Random>,
     /// Token hash to row, so that a request costs no query.
     known: RwLock<HashMap<[u8; 32], i64>>,
+    reading: Mutex<()>,
 }
 
 impl Terminals {
@@ -50,7 +52,8 @@ impl Terminals {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, StoreError> {
-        let terminals = Self { store, audit, clock, random, known: RwLock::default() };
+        let terminals =
+            Self { store, audit, clock, random, known: RwLock::default(), reading: Mutex::default() };
         terminals.read_again().await?;
         Ok(terminals)
     }
@@ -80,8 +83,8 @@ impl Terminals {
 
     /// Enrols a terminal and returns its token, which is shown once; a code that enrols nothing is in the audit log, because it may
     /// be somebody who guesses. Sessions at an older one of the same name end with
-    /// [`super::sessions::Sessions::end_of_lost_devices`].
-    pub async fn enrol(
+    /// [`super::endings::Endings`].
+    pub(super) async fn enrol(
         &self,
         code: &Secret,
         source: AuditSource,
@@ -109,14 +112,17 @@ impl Terminals {
         self.store.terminals().await
     }
 
-    /// Removes a terminal; its sessions end with [`super::sessions::Sessions::end_of_lost_devices`].
-    pub async fn remove(&self, by: &Authority, name: &str) -> Result<(), TerminalsError> {
-        let removed = self.store.remove_terminal(name, &by.audit("terminal.remove", name)).await?;
+    /// Removes a terminal; its sessions end with [`super::endings::Endings`].
+    pub(super) async fn remove(&self, by: &Authority, name: &str) -> Result<(), TerminalsError> {
+        let removed = self.store.remove_terminal(name, &by.audit("terminal.remove", name)).await;
+        // Also after an error: it may stand all the same.
         self.read_again().await?;
-        if removed { Ok(()) } else { Err(TerminalsError::Unknown) }
+        if removed? { Ok(()) } else { Err(TerminalsError::Unknown) }
     }
 
     async fn read_again(&self) -> Result<(), StoreError> {
+        // One after the other: what was read before a change must not take the place of what was read after it.
+        let _turn = self.reading.lock().await;
         let terminals = self.store.terminals().await?;
         let known = terminals.into_iter().map(|terminal| (terminal.token_hash, terminal.id)).collect();
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;

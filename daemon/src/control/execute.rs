@@ -14,11 +14,11 @@ use crate::app::access::Authority;
 use crate::app::accounts::{AccountsError, ManageAccounts, NewCredentials};
 use crate::app::audit::ReviewAudit;
 use crate::app::backup::KeepBackups;
+use crate::app::endings::Endings;
 use crate::app::folders::{AcceptanceError, AcceptanceView, ConfiguredFolder, FolderAcceptance};
 use crate::app::machines::{Machines, MachinesError};
 use crate::app::ports::{BackupError, Machine, StoreError};
 use crate::app::retention::{Retention, RunError};
-use crate::app::sessions::Sessions;
 use crate::app::terminals::{Terminals, TerminalsError};
 use crate::domain::clock::Doubt;
 use crate::domain::lockout::LOCK_AFTER;
@@ -35,8 +35,8 @@ pub struct Office {
     pub machines: Arc<Machines>,
     /// The administrator's word about the OQS folders.
     pub folders: Arc<FolderAcceptance>,
-    /// Sessions.
-    pub sessions: Arc<Sessions>,
+    /// What takes access away.
+    pub endings: Endings,
     /// Destroying what has expired.
     pub retention: Arc<Retention>,
     /// The audit log.
@@ -149,8 +149,7 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
             Ok(Reply::Terminals(terminals.map(line).collect()))
         }
         Command::TerminalRemove { name } => {
-            office.terminals.remove(&by, &name).await?;
-            office.sessions.end_of_lost_devices().await?;
+            office.endings.remove_terminal(&by, &name).await?;
             Ok(Reply::Done)
         }
         Command::MachineOffer { name } => {
@@ -171,8 +170,7 @@ pub async fn execute(office: &Office, command: Command, progress: &Progress) -> 
             Ok(Reply::Machines(office.machines.list().await?.into_iter().map(machine).collect()))
         }
         Command::MachineRevoke { number } => {
-            office.machines.revoke(&by, number).await?;
-            office.sessions.end_of_lost_devices().await?;
+            office.endings.revoke_machine(&by, number).await?;
             Ok(Reply::Done)
         }
         Command::MachineAuthority => {

@@ -229,8 +229,7 @@ impl AccountService for UseCases {
     }
 
     async fn remove_terminal(&self, caller: &Caller, name: &str) -> Answer<()> {
-        self.terminals.remove(&authority(caller)?, name).await.map_err(errors::terminals)?;
-        self.sessions.end_of_lost_devices().await.map(drop).map_err(errors::store)
+        self.endings.remove_terminal(&authority(caller)?, name).await.map_err(errors::terminals)
     }
 
     async fn enrol_terminal(
@@ -239,9 +238,8 @@ impl AccountService for UseCases {
         along: WireAlong,
     ) -> Answer<w::TerminalToken> {
         let source = AuditSource::Api { loopback: is_loopback(along.peer), session: None };
-        let enrolled = self.terminals.enrol(&secret(&enrolment.code), source).await;
+        let enrolled = self.endings.enrol_terminal(secret(&enrolment.code), source).await;
         let (terminal, token) = enrolled.map_err(errors::terminals)?;
-        self.sessions.end_of_lost_devices().await.map_err(errors::store)?;
         Ok(w::TerminalToken { token: Some(token.expose().to_owned()), name: terminal.name })
     }
 

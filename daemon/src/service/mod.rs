@@ -44,6 +44,7 @@ use crate::app::audit::ReviewAudit;
 use crate::app::checks::{CheckView, Checks, InputError, NewCheck};
 use crate::app::collect::Collect;
 use crate::app::desk_records::KeepDeskRecords;
+use crate::app::endings::Endings;
 use crate::app::events::Events;
 use crate::app::folders::FolderAcceptance;
 use crate::app::health::Health;
@@ -77,6 +78,8 @@ pub struct UseCases {
     pub terminals: Arc<Terminals>,
     /// Receipt computers with a certificate.
     pub machines: Arc<Machines>,
+    /// What takes access away.
+    pub endings: Endings,
     /// Everybody's accounts.
     pub accounts: Arc<ManageAccounts>,
     /// One's own account.

@@ -38,7 +38,7 @@ pub(super) fn passkeys(
         accounts: store.clone(),
         own_account: own_account.clone(),
         sign_in: sign_in.clone(),
-        sessions: people.sessions.clone(),
+        endings: people.endings.clone(),
         audit: store.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),

@@ -7,6 +7,7 @@ use crate::app::accounts::ManageAccounts;
 use crate::app::audit::ReviewAudit;
 use crate::app::backup::KeepBackups;
 use crate::app::credentials::Credentials;
+use crate::app::endings::Endings;
 use crate::app::folders::FolderAcceptance;
 use crate::app::machines::{Machines, MachinesParts};
 use crate::app::own_account::OwnAccount;
@@ -14,6 +15,7 @@ use crate::app::ports::{Clock, Random};
 use crate::app::retention::Retention;
 use crate::app::sessions::{Sessions, SessionsParts};
 use crate::app::sign_in::{SignIn, SignInParts};
+use crate::app::tasks::Tasks;
 use crate::app::terminals::Terminals;
 use crate::config::{Config, page_idle_limit};
 use crate::control::Office;
@@ -28,6 +30,7 @@ pub(super) struct People {
     pub(super) terminals: Arc<Terminals>,
     pub(super) machines: Arc<Machines>,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) endings: Endings,
     pub(super) accounts: Arc<ManageAccounts>,
     pub(super) folders: Arc<FolderAcceptance>,
     credentials: Arc<Credentials>,
@@ -40,6 +43,7 @@ impl People {
         random: &Arc<dyn Random>,
         store: &Arc<Store>,
         retention: &Arc<Retention>,
+        tasks: &Tasks,
     ) -> Result<Self, StartError> {
         let terminals = Terminals::open(store.clone(), store.clone(), clock.clone(), random.clone());
         let terminals = Arc::new(terminals.await?);
@@ -62,19 +66,38 @@ impl People {
             random: random.clone(),
         };
         let sessions = Arc::new(Sessions::open(sessions).await?);
+        let endings = Endings {
+            accounts: store.clone(),
+            passkeys: store.clone(),
+            sessions: sessions.clone(),
+            terminals: terminals.clone(),
+            machines: machines.clone(),
+            tasks: tasks.clone(),
+        };
         let credentials = Arc::new(Credentials::new(random.clone()));
         let accounts = Arc::new(ManageAccounts {
             institution: config.institution()?,
             accounts: store.clone(),
             settings: store.clone(),
-            sessions: sessions.clone(),
+            endings: endings.clone(),
             credentials: credentials.clone(),
             random: random.clone(),
         });
         let configured = config.folders.iter().map(|folder| (folder.name.clone(), folder.root_text()));
         let folders = Arc::new(FolderAcceptance::open(store.clone(), configured.collect()).await?);
         let (store, clock, mode) = (store.clone(), clock.clone(), config.mode.word());
-        Ok(Self { store, clock, mode, terminals, machines, sessions, accounts, folders, credentials })
+        Ok(Self {
+            store,
+            clock,
+            mode,
+            terminals,
+            machines,
+            sessions,
+            endings,
+            accounts,
+            folders,
+            credentials,
+        })
     }
 
     pub(super) fn sign_in(
@@ -109,7 +132,7 @@ impl People {
             institution: config.institution()?,
             accounts: store.clone(),
             settings: store.clone(),
-            sessions: self.sessions.clone(),
+            endings: self.endings.clone(),
             audit: store.clone(),
             credentials: self.credentials.clone(),
             clock: parts.clock.clone(),
@@ -124,7 +147,7 @@ impl People {
             accounts: self.accounts.clone(),
             terminals: self.terminals.clone(),
             machines: self.machines.clone(),
-            sessions: self.sessions.clone(),
+            endings: self.endings.clone(),
             audit: review_audit(&self.store, &self.clock),
             backups: KeepBackups { store: self.store.clone(), log: self.store.clone(), mode: self.mode },
         }

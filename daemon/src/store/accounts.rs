@@ -4,6 +4,7 @@
 //! give free guesses. Every attempt commits, known name or not: the time of the answer does not tell them apart.
 
 mod change;
+mod steps;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -17,9 +18,11 @@ use super::writer::{Tx, write};
 use super::{Store, audit, passkeys};
 use crate::app::ports::{
     Account, AccountChange, AccountSummary, Accounts, Attempt, AuditEntry, Changed, CreateAccountError,
-    Device, NewAccount, Role, SignInProof, StoreError,
+    Device, NewAccount, Owner, Role, SignInProof, Standing, StoreError,
 };
 use crate::domain::lockout::{Verdict, verdict};
+pub(super) use change::end_of_credentials;
+pub(super) use steps::come_down;
 
 pub(super) fn role_word(role: Role) -> &'static str {
     match role {
@@ -64,6 +67,7 @@ struct AccountRow {
     totp_secret: Vec<u8>,
     must_change: i64,
     disabled: i64,
+    credentials_epoch: i64,
     failures: i64,
     last_failure_us: Option<i64>,
 }
@@ -85,7 +89,7 @@ async fn begin_attempt(
     now: Timestamp,
 ) -> Result<Attempt, StoreError> {
     let found: Option<AccountRow> = sqlx::query_as(
-        "SELECT id, name, role, password_hash, totp_secret, must_change, disabled, \
+        "SELECT id, name, role, password_hash, totp_secret, must_change, disabled, credentials_epoch, \
          COALESCE(failures, 0) AS failures, last_failure_us \
          FROM accounts LEFT JOIN sign_in_failures ON account = id AND device = ?2 WHERE name = ?1",
     )
@@ -127,11 +131,29 @@ async fn begin_attempt(
         totp_secret,
         must_change: row.must_change == 1,
         disabled: row.disabled == 1,
+        epoch: row.credentials_epoch,
     }))
 }
 
-/// `false` if the proof was used up before; then nothing is changed.
-async fn succeed(tx: &mut Tx, account: i64, device: Device, proof: SignInProof) -> Result<bool, StoreError> {
+/// Whether nothing was taken away since somebody began to be judged.
+async fn stands(tx: &mut Tx, of: Standing) -> Result<bool, StoreError> {
+    let found: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM accounts WHERE id = ?1 AND disabled = 0 AND credentials_epoch = ?2",
+    )
+    .bind(of.account)
+    .bind(of.epoch)
+    .fetch_one(&mut tx.db)
+    .await
+    .map_err(|e| failed(&e))?;
+    Ok(found == 1)
+}
+
+/// `false` if the proof was used up before, or if it was judged by credentials that stand no longer; then nothing is changed.
+async fn succeed(tx: &mut Tx, of: Standing, device: Device, proof: SignInProof) -> Result<bool, StoreError> {
+    if !stands(tx, of).await? {
+        return Ok(false);
+    }
+    let account = of.account;
     let used = match proof {
         SignInProof::Step(step) => {
             let step = i64::try_from(step)
@@ -145,10 +167,7 @@ async fn succeed(tx: &mut Tx, account: i64, device: Device, proof: SignInProof) 
             take.bind(account).bind(hash.as_slice()).execute(&mut tx.db).await.map(|done| is_one(&done))
         }
         SignInProof::Passkey { id, sign_count } => passkeys::count(tx, account, id, sign_count).await,
-        SignInProof::Lasting => {
-            let find = sqlx::query("UPDATE accounts SET id = id WHERE id = ?1");
-            find.bind(account).execute(&mut tx.db).await.map(|done| is_one(&done))
-        }
+        SignInProof::Lasting => Ok(true),
     };
     if !used.map_err(|e| failed(&e))? {
         return Ok(false);
@@ -237,8 +256,8 @@ impl Accounts for Store {
         Ok(found == 1)
     }
 
-    async fn succeed(&self, account: i64, device: Device, proof: SignInProof) -> Result<bool, StoreError> {
-        write(&self.writer, move |tx| Box::pin(succeed(tx, account, device, proof))).await
+    async fn succeed(&self, of: Standing, device: Device, proof: SignInProof) -> Result<bool, StoreError> {
+        write(&self.writer, move |tx| Box::pin(succeed(tx, of, device, proof))).await
     }
 
     async fn offered_totp(&self, account: i64) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
@@ -275,8 +294,24 @@ impl Accounts for Store {
         audit: &AuditEntry,
     ) -> Result<Changed, StoreError> {
         let (name, entry) = (name.to_owned(), audit.clone());
-        write(&self.writer, move |tx| Box::pin(async move { change::apply(tx, &name, change, &entry).await }))
-            .await
+        write(&self.writer, move |tx| {
+            Box::pin(async move { change::apply(tx, &name, None, change, &entry).await })
+        })
+        .await
+    }
+
+    async fn change_own(
+        &self,
+        name: &str,
+        owner: Owner,
+        change: AccountChange,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        let (name, entry) = (name.to_owned(), audit.clone());
+        write(&self.writer, move |tx| {
+            Box::pin(async move { change::apply(tx, &name, Some(owner), change, &entry).await })
+        })
+        .await
     }
 
     async fn list(&self) -> Result<Vec<AccountSummary>, StoreError> {

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::error::failed;
 use super::writer::{Tx, write};
-use super::{Store, audit};
+use super::{Store, accounts, audit};
 use crate::app::ports::{AuditEntry, Kept, NewPasskey, Passkey, PasskeyKey, PasskeyStore, StoreError};
 
 /// What every reading begins with.
@@ -88,9 +88,11 @@ async fn add(
     entry: AuditEntry,
 ) -> Result<Kept, StoreError> {
     let found: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT id, (SELECT COUNT(*) FROM passkeys WHERE account = accounts.id) FROM accounts WHERE name = ?1",
+        "SELECT id, (SELECT COUNT(*) FROM passkeys WHERE account = accounts.id) FROM accounts \
+         WHERE name = ?1 AND disabled = 0 AND credentials_epoch = ?2",
     )
     .bind(&new.account)
+    .bind(new.epoch)
     .fetch_optional(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
@@ -121,6 +123,7 @@ async fn remove(
     tx: &mut Tx,
     account: &str,
     which: Option<i64>,
+    kept: Option<[u8; 32]>,
     entry: &AuditEntry,
 ) -> Result<u64, StoreError> {
     let done = sqlx::query(
@@ -131,7 +134,9 @@ async fn remove(
     .execute(&mut tx.db)
     .await
     .map_err(|e| failed(&e))?;
-    if done.rows_affected() > 0 {
+    // That there was nothing to remove is on record as well, where all were meant.
+    if done.rows_affected() > 0 || which.is_none() {
+        accounts::end_of_credentials(tx, account, kept).await?;
         audit::append(tx, entry, &[]).await?;
     }
     Ok(done.rows_affected())
@@ -172,10 +177,13 @@ impl PasskeyStore for Store {
         &self,
         account: &str,
         which: Option<i64>,
+        kept: Option<[u8; 32]>,
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {
         let (account, entry) = (account.to_owned(), audit.clone());
-        write(&self.writer, move |tx| Box::pin(async move { remove(tx, &account, which, &entry).await }))
-            .await
+        write(&self.writer, move |tx| {
+            Box::pin(async move { remove(tx, &account, which, kept, &entry).await })
+        })
+        .await
     }
 }

@@ -17,7 +17,7 @@ use super::error::failed;
 use super::files::FileError;
 use super::keyring::KeyringError;
 use super::writer::{Command, closed, write};
-use super::{Store, audit, pending};
+use super::{Store, accounts, audit, pending};
 use crate::app::ports::{
     AuditEntry, LastPurge, MonthStock, Purged, RetentionStore, Stock, StoreError, StoreRoom,
 };
@@ -128,6 +128,7 @@ impl Store {
                     .execute(&mut tx.db)
                     .await
                     .map_err(|e| failed(&e))?;
+                accounts::come_down(tx, high_us, MARK_LAG_US).await?;
                 sqlx::raw_sql(besides).execute(&mut tx.db).await.map_err(|e| failed(&e))?;
                 Ok(())
             })

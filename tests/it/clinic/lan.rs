@@ -137,6 +137,22 @@ async fn a_revoked_certificate_ends_with_the_next_request_even_on_an_open_connec
 }
 
 #[tokio::test]
+async fn a_certificate_ends_with_its_account_even_on_an_open_connection() {
+    let open = open().await;
+    let lan = open.clinic.lan.expect("a listener");
+    let tls = identity(&open, "receipt").await;
+    let mut connection = Raw::connect_tls(lan, tls.clone()).await.expect("a connection");
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: {lan}\r\n\r\n");
+    connection.send(&request).await.expect("sent");
+    assert_eq!(connection.reply().await.expect("an answer").status, 200);
+    let act = AccountAct::Remove;
+    open.clinic.control(Command::Account { name: "receipt".to_owned(), act }).await.expect("removed");
+    connection.send(&request).await.expect("sent");
+    let reply = connection.reply().await.expect("an answer");
+    assert_eq!((reply.status, reply.code().as_str()), (403, "client_certificate_required"));
+}
+
+#[tokio::test]
 async fn the_network_reaches_it_by_its_names_and_by_no_other() {
     let open = open().await;
     let lan = open.clinic.lan.expect("a listener");

@@ -79,3 +79,21 @@ async fn signing_in_ends_the_session_whose_token_came_along() {
     assert_eq!(before.get("/v1/sessions/current").await.status, 401);
     assert_eq!(again.get("/v1/sessions/current").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_ends_sessions_and_a_correction_ends_none() {
+    let open = OpenClinic::at_noon().await;
+    let current = async |visitor: &Visitor| visitor.get("/v1/sessions/current").await.status;
+    open.clock.jump(SignedDuration::from_mins(-2));
+    assert_eq!(current(&open.visitor).await, 200);
+    open.clock.jump(SignedDuration::from_secs(-1));
+    assert_eq!(current(&open.visitor).await, 401, "it would not idle out for longer than it may");
+    open.clock.jump(SignedDuration::from_mins(3));
+    assert_eq!(current(&open.visitor).await, 401, "what has ended stays so");
+
+    let later = signed_in_later(&open).await;
+    open.clock.advance(SignedDuration::from_mins(20));
+    assert_eq!(current(&later).await, 200);
+    open.clock.jump(SignedDuration::from_mins(-10));
+    assert_eq!(current(&later).await, 401, "its last use lies ahead");
+}

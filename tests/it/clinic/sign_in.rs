@@ -1,6 +1,7 @@
 //! Signing in: all factors, single-use codes, growing delays, sessions that end.
 
 use daemon::app::ports::{Clock as _, Role};
+use daemon::control::{AccountAct, Command};
 use harness::clinic::OpenClinic;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -138,4 +139,41 @@ async fn an_administrator_sees_health_but_no_patients() {
     ] {
         assert_eq!((reply.status, reply.code().as_str()), (403, "forbidden_role"));
     }
+}
+
+#[tokio::test]
+async fn codes_that_were_used_while_the_clock_ran_ahead_lock_nobody_out_once_it_is_right() {
+    let open = OpenClinic::at_noon().await;
+    let years = SignedDuration::from_hours(24 * 365 * 4);
+    let minute = SignedDuration::from_mins(1);
+    let sign_in = async || {
+        let body = open.credentials.body(&open.credentials.code(seconds(&open)));
+        open.clinic.visitor().post("/v1/sessions", &body).await.status
+    };
+    let run_ahead = async || {
+        open.clock.jump(years);
+        assert_eq!(sign_in().await, 201);
+        open.clock.jump(-years);
+        open.clock.advance(minute);
+        assert_eq!(sign_in().await, 429, "a clock that was set back shows codes that were used");
+    };
+    run_ahead().await;
+    let unlock = Command::Account { name: "receipt".to_owned(), act: AccountAct::Unlock };
+    open.clinic.control(unlock).await.expect("unlocked");
+    assert_eq!(sign_in().await, 429, "not the code of this moment: it may have been used");
+    open.clock.advance(minute);
+    assert_eq!(sign_in().await, 201, "an administrator's word");
+
+    run_ahead().await;
+    open.clinic.kernel.say(Some(true));
+    open.clock.advance(minute * 10);
+    open.clinic.retention().run_if_due().await.expect("the store works");
+    assert_eq!(sign_in().await, 429);
+    open.clock.advance(minute);
+    assert_eq!(sign_in().await, 201, "a clock that is vouched for");
+    assert_eq!(sign_in().await, 429, "once");
+    open.clock.jump(-minute * 5);
+    open.clinic.retention().run_if_due().await.expect("the store works");
+    open.clock.advance(minute * 5);
+    assert_eq!(sign_in().await, 429, "one that was used under it stays used");
 }

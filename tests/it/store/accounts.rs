@@ -2,7 +2,7 @@
 
 use daemon::app::ports::{
     Account, AccountChange, Accounts, Attempt, AuditEntry, AuditSource, Changed, CreateAccountError, Device,
-    NewAccount, Role, SessionRecord, SessionStore, SignInProof,
+    NewAccount, Owner, Role, SessionRecord, SessionStore, SignInProof, Standing,
 };
 use daemon::store::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -45,6 +45,141 @@ async fn evaluated(store: &Store, name: &str, now: Timestamp) -> Account {
 
 fn later(seconds: i64) -> Timestamp {
     at(NOW) + SignedDuration::from_secs(seconds)
+}
+
+fn session(token: u8, begun: i64) -> SessionRecord {
+    SessionRecord {
+        token_hash: [token; 32],
+        id: format!("session-{token}"),
+        account: "reseputo".to_owned(),
+        role: Role::Operator,
+        terminal: Some(i64::from(token)),
+        certificate: Some(3),
+        restricted: token == 2,
+        on_page: token == 3,
+        created_at: later(begun),
+        last_used_at: later(begun),
+    }
+}
+
+fn password(hash: &str) -> AccountChange {
+    AccountChange::Password { hash: hash.to_owned(), must_change: false }
+}
+
+fn totp() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(b"09876543210987654321".to_vec())
+}
+
+/// Each way in which credentials are taken away, with what is done before.
+fn takings() -> Vec<(Vec<AccountChange>, AccountChange)> {
+    vec![
+        (vec![], AccountChange::Disable),
+        (vec![], AccountChange::Remove),
+        (vec![], password("$argon2id$another")),
+        (vec![], AccountChange::Totp(totp())),
+        (vec![AccountChange::OfferTotp(totp())], AccountChange::TakeOffer(1)),
+    ]
+}
+
+#[tokio::test]
+async fn who_was_judged_by_credentials_that_are_taken_away_meanwhile_does_not_come_in() {
+    for (before, taking) in takings() {
+        let machine = Machine::at(NOW);
+        let running = machine.start().await;
+        let store = &running.store;
+        let change = async |change| store.change("reseputo", change, &by("account.change")).await;
+        store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+        for earlier in before {
+            assert_eq!(change(earlier).await, Ok(Changed::Done));
+        }
+        let under_way = evaluated(store, "reseputo", at(NOW)).await.standing();
+        let gone = matches!(taking, AccountChange::Remove);
+        assert_eq!(change(taking).await, Ok(Changed::Done));
+        // Nor does it help that the account is there again, or let in again.
+        if gone {
+            store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+        } else {
+            assert_eq!(change(AccountChange::Enable).await, Ok(Changed::Done));
+        }
+        for proof in [SignInProof::Step(60_000_000), SignInProof::Lasting] {
+            assert_eq!(store.succeed(under_way, Device::Anywhere, proof).await, Ok(false));
+        }
+        assert_eq!(store.begin(&session(1, 0), under_way).await, Ok(false));
+        assert_eq!(store.load(at(NOW)).await, Ok(vec![]));
+        let anew = evaluated(store, "reseputo", at(NOW)).await.standing();
+        assert_eq!(store.succeed(anew, Device::Anywhere, SignInProof::Step(60_000_000)).await, Ok(true));
+        assert_eq!(store.begin(&session(1, 0), anew).await, Ok(true));
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_owner_does_not_undo_what_an_administrator_took_away_meanwhile() {
+    for (before, taking) in takings() {
+        let machine = Machine::at(NOW);
+        let running = machine.start().await;
+        let store = &running.store;
+        let change = async |change| store.change("reseputo", change, &by("account.change")).await;
+        store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+        for earlier in before {
+            assert_eq!(change(earlier).await, Ok(Changed::Done));
+        }
+        let owner = Owner { epoch: evaluated(store, "reseputo", at(NOW)).await.epoch, session: [1; 32] };
+        let gone = matches!(taking, AccountChange::Remove);
+        assert_eq!(change(taking).await, Ok(Changed::Done));
+        let codes = vec![Zeroizing::new("aaaabbbbccccdddd".to_owned())];
+        for own in [
+            password("$argon2id$own"),
+            AccountChange::RecoveryCodes(codes),
+            AccountChange::OfferTotp(totp()),
+            AccountChange::TakeOffer(2),
+        ] {
+            let changed = store.change_own("reseputo", owner, own, &by("account.change_own")).await;
+            assert_eq!(changed, Ok(if gone { Changed::Unknown } else { Changed::Outdated }));
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_takes_credentials_away_ends_the_sessions_in_the_same_step() {
+    for (before, taking) in takings() {
+        let machine = Machine::at(NOW);
+        let running = machine.start().await;
+        let store = &running.store;
+        let change = async |change| store.change("reseputo", change, &by("account.change")).await;
+        store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+        store.create(&account("other"), &by("account.create")).await.unwrap();
+        for earlier in before {
+            assert_eq!(change(earlier).await, Ok(Changed::Done));
+        }
+        let of = evaluated(store, "reseputo", at(NOW)).await.standing();
+        let theirs = SessionRecord { account: "other".to_owned(), ..session(9, 0) };
+        let other = evaluated(store, "other", at(NOW)).await.standing();
+        assert_eq!(store.begin(&theirs, other).await, Ok(true));
+        assert_eq!(store.begin(&session(1, 0), of).await, Ok(true));
+        assert_eq!(change(taking).await, Ok(Changed::Done));
+        assert_eq!(store.load(at(NOW)).await, Ok(vec![theirs]));
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_session_of_whoever_chooses_a_password_goes_on_and_may_do_everything_again() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = &running.store;
+    store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+    let of = evaluated(store, "reseputo", at(NOW)).await.standing();
+    for record in [session(1, 0), session(2, 0)] {
+        assert_eq!(store.begin(&record, of).await, Ok(true));
+    }
+    let owner = Owner { epoch: of.epoch, session: [2; 32] };
+    let chosen = store.change_own("reseputo", owner, password("$argon2id$own"), &by("account.own")).await;
+    assert_eq!(chosen, Ok(Changed::Done));
+    let lifted = SessionRecord { restricted: false, ..session(2, 0) };
+    assert_eq!(store.load(at(NOW)).await, Ok(vec![lifted]));
+    running.stop().await;
 }
 
 #[tokio::test]
@@ -132,7 +267,7 @@ async fn a_step_is_accepted_once_by_64_callers_and_never_again() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
     running.store.create(&account("reseputo"), &by("account.create")).await.unwrap();
-    let id = evaluated(&running.store, "reseputo", at(NOW)).await.id;
+    let id = evaluated(&running.store, "reseputo", at(NOW)).await.standing();
     for step in [0, 58_000_000, 58_000_001] {
         let callers: JoinSet<bool> = (0..64)
             .map(|_| {
@@ -150,7 +285,14 @@ async fn a_step_is_accepted_once_by_64_callers_and_never_again() {
     assert_eq!(running.store.succeed(id, Device::Anywhere, SignInProof::Step(58_000_001)).await, Ok(false));
     assert_eq!(running.store.succeed(id, Device::Anywhere, SignInProof::Step(58_000_000)).await, Ok(false));
     assert_eq!(
-        running.store.succeed(id + 1, Device::Anywhere, SignInProof::Step(58_000_002)).await,
+        running
+            .store
+            .succeed(
+                Standing { account: id.account + 1, ..id },
+                Device::Anywhere,
+                SignInProof::Step(58_000_002)
+            )
+            .await,
         Ok(false)
     );
     running.stop().await;
@@ -164,7 +306,7 @@ async fn only_an_accepted_step_clears_the_failures() {
     for _ in 0..4 {
         evaluated(&running.store, "reseputo", at(NOW)).await;
     }
-    let id = evaluated(&running.store, "reseputo", at(NOW)).await.id;
+    let id = evaluated(&running.store, "reseputo", at(NOW)).await.standing();
     assert_eq!(running.store.succeed(id, Device::Anywhere, SignInProof::Step(7)).await, Ok(true));
     for _ in 0..5 {
         evaluated(&running.store, "reseputo", at(NOW)).await;
@@ -181,30 +323,21 @@ async fn only_an_accepted_step_clears_the_failures() {
 async fn sessions_outlive_a_restart_until_they_end_or_grow_old() {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
-    let session = |token: u8, begun: i64| SessionRecord {
-        token_hash: [token; 32],
-        id: format!("session-{token}"),
-        account: "reseputo".to_owned(),
-        role: Role::Operator,
-        terminal: Some(i64::from(token)),
-        certificate: Some(3),
-        restricted: token == 2,
-        on_page: token == 3,
-        created_at: later(begun),
-        last_used_at: later(begun),
-    };
+    running.store.create(&account("reseputo"), &by("account.create")).await.unwrap();
+    let of = evaluated(&running.store, "reseputo", at(NOW)).await.standing();
     for record in [session(1, 0), session(2, 10), session(3, 20)] {
-        running.store.save(&record).await.unwrap();
+        assert_eq!(running.store.begin(&record, of).await, Ok(true));
     }
     let used = SessionRecord { last_used_at: later(99), ..session(3, 20) };
-    running.store.save(&used).await.unwrap();
+    running.store.used(&[3; 32], later(99)).await.unwrap();
     running.stop().await;
 
     let running = machine.start().await;
     let mut loaded = running.store.load(later(10)).await.unwrap();
     loaded.sort_by_key(|record| record.token_hash);
     assert_eq!(loaded, [session(2, 10), used.clone()]);
-    running.store.delete(&[2; 32]).await.unwrap();
+    running.store.delete(&[[2; 32]]).await.unwrap();
+    running.store.used(&[2; 32], later(99)).await.unwrap();
     assert_eq!(running.store.load(later(0)).await, Ok(vec![used]), "what was too old is deleted, not hidden");
     running.stop().await;
 }
@@ -222,7 +355,7 @@ async fn every_device_has_its_own_counter_and_unlocking_clears_them_all() {
         }
         assert!(matches!(attempt(device).await, Attempt::Wait(_)), "{device:?}");
     }
-    let id = store.list().await.unwrap()[0].id;
+    let id = Standing { account: store.list().await.unwrap()[0].id, epoch: 0 };
     assert_eq!(store.succeed(id, Device::Terminal(1), SignInProof::Lasting).await, Ok(true));
     assert!(matches!(attempt(Device::Terminal(1)).await, Attempt::Evaluate(_)));
     assert!(
@@ -253,7 +386,12 @@ async fn a_recovery_code_is_used_by_one_of_64_callers_and_kept_only_as_a_hash() 
         .map(|_| {
             let store = store.clone();
             let proof = SignInProof::Recovery(Zeroizing::new(code.to_owned()));
-            async move { store.succeed(id, Device::Anywhere, proof).await.expect("an answer") }
+            async move {
+                store
+                    .succeed(Standing { account: id, epoch: 0 }, Device::Anywhere, proof)
+                    .await
+                    .expect("an answer")
+            }
         })
         .collect();
     assert_eq!(callers.join_all().await.into_iter().filter(|used| *used).count(), 1);

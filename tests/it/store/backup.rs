@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use daemon::app::ports::{
     Accounts as _, AuditTrail as _, BackupError, Backups as _, Device, NewAccount, Random, ResultQuery,
-    ResultStore as _, Role, SessionRecord, SessionStore as _, SignInProof, Source,
+    ResultStore as _, Role, SessionRecord, SessionStore as _, SignInProof, Source, Standing,
 };
 use daemon::domain::personal::Secret;
 use daemon::store::{OpenError, RecoveryKey, RestoreError, Restored, ToRestore, restore, start_empty};
@@ -64,7 +64,8 @@ async fn backed_up(machine: &Machine, key: &str) -> PathBuf {
         created_at: at(NOW),
         last_used_at: at(NOW),
     };
-    running.store.save(&session).await.expect("saved");
+    let of = Standing { account: 1, epoch: 0 };
+    assert_eq!(running.store.begin(&session, of).await, Ok(true));
     let target = machine.path("elsewhere");
     fs::create_dir_all(&target).expect("a directory");
     let made = running
@@ -99,13 +100,14 @@ async fn a_backup_comes_back_on_a_new_machine_without_sessions_and_used_codes() 
         assert!(matches!(result.content.source, Source::Own { check_id, .. } if check_id == check));
     }
     assert_eq!(running.store.load(Timestamp::MIN).await, Ok(Vec::new()), "no session comes back");
+    let of = Standing { account: 1, epoch: 0 };
     let step = u64::try_from(at("2026-06-11T01:00:00Z").as_second() / 30).expect("a step");
     assert_eq!(
-        running.store.succeed(1, Device::Anywhere, SignInProof::Step(step)).await,
+        running.store.succeed(of, Device::Anywhere, SignInProof::Step(step)).await,
         Ok(false),
         "no code up to now is accepted"
     );
-    assert_eq!(running.store.succeed(1, Device::Anywhere, SignInProof::Step(step + 2)).await, Ok(true));
+    assert_eq!(running.store.succeed(of, Device::Anywhere, SignInProof::Step(step + 2)).await, Ok(true));
     let verified = running.store.verify(&|_| {}).await.expect("the audit log came along");
     assert!(verified.findings.is_empty() && verified.last >= 3);
     running.stop().await;

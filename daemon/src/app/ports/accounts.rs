@@ -33,6 +33,34 @@ pub struct Account {
     pub must_change: bool,
     /// Whether an administrator disabled it.
     pub disabled: bool,
+    /// Raised by whatever takes its credentials away.
+    pub epoch: i64,
+}
+
+impl Account {
+    /// By which credentials it is judged.
+    pub fn standing(&self) -> Standing {
+        Standing { account: self.id, epoch: self.epoch }
+    }
+}
+
+/// By which credentials of which account somebody is judged. Judging takes a while: what takes them away meanwhile makes it
+/// worthless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The account, by its row.
+    pub account: i64,
+    /// As in [`Account::epoch`].
+    pub epoch: i64,
+}
+
+/// An owner who has proved the credentials of an account and changes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The credentials that were proved, as in [`Account::epoch`].
+    pub epoch: i64,
+    /// The session, by the SHA-256 of its token, which goes on.
+    pub session: [u8; 32],
 }
 
 /// Where attempts come from, as far as it has a failure counter of its own: what nobody else on the network can use up.
@@ -123,7 +151,7 @@ pub struct AccountSummary {
 
 /// What is changed about an account.
 pub enum AccountChange {
-    /// Clear every failure counter.
+    /// Clear every failure counter, and the mark of used codes where a clock that ran ahead left it in the future.
     Unlock,
     /// Refuse it until enabled.
     Disable,
@@ -148,6 +176,16 @@ pub enum AccountChange {
     RecoveryCodes(Vec<Zeroizing<String>>),
 }
 
+impl AccountChange {
+    /// Whether it takes credentials away: attempts that are under way and sessions end with it.
+    pub fn takes_away(&self) -> bool {
+        match self {
+            Self::Disable | Self::Remove | Self::Password { .. } | Self::Totp(_) | Self::TakeOffer(_) => true,
+            Self::Unlock | Self::Enable | Self::OfferTotp(_) | Self::RecoveryCodes(_) => false,
+        }
+    }
+}
+
 /// How a change ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
@@ -157,6 +195,8 @@ pub enum Changed {
     Unknown,
     /// Nobody would be left to administer. Nothing was changed.
     LastAdministrator,
+    /// The owner's credentials were taken away meanwhile. Nothing was changed.
+    Outdated,
 }
 
 /// Accounts, their persisted failure counters, and what is used up by signing in.
@@ -171,8 +211,9 @@ pub trait Accounts: Send + Sync + 'static {
     async fn recovery_fits(&self, account: i64, code: &str) -> Result<bool, StoreError>;
 
     /// Uses the proof up and clears the failures of this device, in one step. `false`: somebody else was faster (a TOTP step
-    /// as late was accepted before, the recovery code is gone), and the failure stays counted.
-    async fn succeed(&self, account: i64, device: Device, proof: SignInProof) -> Result<bool, StoreError>;
+    /// as late was accepted before, the recovery code is gone) or the credentials were taken away meanwhile, and the failure stays
+    /// counted.
+    async fn succeed(&self, of: Standing, device: Device, proof: SignInProof) -> Result<bool, StoreError>;
 
     /// The authenticator secret that waits for its first code.
     async fn offered_totp(&self, account: i64) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
@@ -180,10 +221,21 @@ pub trait Accounts: Send + Sync + 'static {
     /// Creates an account, with the audit row in the same transaction.
     async fn create(&self, account: &NewAccount, audit: &AuditEntry) -> Result<(), CreateAccountError>;
 
-    /// Changes an account, with the audit row in the same transaction.
+    /// Changes an account, with the audit row in the same transaction. What takes credentials away deletes the account's sessions
+    /// there as well.
     async fn change(
         &self,
         name: &str,
+        change: AccountChange,
+        audit: &AuditEntry,
+    ) -> Result<Changed, StoreError>;
+
+    /// As [`Accounts::change`], by the owner: only while the credentials that were proved stand. The owner's session goes on, and
+    /// a password of one's own lifts its restriction.
+    async fn change_own(
+        &self,
+        name: &str,
+        owner: Owner,
         change: AccountChange,
         audit: &AuditEntry,
     ) -> Result<Changed, StoreError>;

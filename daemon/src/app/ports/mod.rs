@@ -24,7 +24,7 @@ mod vitals;
 pub use crate::domain::person_search::PersonFilter;
 pub use accounts::{
     Account, AccountChange, AccountSummary, Accounts, Attempt, Changed, CreateAccountError, Device,
-    NewAccount, Role, SignInProof,
+    NewAccount, Owner, Role, SignInProof, Standing,
 };
 pub use ambient::{Clock, ClockWitness, KernelClock, Random, random_bytes};
 pub use audit::{

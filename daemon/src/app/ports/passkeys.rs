@@ -71,6 +71,8 @@ pub struct Passkey {
 pub struct NewPasskey {
     /// Sign-in name of the account.
     pub account: String,
+    /// The credentials that its owner proved for it, as in [`Account::epoch`](super::Account::epoch).
+    pub epoch: i64,
     /// What its owner calls it, 1 to 64 characters.
     pub name: String,
     /// The account's name inside authenticators.
@@ -134,7 +136,7 @@ pub enum Kept {
     As(i64),
     /// The account has as many as it may have.
     TooMany,
-    /// The credential is known already, or there is no such account.
+    /// The credential is known already, or there is no such account, or its credentials were taken away meanwhile.
     Refused,
 }
 
@@ -156,11 +158,13 @@ pub trait PasskeyStore: Send + Sync + 'static {
     /// An account's passkeys, the oldest first.
     async fn passkeys_of(&self, account: &str) -> Result<Vec<Passkey>, StoreError>;
 
-    /// Removes one passkey of an account, or all of them; how many they were. Without any, nothing is written.
+    /// Removes one passkey of an account, or all of them; how many they were. The account's sessions end with it, but for the one
+    /// that is kept, and so do attempts that are under way. Where one is not found, nothing is written.
     async fn remove_passkeys(
         &self,
         account: &str,
         which: Option<i64>,
+        kept: Option<[u8; 32]>,
         audit: &AuditEntry,
     ) -> Result<u64, StoreError>;
 }

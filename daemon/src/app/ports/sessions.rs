@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::accounts::Role;
+use super::accounts::{Role, Standing};
 use super::store::{AuditEntry, StoreError};
 
 /// A session as kept: the token only as its SHA-256.
@@ -34,12 +34,14 @@ pub struct SessionRecord {
 /// Sessions that survive a restart.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    /// All sessions that began at or after `since`; older ones are deleted.
+    /// All sessions that began at or after `since`; older ones, and those of accounts that are gone or disabled, are deleted.
     async fn load(&self, since: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
-    /// Adds or updates a session.
-    async fn save(&self, session: &SessionRecord) -> Result<(), StoreError>;
-    /// Ends a session.
-    async fn delete(&self, token_hash: &[u8; 32]) -> Result<(), StoreError>;
+    /// Adds a session, if the credentials that it began with still stand.
+    async fn begin(&self, session: &SessionRecord, of: Standing) -> Result<bool, StoreError>;
+    /// Writes down when a session was last used; one that has ended stays so.
+    async fn used(&self, token_hash: &[u8; 32], at: Timestamp) -> Result<(), StoreError>;
+    /// Ends sessions.
+    async fn delete(&self, token_hashes: &[[u8; 32]]) -> Result<(), StoreError>;
 }
 
 /// An enrolled terminal.

@@ -6,32 +6,75 @@ use zeroize::Zeroizing;
 use super::super::audit;
 use super::super::error::failed;
 use super::super::writer::Tx;
-use super::{recovery_hash, totp_place};
-use crate::app::ports::{AccountChange, AuditEntry, Changed, StoreError};
+use super::{recovery_hash, steps, totp_place};
+use crate::app::ports::{AccountChange, AuditEntry, Changed, Owner, StoreError};
 
 /// Applies a change; anything but [`Changed::Done`] changed nothing.
 pub(super) async fn apply(
     tx: &mut Tx,
     name: &str,
+    owner: Option<Owner>,
     change: AccountChange,
     entry: &AuditEntry,
 ) -> Result<Changed, StoreError> {
-    let id: Option<i64> = sqlx::query_scalar("SELECT id FROM accounts WHERE name = ?1")
-        .bind(name)
-        .fetch_optional(&mut tx.db)
-        .await
-        .map_err(|e| failed(&e))?;
-    let Some(id) = id else { return Ok(Changed::Unknown) };
-    let takes_away = matches!(change, AccountChange::Disable | AccountChange::Remove);
-    if takes_away && is_last_administrator(tx, id).await? {
+    let row: Option<(i64, i64, i64)> =
+        sqlx::query_as("SELECT id, disabled, credentials_epoch FROM accounts WHERE name = ?1")
+            .bind(name)
+            .fetch_optional(&mut tx.db)
+            .await
+            .map_err(|e| failed(&e))?;
+    let Some((id, disabled, epoch)) = row else { return Ok(Changed::Unknown) };
+    if owner.is_some_and(|owner| disabled == 1 || owner.epoch != epoch) {
+        return Ok(Changed::Outdated);
+    }
+    let locks_out = matches!(change, AccountChange::Disable | AccountChange::Remove);
+    if locks_out && is_last_administrator(tx, id).await? {
         return Ok(Changed::LastAdministrator);
     }
+    let (takes_away, chosen) = (change.takes_away(), matches!(change, AccountChange::Password { .. }));
     let changed = write(tx, id, change).await?;
     if changed == 0 {
         return Ok(Changed::Unknown);
     }
+    if takes_away {
+        end_of_credentials(tx, name, owner.map(|owner| owner.session)).await?;
+    }
+    if let Some(owner) = owner.filter(|_| chosen) {
+        lift_restriction(tx, owner.session).await?;
+    }
     audit::append(tx, entry, &[]).await?;
     Ok(Changed::Done)
+}
+
+/// Whoever was judged by an account's credentials, or still is, has no way in any more: attempts that are under way fail, and
+/// its sessions end, but for the one that is kept.
+pub(in crate::store) async fn end_of_credentials(
+    tx: &mut Tx,
+    name: &str,
+    kept: Option<[u8; 32]>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE accounts SET credentials_epoch = credentials_epoch + 1 WHERE name = ?1")
+        .bind(name)
+        .execute(&mut tx.db)
+        .await
+        .map_err(|e| failed(&e))?;
+    sqlx::query("DELETE FROM sessions WHERE account = ?1 AND token_hash IS NOT ?2")
+        .bind(name)
+        .bind(kept.as_ref().map(<[u8; 32]>::as_slice))
+        .execute(&mut tx.db)
+        .await
+        .map(drop)
+        .map_err(|e| failed(&e))
+}
+
+/// Whoever has chosen a password may do again what the account may.
+async fn lift_restriction(tx: &mut Tx, session: [u8; 32]) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sessions SET restricted = 0 WHERE token_hash = ?1")
+        .bind(session.as_slice())
+        .execute(&mut tx.db)
+        .await
+        .map(drop)
+        .map_err(|e| failed(&e))
 }
 
 /// How many accounts were changed: one, or none where there was nothing to take.
@@ -39,6 +82,7 @@ async fn write(tx: &mut Tx, id: i64, change: AccountChange) -> Result<u64, Store
     let done = match change {
         AccountChange::Unlock => {
             one(tx, "DELETE FROM sign_in_failures WHERE account = ?1", id).await.map_err(|e| failed(&e))?;
+            steps::come_down_at_once(tx, id).await?;
             return Ok(1);
         }
         AccountChange::Disable => one(tx, "UPDATE accounts SET disabled = 1 WHERE id = ?1", id).await,

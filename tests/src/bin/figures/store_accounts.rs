@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use daemon::app::ports::{Accounts as _, Clock as _, Device, NewAccount, Role, SignInProof};
+use daemon::app::ports::{Accounts as _, Clock as _, Device, NewAccount, Role, SignInProof, Standing};
 use daemon::app::tasks::Tasks;
 use daemon::service::JsonForm;
 use daemon::store::{Room, Store, StoreConfig};
@@ -72,14 +72,15 @@ async fn raced() -> u64 {
         outcome: "ok".to_owned(),
     };
     store.create(&account, &audit).await.expect("the account is created");
-    let id = store.list().await.expect("a list").first().expect("the account").id;
+    let account = store.list().await.expect("a list").first().expect("the account").id;
+    let of = Standing { account, epoch: 0 };
     let mut wrong = 0;
     for step in 1..=CODES {
         let mut callers = JoinSet::new();
         for _ in 0..CALLERS {
             let store = store.clone();
             callers.spawn(async move {
-                store.succeed(id, Device::Anywhere, SignInProof::Step(step)).await.expect("an answer")
+                store.succeed(of, Device::Anywhere, SignInProof::Step(step)).await.expect("an answer")
             });
         }
         let accepted = callers.join_all().await.into_iter().filter(|accepted| *accepted).count();
