@@ -413,7 +413,7 @@ async fn what_stands_is_heard_of_first_though_its_anchor_could_not_be_written_an
     let mut tx = context_of(SqliteConnectOptions::new().filename(&database).create_if_missing(true)).await;
     let mut direct = Direct::new(&database);
     tx.ledger = Ledger::in_memory(Some(directory.broken(&tx)));
-    let (heard, mut hears) = mpsc::unbounded_channel();
+    let (heard, mut listening) = mpsc::unbounded_channel();
     let mut told = Vec::new();
     for name in ["stands", "undone beside it", "undone after it"] {
         let (reply, answer) = oneshot::channel();
@@ -429,8 +429,8 @@ async fn what_stands_is_heard_of_first_though_its_anchor_could_not_be_written_an
         assert!(matches!(answer.await, Ok(Err(StoreError::Failed(_)))), "nobody is told of a success");
     }
     assert_eq!(rows(&mut tx).await, 1);
-    assert_eq!(hears.try_recv().ok(), Some("stands"));
-    assert_eq!(hears.try_recv().ok(), None);
+    assert_eq!(listening.try_recv().ok(), Some("stands"));
+    assert_eq!(listening.try_recv().ok(), None);
 }
 
 #[tokio::test]
