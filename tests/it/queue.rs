@@ -260,6 +260,79 @@ fn a_bulk_refused_as_a_whole_goes_one_by_one() {
     assert_eq!(queue.next(later(0)), Some(Step::Send(JobId(2))));
 }
 
+/// A bulk of two items that was received, and single numbers of other people.
+fn received(singles: i64, expires_at: Timestamp) -> (Queue, Step) {
+    let mut queue = Queue::default();
+    queue.take_room(Kind::Bulk, 2).expect("room");
+    for id in 1..=2 {
+        queue.add(Waiting { expires_at, ..job(id, u8::try_from(id).expect("few"), Some(1)) });
+    }
+    let bulk = queue.next(later(0)).expect("the bulk");
+    let receipt = Receipt("R".to_owned());
+    queue.finish(&bulk, Outcome::Received(receipt.clone()), later(0), 0);
+    for id in 3..3 + singles {
+        queue.take_room(Kind::Single, 1).expect("room");
+        queue.add(job(id, u8::try_from(id).expect("few"), None));
+    }
+    (queue, Step::Poll(receipt, vec![JobId(1), JobId(2)]))
+}
+
+#[test]
+fn a_receipt_that_is_answered_with_garbage_each_time_holds_no_number_up() {
+    let (mut queue, poll) = received(0, Timestamp::MAX);
+    let mut now = later(1);
+    for _ in 0..10 {
+        assert_eq!(queue.next(now), Some(poll.clone()));
+        queue.finish(&poll, Outcome::Later(Later::Malformed), now, u16::MAX);
+        now = now.checked_add(LONGEST_WAIT).expect("an instant");
+    }
+    for id in 3..6 {
+        queue.take_room(Kind::Single, 1).expect("room");
+        queue.add(job(id, u8::try_from(id).expect("few"), None));
+        let step = queue.next(now).expect("the number");
+        assert_eq!(step, Step::Send(JobId(id)), "it was tried less often than the receipt");
+        queue.finish(&step, Outcome::Ended, now, 0);
+    }
+    assert_eq!(queue.next(now), Some(poll), "and the receipt is not forgotten");
+}
+
+#[test]
+fn a_receipt_that_is_answered_with_garbage_each_time_does_not_keep_others_from_being_asked_about() {
+    let mut queue = Queue::default();
+    let receipts = ["A", "B"].map(|name| Receipt(name.to_owned()));
+    queue.take_room(Kind::Bulk, 2).expect("room");
+    for (id, receipt) in (1..).zip(&receipts) {
+        queue.add(job(id, u8::try_from(id).expect("few"), Some(id)));
+        queue.resume(receipt.clone(), vec![JobId(id)], later(0));
+    }
+    let mut now = later(0);
+    let mut asked = Vec::new();
+    for _ in 0..4 {
+        let step = queue.next(now).expect("a poll");
+        let Step::Poll(receipt, _) = &step else { panic!("{step:?}") };
+        let outcome =
+            if *receipt == receipts[0] { Outcome::Later(Later::Malformed) } else { Outcome::Running };
+        asked.push(receipt.clone());
+        queue.finish(&step, outcome, now, 0);
+        now = now.checked_add(LONGEST_WAIT).expect("an instant");
+    }
+    assert_eq!(asked.iter().filter(|receipt| **receipt == receipts[1]).count(), 3, "{asked:?}");
+}
+
+#[test]
+fn a_receipt_goes_with_its_items_at_the_end_of_their_retention() {
+    let (mut queue, poll) = received(1, later(100));
+    assert_eq!(queue.next(later(99)), Some(poll.clone()));
+    assert_eq!(queue.expire(later(100)), [], "what is in flight ends first");
+    queue.finish(&poll, Outcome::Later(Later::Malformed), later(100), 0);
+    assert_eq!(queue.expire(later(100)), [JobId(1), JobId(2)]);
+    assert_eq!(queue.view().depth, 1);
+    let step = queue.next(later(200)).expect("the number");
+    queue.finish(&step, Outcome::Ended, later(200), 0);
+    assert_eq!((queue.next(later(300)), queue.next_due(later(300))), (None, None));
+    assert_eq!(queue.take_room(Kind::Bulk, 10_000), Ok(()), "its room is free");
+}
+
 #[test]
 fn the_queue_is_bounded_and_a_bulk_does_not_close_it_to_single_numbers() {
     let mut queue = Queue::default();

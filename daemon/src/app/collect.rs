@@ -1,7 +1,8 @@
 //! Collecting: what other terminals and phones of the facility confirmed reaches the store, and so the receipt computer.
 //!
 //! A run reads announcements and the results of a period and merges them; it may be repeated at any time. One runs at a
-//! time; whoever asks meanwhile waits for that one. In an announced closure of the central system the schedule pauses.
+//! time; whoever asks meanwhile waits for that one. In an announced closure of the central system the schedule asks for
+//! announcements alone: a closure that was announced by mistake is taken back there.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::ports::{
 use super::results::request_id;
 use super::tasks::Tasks;
 use crate::domain::announcement::{Announcement, Closure, Scope, closures};
-use crate::domain::collection::{Period, Progress, pause, period};
+use crate::domain::collection::{Period, Progress, longest_pause, pause, period};
 use crate::domain::maintenance::Window;
 
 /// The action of results that were brought in; nobody is shown anything by it.
@@ -196,21 +197,35 @@ impl Collect {
 
     /// Collects if the schedule says so at this instant, and waits for the end of the run; `None` if it does not.
     pub async fn collect_if_due(&self, now: Timestamp) -> Option<Result<Report, RunError>> {
-        self.parts.every?;
-        let ended = {
+        let every = self.parts.every?;
+        let is_closed = {
             let mut state = self.state();
             // A clock that was set back must not stop the collection for the difference.
             let set_back = state.progress.last_run.is_some_and(|last| last > now);
-            if now < state.due && !set_back {
+            if !has_come(state.due, now, every) && !set_back {
                 return None;
             }
-            if let Some(window) = closed(&state.closures, now) {
-                state.due = window.until.saturating_add(self.part_of(START_WITHIN)).unwrap_or(window.until);
-                return None;
+            let window = closed(&state.closures, now);
+            // Only the next look decides whether the closure still stands: its end may be far away, or mistyped.
+            if let Some(window) = window {
+                let over = window.until.saturating_add(self.part_of(START_WITHIN)).unwrap_or(window.until);
+                state.due = over.min(self.after_pause(now, every));
             }
-            self.join_or_begin(&mut state)
+            window.is_some()
         };
+        if is_closed && self.is_still_closed(now).await {
+            return None;
+        }
+        let ended = self.join_or_begin(&mut self.state());
         finished(ended).await
+    }
+
+    /// Asks for the announcements alone; `true` if everything is closed by what is known then.
+    async fn is_still_closed(&self, now: Timestamp) -> bool {
+        if let Err(error) = self.fetch_announcements().await {
+            tracing::warn!(%error, "announcements could not be stored");
+        }
+        closed(&self.state().closures, now).is_some()
     }
 
     /// Collects now, or waits for the run that is on; `None` if that takes longer than anybody waits: it goes on. Asks
@@ -312,21 +327,18 @@ impl Collect {
 
     fn plan(&self, ended: Timestamp, failures: u32) {
         let Some(every) = self.parts.every else { return };
-        let wait = pause(every, failures);
+        let due = self.after_pause(ended, pause(every, failures));
+        self.state().due = due;
+    }
+
+    fn after_pause(&self, from: Timestamp, wait: SignedDuration) -> Timestamp {
         let wait = wait.saturating_add(self.part_of(wait / JITTER_PART));
-        self.state().due = ended.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        from.saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
     async fn fetch(&self, begun: Timestamp, asked: Period) -> Result<Report, RunError> {
+        self.fetch_announcements().await?;
         let parts = &self.parts;
-        match parts.link.announcements(&request_id(&*parts.random)).await {
-            Ok(announcements) => {
-                parts.announcements.replace_announcements(&announcements).await?;
-                self.learn(&announcements);
-            }
-            // Results matter more than news; what is kept goes on showing.
-            Err(error) => tracing::warn!(%error, "announcements could not be fetched"),
-        }
         let results = parts.link.results(&request_id(&*parts.random), asked.from, asked.to).await?;
         let mut report = Report { period: asked, added: 0, updated: 0, known: 0 };
         for results in results.chunks(BATCH) {
@@ -337,6 +349,19 @@ impl Collect {
             report.known += merged.known;
         }
         Ok(report)
+    }
+
+    /// Results matter more than news: if these cannot be fetched, what is kept goes on showing.
+    async fn fetch_announcements(&self) -> Result<(), StoreError> {
+        let parts = &self.parts;
+        match parts.link.announcements(&request_id(&*parts.random)).await {
+            Ok(announcements) => {
+                parts.announcements.replace_announcements(&announcements).await?;
+                self.learn(&announcements);
+            }
+            Err(error) => tracing::warn!(%error, "announcements could not be fetched"),
+        }
+        Ok(())
     }
 
     /// Lets everybody know the announced closures.
@@ -356,6 +381,12 @@ impl Collect {
 
 fn collected() -> AuditEntry {
     audit("daemon", AuditSource::Daemon, COLLECTED, "ok".to_owned())
+}
+
+/// Whether a run is due. One further away than any pause can be comes from a clock that was set back.
+fn has_come(due: Timestamp, now: Timestamp, every: SignedDuration) -> bool {
+    let longest = longest_pause(every);
+    now >= due || due.duration_since(now) > longest.saturating_add(longest / JITTER_PART)
 }
 
 /// The closure of everything that is on and ends last.

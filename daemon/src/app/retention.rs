@@ -88,7 +88,8 @@ struct Watching {
 
 #[derive(Default)]
 struct Seen {
-    clock: Option<Result<Trust, Doubt>>,
+    /// The last judgement, and what the clocks showed then.
+    clock: Option<(Reading, Result<Trust, Doubt>)>,
     failed: Option<StoreError>,
 }
 
@@ -127,10 +128,10 @@ impl Retention {
         let mut watch = self.watch.lock().await;
         let (now, clock) = self.look(&mut watch).await;
         let outcome = match clock {
-            Ok(_) => self.apply(now).await,
+            Ok(_) => self.apply(now.wall).await,
             Err(_) => Ok(None),
         };
-        self.note(clock, outcome.as_ref().err());
+        self.note(now, clock, outcome.as_ref().err());
         outcome.map(|purged| Run { clock, purged })
     }
 
@@ -163,12 +164,12 @@ impl Retention {
             _ if clock_is_right => (Trust::Administrator, "retention.run.clock_is_right"),
             Ok(trust) => (trust, "retention.run"),
             Err(doubt) => {
-                self.note(seen, None);
+                self.note(now, seen, None);
                 return Err(RunError::Clock(doubt));
             }
         };
-        let outcome = self.parts.store.purge(now, &entry(MACHINE, AuditSource::Machine, action)).await;
-        self.note(seen, outcome.as_ref().err());
+        let outcome = self.parts.store.purge(now.wall, &entry(MACHINE, AuditSource::Machine, action)).await;
+        self.note(now, seen, outcome.as_ref().err());
         Ok(Run { clock: Ok(trust), purged: Some(outcome?) })
     }
 
@@ -177,9 +178,9 @@ impl Retention {
         let mut watch = self.watch.lock().await;
         let (now, clock) = self.look(&mut watch).await;
         let failed = self.seen().failed.clone();
-        self.note(clock, failed.as_ref());
-        let (stock, due) = (self.parts.store.stock().await?, self.parts.store.is_due(now));
-        Ok(RetentionView { stock, now, clock, due, health: self.health() })
+        self.note(now, clock, failed.as_ref());
+        let (stock, due) = (self.parts.store.stock().await?, self.parts.store.is_due(now.wall));
+        Ok(RetentionView { stock, now: now.wall, clock, due, health: self.health() })
     }
 
     /// Whether something is to be destroyed now. Asks nobody.
@@ -191,10 +192,18 @@ impl Retention {
     pub async fn judge_clock(&self) -> Result<Trust, Doubt> {
         let mut watch = self.watch.lock().await;
         watch.kernel = None;
-        let (_, clock) = self.look(&mut watch).await;
+        let (now, clock) = self.look(&mut watch).await;
         let failed = self.seen().failed.clone();
-        self.note(clock, failed.as_ref());
+        self.note(now, clock, failed.as_ref());
         clock
+    }
+
+    /// The present, if the last look found somebody to vouch for the clock and nobody has set it since: what expires before it
+    /// may be destroyed. Asks nobody.
+    pub fn trusted_now(&self) -> Option<Timestamp> {
+        let (judged, clock) = self.seen().clock?;
+        let now = self.reading();
+        clock.ok().filter(|_| now.follows(judged)).map(|_| now.wall)
     }
 
     /// How it is.
@@ -205,7 +214,7 @@ impl Retention {
         let seen = self.seen();
         RetentionHealth {
             lag: lag.unwrap_or_default(),
-            clock: seen.clock,
+            clock: seen.clock.map(|(_, clock)| clock),
             failed: seen.failed.clone(),
             room: self.parts.room.has_room(),
         }
@@ -222,13 +231,13 @@ impl Retention {
         Ok(None)
     }
 
-    async fn look(&self, watch: &mut Watching) -> (Timestamp, Result<Trust, Doubt>) {
+    async fn look(&self, watch: &mut Watching) -> (Reading, Result<Trust, Doubt>) {
         let before = self.reading();
         let kernel = self.kernel_says(watch, before).await;
         let central: Option<(Timestamp, SignedDuration)> =
             self.parts.witness.as_ref().and_then(|witness| witness.offset());
         let now = self.reading();
-        (now.wall, watch.clock.look(before, kernel, central, now))
+        (now, watch.clock.look(before, kernel, central, now))
     }
 
     /// Asks anew before anything is destroyed, after the clock was set, and now and then.
@@ -250,9 +259,9 @@ impl Retention {
         Reading { wall: self.parts.clock.now(), steady: self.parts.clock.steady() }
     }
 
-    fn note(&self, clock: Result<Trust, Doubt>, failed: Option<&StoreError>) {
+    fn note(&self, now: Reading, clock: Result<Trust, Doubt>, failed: Option<&StoreError>) {
         let mut seen = self.seen();
-        seen.clock = Some(clock);
+        seen.clock = Some((now, clock));
         seen.failed = failed.cloned();
     }
 

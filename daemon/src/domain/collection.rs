@@ -63,11 +63,16 @@ fn first_of_last_month(today: Date) -> Date {
     today.first_of_month().yesterday().unwrap_or(today).first_of_month()
 }
 
+/// Longest pause of all.
+pub fn longest_pause(every: SignedDuration) -> SignedDuration {
+    LONGEST_BACK_OFF.max(every)
+}
+
 /// How long to wait from the end of the last run to the next: longer with every failure, never shorter than the
 /// schedule.
 pub fn pause(every: SignedDuration, failures: u32) -> SignedDuration {
     let doubled = every.checked_mul(1 << failures.saturating_sub(1).min(10)).unwrap_or(LONGEST_BACK_OFF);
-    doubled.min(LONGEST_BACK_OFF.max(every))
+    doubled.min(longest_pause(every))
 }
 
 #[cfg(test)]

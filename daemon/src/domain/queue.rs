@@ -5,6 +5,7 @@
 //! - at most [`MOST_IN_FLIGHT`] requests at a time; after a start or an outage one goes first and shows whether it works;
 //! - while the central system is away the whole queue waits, longer each time, up to [`LONGEST_WAIT`];
 //! - items of one bulk go together, up to [`LARGEST_CHUNK`], and are asked for by their receipt number until they are done;
+//! - what was tried least goes first, whether it is sent or asked for;
 //! - a job ends when the central system took or refused it, or when its retention ends; nothing else ends it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -145,7 +146,15 @@ struct Chunk {
     jobs: Vec<JobId>,
     due: Timestamp,
     polls: u32,
+    /// Polls since the last one that was answered.
+    failed: u32,
     polling: bool,
+}
+
+impl Chunk {
+    fn new(jobs: Vec<JobId>, due: Timestamp) -> Self {
+        Self { jobs, due, polls: 0, failed: 0, polling: false }
+    }
 }
 
 /// What is known of the central system.
@@ -258,7 +267,7 @@ impl Queue {
         for id in &jobs {
             self.mark_sending(*id);
         }
-        self.chunks.insert(receipt, Chunk { jobs, due: now, polls: 0, polling: false });
+        self.chunks.insert(receipt, Chunk::new(jobs, now));
     }
 
     /// The next request to make now, which counts as in flight until [`Queue::finish`].
@@ -266,7 +275,13 @@ impl Queue {
         if self.in_flight >= self.allowed(now) {
             return None;
         }
-        let step = self.due_poll(now).or_else(|| self.first_ready())?;
+        let tried = self.ready.first().map(|(attempts, _)| *attempts);
+        // The least tried first, here too: a receipt that is answered with garbage each time holds nobody up.
+        let due = self.least_failed_due(now).filter(|(failed, _)| tried.is_none_or(|tried| *failed <= tried));
+        let step = match due {
+            Some((_, receipt)) => self.poll(receipt),
+            None => self.first_ready(),
+        }?;
         self.in_flight += 1;
         Some(step)
     }
@@ -279,11 +294,17 @@ impl Queue {
         }
     }
 
-    fn due_poll(&mut self, now: Timestamp) -> Option<Step> {
-        let mut chunks = self.chunks.iter_mut();
-        let (receipt, chunk) = chunks.find(|(_, chunk)| !chunk.polling && has_come(chunk.due, now))?;
+    /// The receipt that is due and of which the fewest polls have failed, with how many; of those the one that waits longest.
+    fn least_failed_due(&self, now: Timestamp) -> Option<(u32, Receipt)> {
+        let due = self.chunks.iter().filter(|(_, chunk)| !chunk.polling && has_come(chunk.due, now));
+        let (receipt, chunk) = due.min_by_key(|(_, chunk)| (chunk.failed, chunk.due))?;
+        Some((chunk.failed, receipt.clone()))
+    }
+
+    fn poll(&mut self, receipt: Receipt) -> Option<Step> {
+        let chunk = self.chunks.get_mut(&receipt)?;
         chunk.polling = true;
-        Some(Step::Poll(receipt.clone(), chunk.jobs.clone()))
+        Some(Step::Poll(receipt, chunk.jobs.clone()))
     }
 
     fn first_ready(&mut self) -> Option<Step> {
@@ -318,7 +339,7 @@ impl Queue {
         match outcome {
             Outcome::Later(why) => {
                 self.wait(why, now, jitter);
-                self.again(step, now, jitter);
+                self.again(step, false, now, jitter);
                 return;
             }
             Outcome::Ended => {
@@ -331,10 +352,9 @@ impl Queue {
             }
             Outcome::Received(receipt) => {
                 let due = after(now, backoff(0, LONGEST_POLL, jitter));
-                let chunk = Chunk { jobs: step.jobs().to_vec(), due, polls: 0, polling: false };
-                self.chunks.insert(receipt, chunk);
+                self.chunks.insert(receipt, Chunk::new(step.jobs().to_vec(), due));
             }
-            Outcome::Running => self.again(step, now, jitter),
+            Outcome::Running => self.again(step, true, now, jitter),
             Outcome::RefusedWhole => {
                 if let Step::Poll(receipt, _) = step {
                     self.chunks.remove(receipt);
@@ -361,7 +381,7 @@ impl Queue {
     }
 
     /// A step that ended without an end: sent again, or asked about again.
-    fn again(&mut self, step: &Step, now: Timestamp, jitter: u16) {
+    fn again(&mut self, step: &Step, answered: bool, now: Timestamp, jitter: u16) {
         match step {
             Step::Send(_) | Step::SendBulk(_) => {
                 for id in step.jobs() {
@@ -371,6 +391,7 @@ impl Queue {
             Step::Poll(receipt, _) => {
                 if let Some(chunk) = self.chunks.get_mut(receipt) {
                     chunk.polls = chunk.polls.saturating_add(1);
+                    chunk.failed = if answered { 0 } else { chunk.failed.saturating_add(1) };
                     chunk.due = after(now, backoff(chunk.polls, LONGEST_POLL, jitter));
                     chunk.polling = false;
                 }
@@ -405,11 +426,16 @@ impl Queue {
         }
     }
 
-    /// Drops what waits and has reached the end of its retention; returns it. What is in flight ends first.
+    /// Drops what has reached the end of its retention; returns it. What is in flight ends first; a receipt that only waits
+    /// to be asked about again goes with its items.
     pub fn expire(&mut self, now: Timestamp) -> Vec<JobId> {
         // Jobs are numbered by their time of intake, so the expired ones come first.
         let expired = self.jobs.iter().take_while(|(_, job)| job.waiting.expires_at <= now);
-        let gone: Vec<_> = expired.filter(|(_, job)| job.stage == Stage::Queued).map(|(id, _)| *id).collect();
+        let expired: BTreeMap<_, _> = expired.map(|(id, job)| (*id, job.stage)).collect();
+        let is_over = |chunk: &Chunk| !chunk.polling && chunk.jobs.iter().all(|id| expired.contains_key(id));
+        let over = self.chunks.extract_if(.., |_, chunk| is_over(chunk)).flat_map(|(_, chunk)| chunk.jobs);
+        let waited = expired.iter().filter(|(_, stage)| **stage == Stage::Queued).map(|(id, _)| *id);
+        let gone: Vec<_> = over.chain(waited).collect();
         for id in &gone {
             self.remove(*id);
         }

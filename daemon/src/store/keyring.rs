@@ -307,6 +307,22 @@ fn promote_next(master: &Path) -> Result<(), FileError> {
     files::rename(&next(master), master)
 }
 
+/// A store that begins beside data that was set aside gets a master key of its own. The keyring that went with that data opens
+/// only with the one before, so what was set aside cannot be read any more when its retention ends. A keyring that is there
+/// is left alone.
+pub(super) fn renew_master(file: &Path, master: &Master, random: &dyn Random) -> Result<(), KeyringError> {
+    let rotating = &master.rotating;
+    if files::exists(file)? {
+        return Ok(());
+    }
+    remove_next(rotating)?;
+    if files::exists(rotating)? {
+        files::replace_private(&next(rotating), Key::generate(random).expose())?;
+        promote_next(rotating)?;
+    }
+    Ok(())
+}
+
 fn read_key(path: &Path) -> Result<Option<Key>, FileError> {
     Ok(files::read_private(path)?.and_then(|bytes| Key::from_bytes(&bytes)))
 }

@@ -161,6 +161,10 @@ impl Store {
         let database_exists = files::exists(&database)?;
         check_sidecars(&database)?;
         let master = Master::of(&config.master_key, &config.keyring)?;
+        let has_aside = archive::has_aside(config)?;
+        if has_aside && !database_exists {
+            keyring::renew_master(&config.keyring, &master, &*random)?;
+        }
         let keyring = Keyring::open(&config.keyring, master, database_exists, Arc::clone(&random))?;
         drop(files::ensure_private(&database)?);
 
@@ -181,7 +185,6 @@ impl Store {
             .await?;
         let clock = Arc::new(StoreClock::new(clock, high_us, plausible_us));
         let now_us = clock.now_us();
-        let has_aside = archive::has_aside(config)?;
         let identity = identity::of(&mut connection, &*random, has_aside, now_us).await?;
         let change: i64 = sqlx::query_scalar("SELECT change FROM results_sequence WHERE id = 1")
             .fetch_one(&mut connection)

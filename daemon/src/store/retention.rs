@@ -91,11 +91,12 @@ impl Store {
             let deleted = self.delete_expired(delete, now_us).await?;
             results += if table == "results" { deleted } else { 0 };
         }
+        // By a commit of its own: the keyring is written before the transaction that asks for it commits, which may fail.
+        if let Some(entry) = entry {
+            write(&self.writer, |tx| Box::pin(async move { audit::append(tx, &entry, &[]).await })).await?;
+        }
         let months = write(&self.writer, move |tx| {
             Box::pin(async move {
-                if let Some(entry) = &entry {
-                    audit::append(tx, entry, &[]).await?;
-                }
                 let keyring = Arc::clone(&tx.keyring);
                 let dropped = tokio::task::spawn_blocking(move || keyring.drop_months(now)).await;
                 Ok(dropped

@@ -12,6 +12,7 @@ use url::Url;
 use super::Upstream;
 use super::exchange::{ExchangeError, Reply};
 use super::session::{NoTicket, Ticket};
+use super::watch::Blame;
 use super::wire::{Correlation, WireError};
 use crate::app::ports::{RequestId, UpstreamError, random_bytes};
 
@@ -78,13 +79,25 @@ impl Upstream {
         limit: Duration,
         work: impl AsyncFnOnce(Instant) -> Result<T, UpstreamError>,
     ) -> Result<T, UpstreamError> {
+        self.within_blaming(Blame::Connection, operation, request, limit, work).await
+    }
+
+    /// The same; says what a failure is held against.
+    pub(super) async fn within_blaming<T>(
+        &self,
+        blame: Blame,
+        operation: &'static str,
+        request: &RequestId,
+        limit: Duration,
+        work: impl AsyncFnOnce(Instant) -> Result<T, UpstreamError>,
+    ) -> Result<T, UpstreamError> {
         let permit = self.watch.admit().inspect_err(|error| {
             tracing::warn!(operation, request = %request.0, "not asked, after failures in a row: {error}");
         })?;
         let begun = Instant::now();
         let deadline = begun + limit;
         let outcome = timeout_at(deadline, work(deadline)).await.unwrap_or(Err(UpstreamError::Timeout));
-        permit.end(&outcome);
+        permit.end(&outcome, blame);
         self.watch.certificate_ends(self.lines.current().certificate_ends);
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &outcome {

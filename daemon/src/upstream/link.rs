@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use tokio::time::Instant;
 
+use super::watch::Blame;
 use super::wire::{self, Correlation};
 use super::{Repeat, Upstream};
 use crate::app::ports::{BulkItem, BulkOutcome, LinkedResult, ReceiptLink, RequestId, UpstreamError};
@@ -77,7 +78,8 @@ impl ReceiptLink for Upstream {
         items: &[BulkItem],
     ) -> Result<BulkOutcome, UpstreamError> {
         let correlation = self.correlation(request);
-        self.within("outcome of a bulk", request, self.timeouts.total(), async |deadline| {
+        let limit = self.timeouts.total();
+        self.within_blaming(Blame::Subject, "outcome of a bulk", request, limit, async |deadline| {
             let url = &self.endpoints.inquiry_bulk_outcome;
             let body = wire::bulk_outcome(correlation, receipt);
             self.ask(url, correlation, deadline, body, |bytes| {

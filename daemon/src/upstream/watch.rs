@@ -49,6 +49,15 @@ enum Weight {
     Wait,
 }
 
+/// What a failure is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// The connection: others fail as well.
+    Connection,
+    /// What was asked about, which the daemon asks about again and again by itself. It must not close the way to the desk.
+    Subject,
+}
+
 fn weigh<T>(outcome: &Result<T, UpstreamError>) -> Weight {
     match outcome {
         Ok(_) | Err(UpstreamError::Maintenance) => Weight::Answer,
@@ -176,7 +185,7 @@ impl Watch {
         }
     }
 
-    fn ended<T>(&self, outcome: &Result<T, UpstreamError>) {
+    fn ended<T>(&self, outcome: &Result<T, UpstreamError>, blame: Blame) {
         let now = self.clock.now();
         let chance = u32::from_be_bytes(random_bytes(self.random.as_ref()));
         let mut state = self.state();
@@ -192,7 +201,7 @@ impl Watch {
                 state.last_success = Some(now);
                 state.answering = Some(true);
             }
-            Weight::Failure => {
+            Weight::Failure if blame == Blame::Connection => {
                 let before = state.breaker.circuit();
                 state.breaker.failed(now, chance);
                 state.reason = outcome.as_ref().err().cloned();
@@ -203,7 +212,7 @@ impl Watch {
                     tracing::warn!(%until, "nothing is asked of the central system for a while");
                 }
             }
-            Weight::Wait => {
+            Weight::Failure | Weight::Wait => {
                 state.breaker.abandoned(now);
                 state.answering = Some(false);
             }
@@ -213,9 +222,9 @@ impl Watch {
 
 impl Permit<'_> {
     /// The operation ended.
-    pub(super) fn end<T>(mut self, outcome: &Result<T, UpstreamError>) {
+    pub(super) fn end<T>(mut self, outcome: &Result<T, UpstreamError>, blame: Blame) {
         self.ended = true;
-        self.watch.ended(outcome);
+        self.watch.ended(outcome, blame);
     }
 }
 

@@ -161,6 +161,17 @@ async fn an_outage_is_waited_out_and_then_everything_is_caught_up() {
     assert_eq!((&health["collect"]["part"]["state"], &health["collect"]["added"]), (&json!("ok"), &json!(2)));
 }
 
+/// A machine without a battery starts with any clock, and gets the right one a moment later.
+#[tokio::test]
+async fn a_clock_that_was_ahead_at_the_start_does_not_stop_the_schedule() {
+    let mut open = scheduled().await;
+    add(&open, "hanako", "PHONE-1", EARLIER);
+    open.clock.jump(SignedDuration::from_hours(12));
+    open.clinic.restart().await.expect("the daemon starts");
+    open.clock.jump(SignedDuration::from_hours(-12));
+    assert_eq!(next_run(&open).await, Ok(1));
+}
+
 #[tokio::test]
 async fn a_failure_on_demand_has_its_code_and_what_was_merged_is_remembered_over_a_restart() {
     let mut open = OpenClinic::at_noon().await;

@@ -146,6 +146,26 @@ async fn announced_maintenance_pauses_the_collection_until_it_is_over() {
 }
 
 #[tokio::test]
+async fn a_closure_that_was_announced_by_mistake_ends_when_it_is_taken_back() {
+    let open = OpenClinic::with(|plan| plan.collect_every_minutes = 5).await;
+    // The year is mistyped.
+    open.clinic.upstream.announce(maintenance("M1", "2026-07-08T03:05:00Z", "2036-07-08T04:00:00Z", true));
+    open.clock.advance(SignedDuration::from_mins(1));
+    open.clinic.collect_if_due().await.expect("due").expect("collected");
+    let asked = open.clinic.upstream.requests(Endpoint::Results);
+    for _ in 0..3 {
+        open.clock.advance(SignedDuration::from_mins(6));
+        assert_eq!(open.clinic.collect_if_due().await, None);
+    }
+    assert_eq!(open.clinic.upstream.requests(Endpoint::Results), asked, "nothing but news is asked for");
+    open.clinic.upstream.withdraw("M1");
+    open.clock.advance(SignedDuration::from_mins(6));
+    open.clinic.collect_if_due().await.expect("due").expect("collected");
+    let health = open.visitor.get("/v1/health").await.json();
+    assert_eq!(health["collect"]["paused_until"], Value::Null);
+}
+
+#[tokio::test]
 async fn results_come_even_if_the_announcements_do_not() {
     let open = OpenClinic::at_noon().await;
     open.clinic.upstream.announce(notice("N1", "2026-07-07T00:00:00Z"));

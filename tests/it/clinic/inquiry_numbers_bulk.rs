@@ -5,7 +5,7 @@ use harness::upstream::{Endpoint, Fault};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::inquiry_numbers::{check, insurance, set, wait_for};
+use super::inquiry_numbers::{check, insurance, job_ends, set, wait_for};
 
 const BULK: &str = "/v1/inquiry-numbers/bulk";
 
@@ -115,6 +115,37 @@ async fn a_bulk_survives_outages_restarts_and_a_receipt_number_that_nobody_knows
     assert_eq!((&stand["registered"], &stand["failed"]), (&json!(2), &json!(0)), "{stand}");
     assert_eq!(open.clinic.upstream.inquiry_number("taro").as_deref(), Some("K-1"));
     assert_eq!(open.clinic.upstream.inquiry_number("hanako").as_deref(), Some("K-2"));
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_answered_with_garbage_holds_no_number_up() {
+    let open = OpenClinic::at_noon().await;
+    open.clinic.upstream.break_down(Endpoint::InquiryBulkOutcome, Fault::Garbage);
+    let target = hand_in(&open, &[of_person("taro", "K-1"), of_person("hanako", "K-2")]).await;
+    let upstream = &open.clinic.upstream;
+    wait_for(&open.visitor, &target, |_| {
+        open.clock.advance(SignedDuration::from_secs(1));
+        upstream.requests(Endpoint::InquiryBulkOutcome) > 0
+    })
+    .await;
+    for number in ["K-3", "K-4", "K-5"] {
+        // Whatever waits has been waiting for long enough.
+        open.clock.advance(SignedDuration::from_secs(61));
+        let reply = open.visitor.put("/v1/inquiry-numbers", &of_person("kokuho", number)).await;
+        assert!([200, 202].contains(&reply.status), "{}", reply.code());
+        let job = job_ends(&open.clock, &open.visitor, &reply.json()["job"]).await;
+        assert_eq!(job["state"], "registered");
+        assert_eq!(open.clinic.upstream.inquiry_number("kokuho").as_deref(), Some(number));
+    }
+    let collected = open.visitor.post("/v1/results/collect", &json!({})).await;
+    assert_eq!(collected.status, 200, "the connection is not given up for it: {}", collected.code());
+
+    open.clinic.upstream.mend();
+    open.clock.advance(SignedDuration::from_secs(61));
+    // Another number wakes the queue at once.
+    open.visitor.put("/v1/inquiry-numbers", &of_person("kokuho", "K-6")).await;
+    let stand = done(&open, &target).await;
+    assert_eq!((&stand["registered"], &stand["failed"]), (&json!(2), &json!(0)), "{stand}");
 }
 
 #[tokio::test]

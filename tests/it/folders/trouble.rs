@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use harness::folders::{Careful, Kind, escapes, face_lag, info, message, shift_jis, storm};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::support::{Site, until};
@@ -65,6 +66,28 @@ async fn a_folder_without_one_of_its_parts_is_not_used() {
     assert!(!site.place.path("trash").exists(), "a folder is never made");
     fs::create_dir(site.place.path("trash")).expect("a folder");
     until("it is answered", || site.careful.take(Kind::Single, 1)).await;
+}
+
+/// Who vouched for the clock did not vouch for what it was set to afterwards.
+#[tokio::test]
+async fn a_clock_that_jumps_after_the_last_look_removes_nothing() {
+    let mut site = Site::with(|plan| plan.folders.iter_mut().for_each(|it| it.inquiry_numbers = false)).await;
+    site.accept(true).await;
+    site.open.clinic.kernel.say(Some(true));
+    site.open.clinic.retention().run_if_due().await.expect("the store answers");
+    site.health_says(|health| health["part"]["state"] == "ok").await;
+    let fresh = "OQSsiquc01res_face_other_20260708120000.xml";
+    fs::write(site.place.path("face").join(fresh), "x").expect("a file");
+    site.open.clock.jump(SignedDuration::from_hours(24 * 100));
+    let mut visitor = site.open.clinic.visitor();
+    visitor.sign_in(&site.open.credentials).await;
+    site.open.visitor = visitor;
+    // Whole rounds later: one that misses a part of the folder, and one that finds everything.
+    fs::remove_dir(site.place.path("trash")).expect("an empty folder");
+    site.health_says(|health| health["part"]["code"] == "folder_unavailable").await;
+    fs::create_dir(site.place.path("trash")).expect("a folder");
+    site.health_says(|health| health["part"]["state"] == "ok").await;
+    assert!(site.place.names("face").contains(&fresh.to_owned()), "nobody vouches for a jump");
 }
 
 #[tokio::test]

@@ -118,6 +118,21 @@ async fn a_write_torn_by_a_crash_leaves_the_anchor_before() {
     }
 }
 
+/// As a crash or a loss of power leaves it that comes before the first mark.
+#[tokio::test]
+async fn an_anchor_that_was_being_made_is_no_alarm_in_a_new_log_and_is_missed_in_an_old_one() {
+    for content in [vec![], vec![0; 512], vec![0; 1024]] {
+        let machine = machine_with_rows(0).await;
+        fs::write(machine.config().audit_anchor(), &content).expect("written");
+        assert_eq!(found_at_start(&machine).await, None, "{} bytes", content.len());
+        assert_eq!(found_at_start(&machine).await, None);
+
+        let machine = machine_with_rows(3).await;
+        fs::write(machine.config().audit_anchor(), &content).expect("written");
+        assert_eq!(found_at_start(&machine).await, Some(AnchorFinding::Missing), "{} bytes", content.len());
+    }
+}
+
 #[tokio::test]
 async fn an_anchor_that_is_gone_foreign_or_for_another_row_is_noticed() {
     let machine = machine_with_rows(3).await;

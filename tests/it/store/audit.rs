@@ -149,6 +149,31 @@ async fn old_rows_go_and_the_rest_still_verifies() {
     assert_eq!(machine.start().await.store.anchor().await, Ok(None));
 }
 
+/// The daily pruning may come while somebody verifies.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_pruned_while_it_is_verified_is_not_altered() {
+    let machine = Machine::at(NOW);
+    let running = machine.start().await;
+    let store = running.store.clone();
+    let entry = audit("result.read");
+    for _ in 0..21 {
+        let together = (0..500).map(|_| store.append(&entry));
+        futures_util::future::try_join_all(together).await.expect("appended");
+    }
+    machine.clock.set(at("2026-06-20T00:00:00Z"));
+    store.append(&entry).await.expect("appended");
+    let prune = |rows: i64| {
+        assert_eq!(rows, 10_000, "in the middle of the log");
+        let pruned = store.prune(at("2026-06-15T00:00:00Z"));
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(pruned)).expect("pruned");
+    };
+    let verified = store.verify(&prune).await.expect("nothing was altered");
+    assert_eq!((verified.first, verified.last, verified.rows), (10_501, 10_502, 2));
+    let again = store.verify(&|_| {}).await.expect("the rest holds");
+    assert_eq!((again.first, again.last, again.rows), (10_501, 10_502, 2), "as if it had been pruned before");
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn only_the_program_can_cut_and_the_database_lets_nothing_else_go() {
     let pruned = || async {

@@ -278,14 +278,72 @@ async fn names(machine: &Machine) -> Vec<String> {
 async fn an_older_database_is_copied_first_and_the_copy_goes_after_the_next_start() {
     let machine = Machine::at(NOW);
     age(&machine, 7).await;
-    let copy = machine.path("data/before-upgrade.db");
+    let copy = machine.path("data/before-upgrade.done.db");
     let running = machine.start().await;
     assert!(copy.exists());
+    assert!(
+        !machine.path("data/before-upgrade.db").exists(),
+        "nothing is left that a failure would put back"
+    );
     insert(&running.store, "c1", NOW, person("資格 太郎", "1")).await;
     running.stop().await;
     assert_eq!(names(&machine).await, ["old"]);
     machine.start().await.stop().await;
     assert!(!copy.exists(), "the new schema has proved itself");
+}
+
+/// Makes the next start find a step that is not done yet and fails.
+async fn spoil_the_next_upgrade(machine: &Machine) {
+    let options = SqliteConnectOptions::new().filename(machine.config().database());
+    let mut db = options.connect().await.expect("a database");
+    db.execute("DELETE FROM _sqlx_migrations WHERE version = 102").await.expect("its table is there already");
+    db.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_fails_does_not_undo_what_was_stored_after_an_earlier_one() {
+    let machine = Machine::at(NOW);
+    age(&machine, 7).await;
+    let running = machine.start().await;
+    insert(&running.store, "c1", NOW, person("資格 太郎", "1")).await;
+    running.stop().await;
+    spoil_the_next_upgrade(&machine).await;
+    for _ in 0..2 {
+        let refused = machine.refused().await;
+        assert!(matches!(refused, OpenError::UpgradeFailed(_)), "{refused:?}");
+        let options = SqliteConnectOptions::new().filename(machine.config().database());
+        let mut db = options.connect().await.expect("a database");
+        let results: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM results").fetch_one(&mut db).await.expect("results");
+        assert_eq!(results, 1, "the result of after the first upgrade is there");
+        db.close().await.expect("closed");
+    }
+}
+
+#[tokio::test]
+async fn copies_of_before_an_upgrade_are_set_aside_with_the_data() {
+    for restores in [true, false] {
+        let (machine, key) = (Machine::at(NOW), key());
+        let archive = backed_up(&machine, &key).await;
+        // As an upgrade that was interrupted leaves it, and one that succeeded.
+        for name in ["before-upgrade.db", "before-upgrade.done.db"] {
+            fs::copy(machine.config().database(), machine.path("data").join(name)).expect("copied");
+        }
+        if restores {
+            restored(&machine, &archive, &key, true).await.expect("restored");
+        } else {
+            start_empty(&machine.config(), at(NOW)).expect("an explicit decision");
+        }
+        let names = |directory: &Path| -> Vec<String> {
+            let entries = fs::read_dir(directory).expect("a directory");
+            entries.map(|entry| entry.expect("an entry").file_name().display().to_string()).collect()
+        };
+        let data = names(&machine.path("data"));
+        assert!(!data.iter().any(|name| name.starts_with("before-upgrade")), "{data:?}");
+        let aside = data.iter().find(|name| name.starts_with("quarantine-")).expect("set aside");
+        let aside = names(&machine.path("data").join(aside));
+        assert_eq!(aside.iter().filter(|name| name.starts_with("before-upgrade")).count(), 2, "{aside:?}");
+    }
 }
 
 #[tokio::test]

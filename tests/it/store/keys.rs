@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use daemon::app::ports::{ResultStore, StoreError};
 use daemon::domain::check::ResultId;
-use daemon::store::{Credential, MasterKeySource, OpenError, Purged, StoreConfig};
+use daemon::store::{Credential, MasterKeySource, OpenError, Purged, StoreConfig, start_empty};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
@@ -24,6 +24,25 @@ async fn same_person_three_times(machine: &Machine) {
         insert(&running.store, check, &time, person("資格 太郎", "1")).await;
     }
     running.stop().await;
+}
+
+/// What is set aside must not outlive its retention, so an empty store in its place takes another master key.
+#[tokio::test]
+async fn what_was_set_aside_opens_no_more_once_an_empty_store_runs_in_its_place() {
+    let machine = Machine::at("2026-07-10T00:00:00Z");
+    same_person_three_times(&machine).await;
+    let aside = start_empty(&machine.config(), at("2026-07-10T00:00:00Z")).expect("set aside").expect("data");
+    let running = machine.start().await;
+    insert(&running.store, "c4", "2026-07-10T00:00:00Z", person("資格 花子", "2")).await;
+    running.stop().await;
+    let own = fs::read(machine.path("keys/keyring")).expect("a keyring");
+    machine.start().await.stop().await;
+    assert_eq!(fs::read(machine.path("keys/keyring")).expect("a keyring"), own, "only once");
+
+    fs::copy(aside.join("shikaku.db"), machine.config().database()).expect("put back");
+    fs::copy(aside.join("keyring"), machine.path("keys/keyring")).expect("put back");
+    let refused = machine.refused().await;
+    assert!(matches!(refused, OpenError::KeyringUnreadable(_)), "{refused:?}");
 }
 
 #[tokio::test]

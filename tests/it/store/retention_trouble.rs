@@ -151,3 +151,37 @@ async fn a_foreign_reader_holds_up_the_wal_alone() {
     assert_eq!(purged, Ok(Purged { results: 1, months: 1 }));
     running.stop().await;
 }
+
+/// No key goes without a row that says so, not even where the row cannot be committed.
+#[tokio::test]
+async fn keys_go_only_after_the_row_that_tells_of_it_is_in_the_audit_log() {
+    use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+    let machine = Machine::at("2026-06-10T00:00:00Z");
+    let running = machine.start().await;
+    insert(&running.store, "c1", "2026-06-10T00:00:00Z", person("資格 太郎", "1")).await;
+    let gone = at("2026-07-31T15:00:00Z");
+    machine.clock.set(gone);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(machine.config().database());
+    let mut foreign = options.connect().await.unwrap();
+    // The commit of an audit row fails, and nothing before it.
+    foreign
+        .execute(
+            "CREATE TABLE obstacle (id INTEGER PRIMARY KEY); \
+             CREATE TABLE trips (over INTEGER REFERENCES obstacle (id) DEFERRABLE INITIALLY DEFERRED); \
+             CREATE TRIGGER in_the_way AFTER INSERT ON audit BEGIN INSERT INTO trips VALUES (1); END",
+        )
+        .await
+        .unwrap();
+    let entry = audit("retention.purge");
+    let refused = RetentionStore::purge(&*running.store, gone, &entry).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(running.store.overdue_since(), Some(gone), "the keys are there");
+    assert!(running.store.is_due(gone));
+
+    foreign.execute("DROP TRIGGER in_the_way").await.unwrap();
+    foreign.close().await.unwrap();
+    let purged = RetentionStore::purge(&*running.store, gone, &entry).await.unwrap();
+    assert_eq!((purged.months, running.store.overdue_since()), (1, None));
+    assert_eq!(running.store.verify_chain().await.unwrap().count, 2, "one for the result, one for its end");
+    running.stop().await;
+}

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use daemon::app::ports::{CardCheck as _, ReceiptLink as _, UpstreamError, UpstreamStatus as _};
+use daemon::domain::queue::Receipt;
 use daemon::upstream::Upstream;
 use harness::upstream::{Endpoint, Fault};
 use jiff::civil::date;
@@ -159,4 +160,18 @@ async fn a_page_that_fails_makes_the_whole_period_fail() {
     let day = date(2026, 10, 8);
     assert_eq!(upstream.results(&request(), day, day).await, Err(UpstreamError::Malformed));
     assert_eq!(upstream.results(&request(), day, day).await.unwrap().len(), 2);
+}
+
+/// The queue asks about a receipt again and again by itself; the desk must not pay for it.
+#[tokio::test]
+async fn a_receipt_that_is_answered_with_garbage_does_not_close_the_way_to_the_desk() {
+    let world = World::new().await;
+    let upstream = world.upstream();
+    world.sim.break_down(Endpoint::InquiryBulkOutcome, Fault::Garbage);
+    for _ in 0..5 {
+        let asked = upstream.bulk_outcome(&request(), &Receipt("R-1".to_owned()), &[]).await;
+        assert_eq!(asked.map(|_| ()), Err(UpstreamError::Malformed));
+    }
+    assert!(upstream.challenge(&request()).await.is_ok(), "the desk asks all the same");
+    assert_eq!(world.sim.requests(Endpoint::InquiryBulkOutcome), 5);
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::super::error::OpenError;
 use super::super::files::{self, FileError};
 use super::super::{StoreConfig, lock, prepare_directories};
-use super::restore;
+use super::{restore, upgrade};
 
 /// Says that the data was set aside, and where.
 const MARKER: &str = "damaged";
@@ -27,8 +27,19 @@ pub(in super::super) fn guard(config: &StoreConfig) -> Result<(), OpenError> {
     Err(OpenError::SetAside(PathBuf::from(String::from_utf8_lossy(&words).into_owned())))
 }
 
-/// Moves database, keyring and anchor into a directory of their own beside them. The master key stays where it is: the
-/// keyring that went with the data opens only with it, and a restore replaces it, which ends what was set aside.
+/// Whether there is data that a store could be opened or put back from.
+pub(super) fn has_data(config: &StoreConfig) -> Result<bool, FileError> {
+    for file in [config.database()].iter().chain(&upgrade::copies(config)) {
+        if files::exists(file)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Moves database, its copies, keyring and anchor into a directory of their own beside them. The master key stays where it is: the
+/// keyring that went with the data opens only with it. A restore replaces it, and so does the first start of an empty store in
+/// its place, which ends what was set aside.
 pub(in super::super) fn set_aside(config: &StoreConfig, now: Timestamp) -> Result<PathBuf, FileError> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let name = |number: u32| config.data_dir.join(format!("{ASIDE}{stamp}-{number}"));
@@ -43,7 +54,9 @@ pub(in super::super) fn set_aside(config: &StoreConfig, now: Timestamp) -> Resul
         name.push(suffix);
         PathBuf::from(name)
     });
-    for file in beside.iter().chain([&config.keyring, &config.audit_anchor(), &database]) {
+    // The copies before the database: one that stayed would be put back over what is begun in its place.
+    let copies = upgrade::copies(config);
+    for file in beside.iter().chain(&copies).chain([&config.keyring, &config.audit_anchor(), &database]) {
         move_into(&directory, file)?;
     }
     Ok(directory)
@@ -79,8 +92,8 @@ pub fn start_empty(config: &StoreConfig, now: Timestamp) -> Result<Option<PathBu
     prepare_directories(config)?;
     let _lock = lock(&config.data_dir)?;
     files::remove(&config.data_dir.join(restore::UNFINISHED))?;
-    let has_data = files::exists(&config.database())? || files::exists(&config.keyring)?;
-    let aside = if has_data { Some(set_aside(config, now)?) } else { None };
+    let has_any = has_data(config)? || files::exists(&config.keyring)?;
+    let aside = if has_any { Some(set_aside(config, now)?) } else { None };
     forget_marker(config)?;
     Ok(aside)
 }

@@ -115,7 +115,7 @@ pub async fn restore(
     let image = config.data_dir.join(UNFINISHED);
     // A keyring beside an unfinished image is that attempt's own.
     let has_data =
-        files::exists(&config.database())? || (files::exists(&config.keyring)? && !files::exists(&image)?);
+        quarantine::has_data(config)? || (files::exists(&config.keyring)? && !files::exists(&image)?);
     if has_data && !set_aside {
         return Err(RestoreError::NotEmpty(config.data_dir.clone()));
     }

@@ -1,7 +1,8 @@
 //! Bringing an existing database up to date, with a copy first that goes back if it fails.
 //!
 //! The copy lies beside the database under the same rules: its rows are sealed with the same month keys, so it never
-//! outlives their expiry. It goes with the next start that finds nothing more to change.
+//! outlives their expiry. Once the upgrade has succeeded it gets another name, under which nothing ever puts it back: the
+//! database goes on from there, and the copy would undo that. It goes with the next start that finds nothing more to change.
 
 use std::path::{Path, PathBuf};
 
@@ -12,15 +13,23 @@ use super::super::error::OpenError;
 use super::super::{StoreConfig, database, files};
 use super::backup::copy_database;
 
+/// From before an upgrade that has not come to its end.
 const COPY: &str = "before-upgrade.db";
+/// From before one that has.
+const DONE: &str = "before-upgrade.done.db";
 const UNFINISHED: &str = "before-upgrade.tmp.db";
+
+/// Every name that a copy may have.
+pub(super) fn copies(config: &StoreConfig) -> [PathBuf; 3] {
+    [COPY, DONE, UNFINISHED].map(|name| config.data_dir.join(name))
+}
 
 /// Runs what is pending on the writer's connection.
 pub(in super::super) async fn run(
     mut db: SqliteConnection,
     config: &StoreConfig,
 ) -> Result<SqliteConnection, OpenError> {
-    let copy = config.data_dir.join(COPY);
+    let [copy, done, unfinished] = copies(config);
     let applied = database::applied(&mut db).await?;
     let pending = database::MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version));
     let newest_applied = applied.iter().max().copied().unwrap_or_default();
@@ -28,22 +37,29 @@ pub(in super::super) async fn run(
         return Err(OpenError::NewerSchema(newest_applied));
     }
     if !pending {
-        files::remove(&copy)?;
+        for file in [copy, done, unfinished] {
+            files::remove(&file)?;
+        }
         return Ok(db);
     }
     if applied.is_empty() {
         database::MIGRATIONS.run(&mut db).await?;
         return Ok(db);
     }
-    // A copy that lies there is from before an attempt that was interrupted: it is the older one.
+    // One copy at a time: an older one would take the room that the new one needs.
+    files::remove(&done)?;
+    // A copy that lies there is from before an attempt that was interrupted: it is the older one, and nothing was stored since.
     if !files::exists(&copy)? {
-        let unfinished = config.data_dir.join(UNFINISHED);
         copy_database(config, &unfinished).await.map_err(OpenError::Database)?;
         files::rename(&unfinished, &copy)?;
     }
     tracing::info!(from = newest_applied, to = database::newest_schema(), "bringing the database up to date");
     match database::MIGRATIONS.run(&mut db).await {
-        Ok(()) => Ok(db),
+        Ok(()) => {
+            // Before anything is stored: from here on the copy must not come back.
+            files::rename(&copy, &done)?;
+            Ok(db)
+        }
         Err(error) => {
             let reason = OpenError::from(error).to_string();
             // The copy replaces everything, so nothing of this connection needs to be kept.

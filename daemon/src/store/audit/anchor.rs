@@ -75,7 +75,7 @@ impl Mark {
 /// What lies where the anchor should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Seen {
-    /// Nothing.
+    /// Nothing, or a file that has not got its first mark: a crash while it is made leaves it empty or all zero.
     Missing,
     /// A file in which neither slot is ours.
     Unreadable,
@@ -86,6 +86,9 @@ pub(in super::super) enum Seen {
 /// Reads the anchor as it lies there.
 pub(in super::super) fn read(path: &Path, keys: &SystemKeys) -> Result<Seen, FileError> {
     let Some(content) = files::read_private(path)? else { return Ok(Seen::Missing) };
+    if content.iter().all(|byte| *byte == 0) {
+        return Ok(Seen::Missing);
+    }
     let marks = content.chunks(SLOT).take(2).filter_map(|slot| Mark::read(slot, keys));
     Ok(marks.max_by_key(|mark| mark.batch).map_or(Seen::Unreadable, Seen::Mark))
 }

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use super::super::Store;
 use super::super::error::failed;
 use super::super::files;
+use super::super::keyring::SystemKeys;
 use super::super::writer::write;
 use super::row::Row;
 use super::{FINDING, look_at_anchor, prune};
@@ -47,19 +48,25 @@ impl Store {
         self.walk(&mut |_| ControlFlow::Continue(())).await
     }
 
-    /// Checks the chain from where it was cut on; `seen` gets every row that holds.
+    /// Where the log was cut, if the program made that cut.
+    async fn cut(&self, keys: &SystemKeys) -> Result<ChainHead, ChainError> {
+        let (seq, mac, proof) = prune::cut(&self.readers).await?;
+        let expected = prune::proof(keys, seq, &mac)?;
+        if seq != 0 && !bool::from(expected.as_slice().ct_eq(&proof)) || seq == 0 && mac != [0; 32] {
+            return Err(ChainError::Altered { seq });
+        }
+        Ok(ChainHead { count: seq, head: mac })
+    }
+
+    /// Checks the chain from where it was cut on; `seen` gets every row that holds. The log may be pruned meanwhile: a gap that a
+    /// new cut explains is none, and the walk goes on from there.
     async fn walk(
         &self,
         seen: &mut (dyn FnMut(&Row) -> ControlFlow<()> + Send),
     ) -> Result<ChainHead, ChainError> {
         let keys = self.keyring.system();
-        let (seq, mac, proof) = prune::cut(&self.readers).await?;
-        let expected = prune::proof(&keys, seq, &mac)?;
-        let mut head = ChainHead { count: seq, head: mac };
-        if seq != 0 && !bool::from(expected.as_slice().ct_eq(&proof)) || seq == 0 && mac != [0; 32] {
-            return Err(ChainError::Altered { seq });
-        }
-        loop {
+        let mut head = self.cut(&keys).await?;
+        'pages: loop {
             let rows: Vec<Row> = sqlx::query_as(
                 "SELECT seq, at_us, wall_us, run, up_us, batch, actor, action, source, terminal, results, outcome, \
                  mac FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
@@ -75,7 +82,12 @@ impl Store {
             for row in rows {
                 let mac = row.mac(&keys.audit, &head.head).map_err(StoreError::from)?;
                 if row.seq != head.count + 1 || !bool::from(mac.as_slice().ct_eq(&row.mac)) {
-                    return Err(ChainError::Altered { seq: row.seq });
+                    let cut = self.cut(&keys).await?;
+                    if cut.count <= head.count {
+                        return Err(ChainError::Altered { seq: row.seq });
+                    }
+                    head = cut;
+                    continue 'pages;
                 }
                 head = ChainHead { count: row.seq, head: mac };
                 if seen(&row).is_break() {
@@ -102,6 +114,11 @@ impl AuditTrail for Store {
         let mut first = None;
         let head = self
             .walk(&mut |row| {
+                if first.is_some_and(|first| row.seq != first + rows) {
+                    // What was counted so far has been pruned meanwhile.
+                    (rows, first) = (0, None);
+                    findings.clear();
+                }
                 rows += 1;
                 first.get_or_insert(row.seq);
                 if row.action == FINDING {
