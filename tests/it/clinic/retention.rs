@@ -115,24 +115,25 @@ async fn what_the_system_says_of_its_clock_holds_for_ten_minutes() {
 #[tokio::test]
 async fn whoever_follows_begins_anew_once_a_clock_that_ran_ahead_is_right() {
     let (open, _result) = open_with_result().await;
-    open.clock.jump(until(&open, GONE));
+    open.clock.advance(until(&open, GONE) - SECOND * 30);
     open.clinic.kernel.say(Some(false));
-    let ahead = arrive(&open, 0).await;
-    let mut stream = ahead.open("/v1/events", &[]).await;
-    stream.until("event: ready\n").await.expect("it begins");
-    let begin = stream.until("\n\n").await.expect("a place");
-    let place = begin.lines().find_map(|line| line.strip_prefix("id: ")).expect("an id").to_owned();
-    let told = ahead.get("/v1/results/changes?from_start=true").await.json();
+    let visitor = arrive(&open, 0).await;
+    let mut stream = visitor.open("/v1/events", &[]).await;
+    stream.until("event: readers\n").await.expect("it listens");
+    open.clock.jump(SECOND * 60);
+    stream.until("event: expired\n").await.expect("the end of the month");
+    let told = stream.until("\n\n").await.expect("a place");
+    let place = told.lines().find_map(|line| line.strip_prefix("id: ")).expect("an id").to_owned();
+    let told = visitor.get("/v1/results/changes?from_start=true").await.json();
     assert_eq!(
         (&told["results"], &told["expired_before"]),
         (&json!([]), &"2026-08-01T00:00:00+09:00".into())
     );
 
-    open.clock.jump(SignedDuration::from_hours(-24 * 55));
+    open.clock.jump(SECOND * -60);
     open.clinic.kernel.say(Some(true));
     open.clinic.retention().run_if_due().await.unwrap();
     stream.until("event: resync\n").await.expect("the word that it must read anew");
-    let visitor = arrive(&open, 1).await;
     let cursor = told["cursor"].as_str().expect("a cursor");
     let refused = visitor.get(&format!("/v1/results/changes?cursor={cursor}")).await;
     assert_eq!((refused.status, refused.json()["field"].clone()), (400, "cursor".into()));
