@@ -142,12 +142,14 @@ async fn the_log_of_a_check_holds_the_request_id_and_nothing_personal_or_secret(
     let _guard = tracing::subscriber::set_default(subscriber);
     let world = World::new().await;
     let upstream = world.upstream();
-    let challenge = upstream.challenge(&request()).await.unwrap();
-    let id = request();
+    let (asked, id) = (request(), request());
+    let challenge = upstream.challenge(&asked).await.unwrap();
     upstream.confirm(&id, &world.proof("taro", &challenge)).await.unwrap();
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains(&id.0), "the log works");
+    // They are counted, so one of them may end in the digits of the number.
+    let text = text.replace(&asked.0, "").replace(&id.0, "");
     let facility = world.sim.facility();
     let taro = &person("taro").answer.results[0];
     let certificate = data_encoding::BASE64.encode(&world.certificate("taro"));
@@ -159,15 +161,6 @@ async fn the_log_of_a_check_holds_the_request_id_and_nothing_personal_or_secret(
         ("challenge", &data_encoding::BASE64.encode(&challenge.bytes)),
         ("certificate", &certificate[..64]),
     ] {
-        let leaked = text.match_indices(secret).map(|(at, _)| at).find(|at| !is_within_bytes(&text, *at));
-        let around = leaked.and_then(|at| text.get(at.saturating_sub(40)..at + secret.len()));
-        assert_eq!(around, None, "{what} in the log");
+        assert!(!text.contains(secret), "{what} in the log");
     }
-}
-
-/// Whether a place lies in random bytes that the log writes in hexadecimal: seven digits are there by chance.
-fn is_within_bytes(text: &str, at: usize) -> bool {
-    let (before, after) = text.as_bytes().split_at(at);
-    let is_hex = |byte: &&u8| byte.is_ascii_hexdigit();
-    before.iter().rev().take_while(is_hex).count() + after.iter().take_while(is_hex).count() >= 32
 }
