@@ -92,7 +92,7 @@ impl Endings {
         self.tasks.to_the_end(work).await
     }
 
-    /// Enrols a terminal, as [`Terminals::enrol`] does; sessions at an older one of its name end.
+    /// Enrols a terminal, as `Terminals::enrol` does; sessions at an older one of its name end.
     pub async fn enrol_terminal(
         &self,
         code: Secret,
