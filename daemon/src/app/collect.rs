@@ -19,6 +19,7 @@ use super::ports::{
 use super::results::request_id;
 use super::tasks::Tasks;
 use crate::domain::announcement::{Announcement, Closure, Scope, closures};
+use crate::domain::clock::has_come;
 use crate::domain::collection::{Period, Progress, longest_pause, pause, period};
 use crate::domain::maintenance::Window;
 
@@ -201,8 +202,10 @@ impl Collect {
         let is_closed = {
             let mut state = self.state();
             // A clock that was set back must not stop the collection for the difference.
+            let longest = longest_pause(every);
+            let longest = longest.saturating_add(longest / JITTER_PART);
             let set_back = state.progress.last_run.is_some_and(|last| last > now);
-            if !has_come(state.due, now, every) && !set_back {
+            if !has_come(state.due, now, longest) && !set_back {
                 return None;
             }
             let window = closed(&state.closures, now);
@@ -381,12 +384,6 @@ impl Collect {
 
 fn collected() -> AuditEntry {
     audit("daemon", AuditSource::Daemon, COLLECTED, "ok".to_owned())
-}
-
-/// Whether a run is due. One further away than any pause can be comes from a clock that was set back.
-fn has_come(due: Timestamp, now: Timestamp, every: SignedDuration) -> bool {
-    let longest = longest_pause(every);
-    now >= due || due.duration_since(now) > longest.saturating_add(longest / JITTER_PART)
 }
 
 /// The closure of everything that is on and ends last.

@@ -56,10 +56,7 @@ impl Endings {
     ) -> Result<Changed, StoreError> {
         let (takes_away, removes) = (change.takes_away(), matches!(change, AccountChange::Remove));
         let chosen = matches!(change, AccountChange::Password { .. });
-        let changed = match owner {
-            Some(owner) => self.accounts.change_own(name, owner, change, entry).await,
-            None => self.accounts.change(name, change, entry).await,
-        };
+        let changed = self.accounts.change(name, owner, change, entry).await;
         if takes_away && matches!(changed, Ok(Changed::Done) | Err(_)) {
             self.sessions.forget_account(name, owner.map(|owner| owner.session));
         }

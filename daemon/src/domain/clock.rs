@@ -45,6 +45,12 @@ pub const LATELY: Duration = Duration::from_hours(12);
 /// How far the wall clock may run from the steady one between two looks before it was set.
 const STEP: SignedDuration = SignedDuration::from_secs(1);
 
+/// Whether an instant that was set for later has come. One further away than the longest wait can be was set by a clock that ran
+/// ahead: it has come as well, or a clock that is set back would stop what waits for the difference.
+pub fn has_come(at: Timestamp, now: Timestamp, longest: SignedDuration) -> bool {
+    now >= at || at.duration_since(now) > longest
+}
+
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {

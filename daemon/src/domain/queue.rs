@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::clock::has_come;
 use super::identifiers::InsuranceIdentifiers;
 
 /// Single numbers that may wait.
@@ -221,11 +222,6 @@ fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
-/// Whether an instant has come. One further away than any wait can be comes from a clock that was set back.
-fn has_come(at: Timestamp, now: Timestamp) -> bool {
-    now >= at || at.duration_since(now) > LONGEST_WAIT
-}
-
 impl Queue {
     /// Takes room for jobs that are about to be stored; [`Queue::add`] fills it, [`Queue::give_back`] returns it.
     pub fn take_room(&mut self, kind: Kind, count: usize) -> Result<(), Full> {
@@ -290,13 +286,14 @@ impl Queue {
         match self.link {
             Link::Answering => MOST_IN_FLIGHT,
             Link::Untried => 1,
-            Link::Away { until, .. } => usize::from(has_come(until, now)),
+            Link::Away { until, .. } => usize::from(has_come(until, now, LONGEST_WAIT)),
         }
     }
 
     /// The receipt that is due and of which the fewest polls have failed, with how many; of those the one that waits longest.
     fn least_failed_due(&self, now: Timestamp) -> Option<(u32, Receipt)> {
-        let due = self.chunks.iter().filter(|(_, chunk)| !chunk.polling && has_come(chunk.due, now));
+        let due =
+            self.chunks.iter().filter(|(_, chunk)| !chunk.polling && has_come(chunk.due, now, LONGEST_WAIT));
         let (receipt, chunk) = due.min_by_key(|(_, chunk)| (chunk.failed, chunk.due))?;
         Some((chunk.failed, receipt.clone()))
     }
@@ -374,7 +371,9 @@ impl Queue {
     fn wait(&mut self, why: Later, now: Timestamp, jitter: u16) {
         let failures = match self.link {
             Link::Untried | Link::Answering => 0,
-            Link::Away { until, failures, .. } if has_come(until, now) => failures.saturating_add(1),
+            Link::Away { until, failures, .. } if has_come(until, now, LONGEST_WAIT) => {
+                failures.saturating_add(1)
+            }
             Link::Away { .. } => return,
         };
         self.link = Link::Away { until: after(now, backoff(failures, LONGEST_WAIT, jitter)), failures, why };
@@ -448,7 +447,7 @@ impl Queue {
         let work = if self.ready.is_empty() { polls? } else { now };
         match self.link {
             Link::Away { until, .. } if self.in_flight == 0 => {
-                Some(if has_come(until, now) { work } else { work.max(until) })
+                Some(if has_come(until, now, LONGEST_WAIT) { work } else { work.max(until) })
             }
             Link::Untried if self.in_flight == 0 => Some(work),
             Link::Answering if self.in_flight < MOST_IN_FLIGHT => Some(work),
@@ -459,7 +458,7 @@ impl Queue {
     /// Whether a job taken in now would not be sent now because the central system is away.
     pub fn waits(&self, now: Timestamp) -> Option<Later> {
         match self.link {
-            Link::Away { until, why, .. } if !has_come(until, now) => Some(why),
+            Link::Away { until, why, .. } if !has_come(until, now, LONGEST_WAIT) => Some(why),
             Link::Away { .. } | Link::Untried | Link::Answering => None,
         }
     }

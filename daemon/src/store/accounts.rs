@@ -290,26 +290,13 @@ impl Accounts for Store {
     async fn change(
         &self,
         name: &str,
+        owner: Option<Owner>,
         change: AccountChange,
         audit: &AuditEntry,
     ) -> Result<Changed, StoreError> {
         let (name, entry) = (name.to_owned(), audit.clone());
         write(&self.writer, move |tx| {
-            Box::pin(async move { change::apply(tx, &name, None, change, &entry).await })
-        })
-        .await
-    }
-
-    async fn change_own(
-        &self,
-        name: &str,
-        owner: Owner,
-        change: AccountChange,
-        audit: &AuditEntry,
-    ) -> Result<Changed, StoreError> {
-        let (name, entry) = (name.to_owned(), audit.clone());
-        write(&self.writer, move |tx| {
-            Box::pin(async move { change::apply(tx, &name, Some(owner), change, &entry).await })
+            Box::pin(async move { change::apply(tx, &name, owner, change, &entry).await })
         })
         .await
     }

@@ -31,7 +31,7 @@ pub(super) fn by(action: &'static str) -> AuditEntry {
 }
 
 async fn unlock(store: &Store, name: &str) -> Changed {
-    store.change(name, AccountChange::Unlock, &by("account.unlock")).await.expect("an answer")
+    store.change(name, None, AccountChange::Unlock, &by("account.unlock")).await.expect("an answer")
 }
 
 async fn evaluated(store: &Store, name: &str, now: Timestamp) -> Account {
@@ -87,7 +87,7 @@ async fn who_was_judged_by_credentials_that_are_taken_away_meanwhile_does_not_co
         let machine = Machine::at(NOW);
         let running = machine.start().await;
         let store = &running.store;
-        let change = async |change| store.change("reseputo", change, &by("account.change")).await;
+        let change = async |change| store.change("reseputo", None, change, &by("account.change")).await;
         store.create(&account("reseputo"), &by("account.create")).await.unwrap();
         for earlier in before {
             assert_eq!(change(earlier).await, Ok(Changed::Done));
@@ -119,7 +119,7 @@ async fn an_owner_does_not_undo_what_an_administrator_took_away_meanwhile() {
         let machine = Machine::at(NOW);
         let running = machine.start().await;
         let store = &running.store;
-        let change = async |change| store.change("reseputo", change, &by("account.change")).await;
+        let change = async |change| store.change("reseputo", None, change, &by("account.change")).await;
         store.create(&account("reseputo"), &by("account.create")).await.unwrap();
         for earlier in before {
             assert_eq!(change(earlier).await, Ok(Changed::Done));
@@ -134,7 +134,7 @@ async fn an_owner_does_not_undo_what_an_administrator_took_away_meanwhile() {
             AccountChange::OfferTotp(totp()),
             AccountChange::TakeOffer(2),
         ] {
-            let changed = store.change_own("reseputo", owner, own, &by("account.change_own")).await;
+            let changed = store.change("reseputo", Some(owner), own, &by("account.change_own")).await;
             assert_eq!(changed, Ok(if gone { Changed::Unknown } else { Changed::Outdated }));
         }
         running.stop().await;
@@ -147,7 +147,7 @@ async fn what_takes_credentials_away_ends_the_sessions_in_the_same_step() {
         let machine = Machine::at(NOW);
         let running = machine.start().await;
         let store = &running.store;
-        let change = async |change| store.change("reseputo", change, &by("account.change")).await;
+        let change = async |change| store.change("reseputo", None, change, &by("account.change")).await;
         store.create(&account("reseputo"), &by("account.create")).await.unwrap();
         store.create(&account("other"), &by("account.create")).await.unwrap();
         for earlier in before {
@@ -175,7 +175,7 @@ async fn the_session_of_whoever_chooses_a_password_goes_on_and_may_do_everything
         assert_eq!(store.begin(&record, of).await, Ok(true));
     }
     let owner = Owner { epoch: of.epoch, session: [2; 32] };
-    let chosen = store.change_own("reseputo", owner, password("$argon2id$own"), &by("account.own")).await;
+    let chosen = store.change("reseputo", Some(owner), password("$argon2id$own"), &by("account.own")).await;
     assert_eq!(chosen, Ok(Changed::Done));
     let lifted = SessionRecord { restricted: false, ..session(2, 0) };
     assert_eq!(store.load(at(NOW)).await, Ok(vec![lifted]));
@@ -378,7 +378,10 @@ async fn a_recovery_code_is_used_by_one_of_64_callers_and_kept_only_as_a_hash() 
     let code = "canarycanary2345";
     let codes = vec![Zeroizing::new(code.to_owned())];
     let change = AccountChange::RecoveryCodes(codes);
-    assert_eq!(store.change("reseputo", change, &by("account.recovery_codes")).await, Ok(Changed::Done));
+    assert_eq!(
+        store.change("reseputo", None, change, &by("account.recovery_codes")).await,
+        Ok(Changed::Done)
+    );
     let id = store.list().await.unwrap()[0].id;
     assert_eq!(store.recovery_fits(id, code).await, Ok(true));
     assert_eq!(store.recovery_fits(id + 1, code).await, Ok(false));
@@ -413,7 +416,7 @@ async fn the_last_administrator_stays() {
         store.create(&administrator, &by("account.create")).await.unwrap();
     }
     store.create(&account("reseputo"), &by("account.create")).await.unwrap();
-    let change = async |name, change| store.change(name, change, &by("account.change")).await.unwrap();
+    let change = async |name, change| store.change(name, None, change, &by("account.change")).await.unwrap();
     assert_eq!(change("one", AccountChange::Disable).await, Changed::Done);
     for taken in [AccountChange::Disable, AccountChange::Remove] {
         assert_eq!(change("two", taken).await, Changed::LastAdministrator);

@@ -65,7 +65,7 @@ async fn the_queue_comes_back_until_it_expires_and_codes_that_are_good_once_do_n
     };
     running.store.create(&account, &by("account.create")).await.expect("created");
     let codes = AccountChange::RecoveryCodes(vec![Zeroizing::new("abcdefgh".to_owned())]);
-    running.store.change("uketsuke", codes, &by("account.recovery_codes")).await.expect("changed");
+    running.store.change("uketsuke", None, codes, &by("account.recovery_codes")).await.expect("changed");
     let soon = at(NOW) + SignedDuration::from_hours(1);
     running
         .store

@@ -221,21 +221,15 @@ pub trait Accounts: Send + Sync + 'static {
     /// Creates an account, with the audit row in the same transaction.
     async fn create(&self, account: &NewAccount, audit: &AuditEntry) -> Result<(), CreateAccountError>;
 
-    /// Changes an account, with the audit row in the same transaction. What takes credentials away deletes the account's sessions
-    /// there as well.
+    /// Changes an account, with the audit row in the same transaction: as an administrator, or as its owner. What takes credentials
+    /// away deletes the account's sessions there as well.
+    ///
+    /// An owner may only while the credentials that were proved stand. The owner's session goes on, and a password of one's own
+    /// lifts its restriction.
     async fn change(
         &self,
         name: &str,
-        change: AccountChange,
-        audit: &AuditEntry,
-    ) -> Result<Changed, StoreError>;
-
-    /// As [`Accounts::change`], by the owner: only while the credentials that were proved stand. The owner's session goes on, and
-    /// a password of one's own lifts its restriction.
-    async fn change_own(
-        &self,
-        name: &str,
-        owner: Owner,
+        owner: Option<Owner>,
         change: AccountChange,
         audit: &AuditEntry,
     ) -> Result<Changed, StoreError>;
