@@ -340,7 +340,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             let command = ControlCommand::RetentionRun { clock_is_right };
             control_as(&file, command, Place::unless(json), form(json))
         }
-        Command::Setup(asked) => setup::run(&asked),
+        Command::Setup(asked) => return setup::run(&asked),
         Command::Service(asked) => service::run(asked),
         Command::SupportBundle(asked) => support::run(&asked),
         Command::Completions { shell } => shell::completions(shell),
