@@ -157,6 +157,7 @@ impl Store {
         prepare_directories(config)?;
         let lock = lock(&config.data_dir)?;
         archive::guard(config)?;
+        archive::remove_leftovers(config)?;
         let database = config.database();
         let database_exists = files::exists(&database)?;
         check_sidecars(&database)?;
