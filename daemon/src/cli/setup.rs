@@ -154,9 +154,17 @@ fn show_drop_in(beyond: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "設定には、サービスがそのままでは書けない場所があります。「sudo systemctl edit shikaku-bridge」で次の行を加えてください（加えてあれば\
-         不要です）。加えてから、もう一度同じコマンドを実行するか、sudo systemctl restart shikaku-bridge を実行します:\n{}",
+         不要です）。加えてから、もう一度同じコマンドを実行するか、sudo systemctl restart shikaku-bridge を実行します:\n{}\
+         場所がなければ、先に作ります:",
         needed::drop_in(beyond)
-    )
+    )?;
+    beyond.iter().try_for_each(|directory| {
+        writeln!(
+            out,
+            "  sudo install -d -m 700 -o shikaku-bridge -g shikaku-bridge '{}'",
+            directory.display()
+        )
+    })
 }
 
 fn show_plan(asked: &Setup, answers: &Answers, exists: bool, out: &mut dyn Write) -> io::Result<()> {

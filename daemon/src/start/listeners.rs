@@ -90,8 +90,9 @@ impl Ports {
 /// Opens a port. What is on the clinic's network may be without its address for now (a cable, a switch or a DHCP server that is not up
 /// yet): then the listener waits for it, and loopback serves meanwhile.
 fn open(section: &'static str, wanted: SocketAddr) -> Result<TcpListener, StartError> {
-    let opened = match serve::bind(wanted) {
-        #[cfg(target_os = "linux")]
+    let opened = serve::bind(wanted);
+    #[cfg(target_os = "linux")]
+    let opened = match opened {
         Err(BindError::Refused(_, error))
             if section != "api" && error.kind() == io::ErrorKind::AddrNotAvailable =>
         {
