@@ -42,6 +42,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// デーモンを動かす（SIGTERMまたはCtrl-Cで終了）
+    #[command(after_help = shell::EXIT_CODES)]
     Run {
         #[command(flatten)]
         file: ConfigFile,
@@ -265,7 +266,7 @@ enum Failure {
 }
 
 impl Failure {
-    /// 2: the configuration must be corrected; 1: anything else.
+    /// What [`shell::EXIT_CODES`] says.
     fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.number())
     }
@@ -278,7 +279,12 @@ impl Failure {
                 | Self::Start(StartError::Config(_) | StartError::Upstream(_))
                 | Self::Client(ClientError::Start(StartError::Config(_)))
         );
-        if must_be_corrected { 2 } else { 1 }
+        let in_vain = matches!(self, Self::Start(error) if error.needs_a_person());
+        match (must_be_corrected, in_vain) {
+            (true, _) => 2,
+            (false, true) => 4,
+            (false, false) => 1,
+        }
     }
 }
 
@@ -334,7 +340,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
             let command = ControlCommand::RetentionRun { clock_is_right };
             control_as(&file, command, Place::unless(json), form(json))
         }
-        Command::Setup(asked) => setup::run(&asked),
+        Command::Setup(asked) => return setup::run(&asked),
         Command::Service(asked) => service::run(asked),
         Command::SupportBundle(asked) => support::run(&asked),
         Command::Completions { shell } => shell::completions(shell),

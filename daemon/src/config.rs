@@ -4,6 +4,7 @@
 
 mod folders;
 mod lan;
+mod log;
 mod page;
 mod unknown;
 
@@ -316,6 +317,12 @@ impl Config {
             return Err(ConfigError::Value {
                 key: "audit.keep_years",
                 rule: "監査ログは1年以上30年以下で保存します",
+            });
+        }
+        if !log::is_filter(&self.log.filter) {
+            return Err(ConfigError::Value {
+                key: "log.filter",
+                rule: "error、warn、info、debug、trace、off のどれか、または daemon=debug のように書いてください",
             });
         }
         if !(1..=1024).contains(&self.log.file_mib) {

@@ -16,7 +16,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use api::limits::Limits;
-use api::serve::BindError;
 use api::service::Service;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -149,12 +148,30 @@ pub enum StartError {
         /// Where the configuration wants it.
         wanted: SocketAddr,
     },
-    /// The API's address is taken.
-    #[error("APIの待ち受けができません: {0}")]
-    Bind(#[from] BindError),
+    /// The address of a listener cannot be had.
+    #[error("[{section}] の {address} で待ち受けできません: {problem}")]
+    Bind {
+        /// Its section of the configuration.
+        section: &'static str,
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// Why not.
+        problem: String,
+    },
     /// The operating system refused a thread or an address.
     #[error("OSの資源を使えません: {0}")]
     System(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// Whether only a person can end it, so that another try is in vain.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Open(error) => error.needs_a_person(),
+            Self::Mode(error) => matches!(error, ModeError::Other { .. }),
+            _ => false,
+        }
+    }
 }
 
 /// A running daemon.

@@ -5,6 +5,8 @@
 mod disk;
 #[cfg(windows)]
 pub mod event_log;
+#[cfg(target_os = "linux")]
+mod listen;
 pub mod owned;
 mod process;
 mod time_service;
@@ -21,6 +23,8 @@ use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 
 pub use self::disk::{free_bytes, reserve};
+#[cfg(target_os = "linux")]
+pub use self::listen::listen_ahead;
 pub use self::process::OwnProcess;
 pub use self::time_service::TimeService;
 #[cfg(windows)]

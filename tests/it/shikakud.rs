@@ -162,7 +162,7 @@ fn the_command_line_says_what_is_wrong_with_its_exit_code() {
         fs::write(&config, text.replace("mode = \"sandbox\"", "mode = \"production\""))
             .expect("a writable file");
         let mixed = site.installation.command(&["run"]).output().expect("shikakud starts");
-        assert_eq!(mixed.status.code(), Some(1));
+        assert_eq!(mixed.status.code(), Some(4));
         assert!(String::from_utf8_lossy(&mixed.stderr).contains("sandbox"));
     });
 }

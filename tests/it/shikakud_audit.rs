@@ -87,7 +87,7 @@ async fn a_machine_that_is_lost_comes_back_from_its_backup() {
     drop(running);
     fs::write(machine.path("data/shikaku.db"), vec![0x55; 20_000]).expect("damaged");
     let started = machine.command(&["run"]);
-    assert_eq!(started.status.code(), Some(1));
+    assert_eq!(started.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&started.stderr).contains("shikakud restore"), "it says the way back");
     assert!(machine.shown(&restore).contains("復元しました"));
 

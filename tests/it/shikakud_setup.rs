@@ -70,6 +70,14 @@ async fn answers_make_an_installation_and_making_it_again_changes_nothing() {
         "--check changes nothing"
     );
 
+    let password = directory.path().join("secrets/upstream-password");
+    fs::rename(&password, directory.path().join("later")).expect("our own file");
+    let waiting = run(&setup);
+    assert_eq!(waiting.status.code(), Some(3), "{}", said(&waiting));
+    assert!(said(&waiting).contains("secrets/upstream-password"), "{}", said(&waiting));
+    assert!(Path::new(&config).exists() && !directory.path().join("data").exists(), "nothing began");
+    fs::rename(directory.path().join("later"), &password).expect("our own file");
+
     let made = run(&setup);
     assert!(made.status.success(), "{}", said(&made));
     assert!(!said(&made).contains("パスワード:"), "the password goes into its file");
@@ -88,6 +96,20 @@ async fn answers_make_an_installation_and_making_it_again_changes_nothing() {
     );
     let accounts = run(&["account", "list", "--config", &config]);
     assert_eq!(said(&accounts).matches("kanrisha").count(), 1);
+
+    // An account that cannot be made leaves no file in the way of the next try.
+    let nobody =
+        answers.replace("[page]", "administrator = \"\"\n[page]").replace("first-password", "second");
+    fs::write(directory.path().join("answers.toml"), nobody).expect("written");
+    let refused = run(&setup);
+    assert!(!refused.status.success() && !directory.path().join("second").exists(), "{}", said(&refused));
+    fs::write(directory.path().join("answers.toml"), &answers).expect("written");
+
+    // A first password that was never written down is not taken for handed over.
+    fs::write(path("first-password"), "").expect("written");
+    let lost = run(&setup);
+    assert_eq!(lost.status.code(), Some(1), "{}", said(&lost));
+    assert!(said(&lost).contains("reset-password") && said(&lost).contains("reset-totp"), "{}", said(&lost));
 
     fs::write(directory.path().join("answers.toml"), answers.replace("mode =", "mod =")).expect("written");
     let refused = run(&["setup", "--config", &path("other.toml"), "--from", &from]);

@@ -19,18 +19,20 @@ use crate::system::owned;
 /// The file cannot be written to.
 pub(super) fn start(section: &LogSection) -> io::Result<()> {
     crate::system::quiet_panics();
-    let filter = || EnvFilter::try_new(&section.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = || EnvFilter::try_new(&section.filter).map_err(io::Error::other);
     let file = section
         .file
         .as_deref()
         .map(|path| RotatingFile::open(path, section.file_mib.saturating_mul(1 << 20), section.keep_files));
     let lines = file.transpose()?.map(|file| {
-        fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file)).with_filter(filter())
+        let lines = fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file));
+        Ok::<_, io::Error>(lines.with_filter(filter()?))
     });
+    let lines = lines.transpose()?;
     let people = fmt::layer().with_writer(io::stderr);
     // Of itself it asks for NO_COLOR only.
     let people = if io::stderr().is_terminal() { people } else { people.with_ansi(false) };
-    let logs = registry().with(people.with_filter(filter())).with(lines);
+    let logs = registry().with(people.with_filter(filter()?)).with(lines);
     #[cfg(windows)]
     let logs = logs.with(
         fmt::layer()

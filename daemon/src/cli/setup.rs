@@ -4,29 +4,35 @@
 //! password goes to the terminal or into a file of its own, never into an argument.
 
 mod answers;
+mod needed;
 mod questions;
 mod sealed;
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use answers::Answers;
 
 use super::progress::Place;
 use super::service::{self, ServiceCommand};
-use super::{ConfigFile, Failure, ask, runtime};
+use super::{ConfigFile, Failure, ask, runtime, shell};
 use crate::config::Config;
 use crate::control::client;
 use crate::control::{Command as ControlCommand, Reply, RoleName, show};
 use crate::start::connected_readers;
 use crate::system::{credentials_directory, default_configuration, owned};
 
+/// Some of the files that the operators hand out are missing: nothing is wrong, and nothing runs yet. See [`shell::EXIT_CODES`].
+const FILES_MISSING: u8 = 3;
+
 /// How long the readers may take to show themselves.
 const READERS_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = shell::EXIT_CODES)]
 pub(super) struct Setup {
     /// 設定ファイル（TOML）。すでにあればそのまま使う
     #[arg(long, value_name = "FILE", default_value_os_t = default_configuration())]
@@ -52,6 +58,18 @@ pub(super) enum SetupError {
     Form(PathBuf, String),
     #[error("{0} を作れません: {1}")]
     Target(PathBuf, io::Error),
+    #[error(
+        "鍵束 {keyring} があるのに、封をしたマスター鍵 {sealed} がありません。新しい鍵を作っても、保存済みのデータは読めません。\
+         {sealed} の写しがあれば戻してください。機械を替えたときなど、なければ、データのディレクトリを空にしてからもう一度実行し、\
+         復旧鍵とバックアップから復元します（RECOVERY.md の 4）"
+    )]
+    KeyGone { keyring: PathBuf, sealed: PathBuf },
+    #[error(
+        "管理者 {name} はすでにありますが、最初のパスワードを書くファイル {file} がないか、空です。\n\
+         登録を終えて消したのなら、答えのファイルの credentials_file の行も消してください。受け取れなかったのなら、作り直します:\n  \
+         shikakud account reset-password --config {config} {name}\n  shikakud account reset-totp --config {config} {name}"
+    )]
+    CredentialsLost { name: String, file: PathBuf, config: PathBuf },
     #[cfg(windows)]
     #[error("マスター鍵を {0} に封印できません: {1}")]
     SealFile(PathBuf, io::Error),
@@ -62,7 +80,7 @@ pub(super) enum SetupError {
     Seal,
 }
 
-pub(super) fn run(asked: &Setup) -> Result<(), Failure> {
+pub(super) fn run(asked: &Setup) -> Result<ExitCode, Failure> {
     let mut out = io::stdout();
     let exists = asked.config.exists();
     let answers = match &asked.from {
@@ -80,7 +98,8 @@ pub(super) fn run(asked: &Setup) -> Result<(), Failure> {
         Config::from_text(&text, &asked.config, credentials_directory().as_deref())?
     };
     if asked.check {
-        return Ok(show_plan(asked, &answers, exists, &mut out)?);
+        show_plan(asked, &answers, exists, &mut out)?;
+        return Ok(ExitCode::SUCCESS);
     }
     #[cfg(windows)]
     if owned::is_administrator() && asked.config.starts_with(crate::system::home()) {
@@ -90,20 +109,62 @@ pub(super) fn run(asked: &Setup) -> Result<(), Failure> {
         write_configuration(&asked.config, &text)?;
         writeln!(out, "設定ファイル {} を作りました。", asked.config.display())?;
     }
-    sealed::make_once(&config.store, &mut out)?;
-    if missing_files(&config, &mut out)? {
-        return Ok(writeln!(out, "置いたら、もう一度同じコマンドを実行してください（続きから行います）。")?);
+    sealed::make_once(&config, &mut out)?;
+    let missing = needed::missing(&config);
+    if !missing.is_empty() {
+        show_missing(&missing, &mut out)?;
+        return Ok(ExitCode::from(FILES_MISSING));
     }
-    if may_not_open(&config)? {
+    let by_service = belongs_to_service(&config);
+    if by_service {
+        #[cfg(unix)]
+        show_drop_in(&needed::beyond_the_unit(&config), &mut out)?;
+        // One that somebody has started by hand must also come back after the next start of the machine.
         service::run(ServiceCommand::Install)?;
-        service::run(ServiceCommand::Start)?;
+        if !runtime()?.block_on(client::is_served(&config.store.directory)) {
+            service::run(ServiceCommand::Start)?;
+        }
     }
     first_administrator(asked, &answers, &mut out)?;
-    Ok(writeln!(
+    // To root the service's files look like a stranger's.
+    let as_service = if cfg!(unix) && by_service { "sudo -u shikaku-bridge " } else { "" };
+    let config = asked.config.display();
+    writeln!(
         out,
-        "次に「shikakud config check --config {0}」と「shikakud doctor --config {0}」で確かめてください。",
-        asked.config.display()
-    )?)
+        "次に「{as_service}shikakud config check --config {config}」と「{as_service}shikakud doctor --config {config}」で確かめてください。"
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_missing(missing: &[&Path], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "次のファイルを置くと始められます（オンライン資格確認等システムの運営から渡されるものなど。所有者だけが読めること）:"
+    )?;
+    missing.iter().try_for_each(|path| writeln!(out, "  {}", path.display()))?;
+    writeln!(out, "置いたら、もう一度同じコマンドを実行してください（続きから行います）。")
+}
+
+/// The unit is hardened more than the package can know to be right here; what it may do beyond is the administrator's word.
+#[cfg(unix)]
+fn show_drop_in(beyond: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "設定には、サービスがそのままでは書けない場所があります。「sudo systemctl edit shikaku-bridge」で次の行を加えてください（加えてあれば\
+         不要です）。加えてから、もう一度同じコマンドを実行するか、sudo systemctl restart shikaku-bridge を実行します:\n{}\
+         場所がなければ、先に作ります:",
+        needed::drop_in(beyond)
+    )?;
+    beyond.iter().try_for_each(|directory| {
+        writeln!(
+            out,
+            "  sudo install -d -m 700 -o shikaku-bridge -g shikaku-bridge '{}'",
+            directory.display()
+        )
+    })
 }
 
 fn show_plan(asked: &Setup, answers: &Answers, exists: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -117,13 +178,10 @@ fn show_plan(asked: &Setup, answers: &Answers, exists: bool, out: &mut dyn Write
 
 /// Whether the store may only be opened by its own user or in its own service: then the account is made by the running daemon. Files of
 /// root's in the data directory would keep it from starting.
-fn may_not_open(config: &Config) -> Result<bool, Failure> {
-    if runtime()?.block_on(client::is_served(&config.store.directory)) {
-        return Ok(false);
-    }
+fn belongs_to_service(config: &Config) -> bool {
     let of_another = owned::is_of_another(&config.store.directory);
     let needs_service = config.store.credential().is_some() && credentials_directory().is_none();
-    Ok(owned::is_administrator() && (of_another || needs_service))
+    owned::is_administrator() && (of_another || needs_service)
 }
 
 /// Whole or not at all, and never over one that is there.
@@ -154,56 +212,44 @@ fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) ->
         Reply::Accounts(accounts) => accounts,
         _ => Vec::new(),
     };
-    if known.iter().any(|account| account.name == answers.administrator) {
-        return Ok(writeln!(out, "アカウント {} はすでにあります。", answers.administrator)?);
-    }
-    // The place for what is shown only once must be there before it is made.
-    let mut secrets = answers.credentials_file.as_deref().map(new_private).transpose()?;
-    let command = ControlCommand::AccountAdd {
-        name: answers.administrator.clone(),
-        role: RoleName::Administrator,
-        password: None,
-    };
-    let reply = ask(&file, command, Place::Nowhere)?;
-    match (&mut secrets, &answers.credentials_file) {
-        (Some(target), Some(path)) => {
-            show::reply(&reply, false, target)?;
-            target.sync_all()?;
-            writeln!(
-                out,
-                "管理者 {} の最初のパスワードと認証アプリのURIを {} に書きました。登録したらこのファイルを消してください。",
-                answers.administrator,
-                path.display()
-            )?;
+    let name = &answers.administrator;
+    let exists = known.iter().any(|account| account.name == *name);
+    match &answers.credentials_file {
+        Some(path) if exists && !fs::metadata(path).is_ok_and(|found| found.len() > 0) => {
+            let (name, file, config) = (name.clone(), path.clone(), asked.config.clone());
+            Err(SetupError::CredentialsLost { name, file, config }.into())
         }
-        _ => show::reply(&reply, io::stdout().is_terminal(), out)?,
+        _ if exists => Ok(writeln!(out, "アカウント {name} はすでにあります。")?),
+        Some(path) => {
+            // The place for what is shown only once must be there before it is made.
+            let mut target = new_private(path)?;
+            let made = add(&file, name).and_then(|reply| {
+                show::reply(&reply, false, &mut target)?;
+                Ok(target.sync_all()?)
+            });
+            if made.is_err() {
+                // Nothing, or not all: it would stand in the way of the next try. What went wrong is told, not that it stays.
+                let _ = fs::remove_file(path);
+            }
+            made?;
+            Ok(writeln!(
+                out,
+                "管理者 {name} の最初のパスワードと認証アプリのURIを {} に書きました。登録したらこのファイルを消してください。",
+                path.display()
+            )?)
+        }
+        None => Ok(show::reply(&add(&file, name)?, io::stdout().is_terminal(), out)?),
     }
-    Ok(())
+}
+
+fn add(file: &ConfigFile, name: &str) -> Result<Reply, Failure> {
+    let (name, role) = (name.to_owned(), RoleName::Administrator);
+    ask(file, ControlCommand::AccountAdd { name, role, password: None }, Place::Nowhere)
 }
 
 fn new_private(path: &Path) -> Result<File, SetupError> {
     let opened = owned::private().write(true).create_new(true).open(path);
     opened.map_err(|error| SetupError::Target(path.to_owned(), error))
-}
-
-/// What the operators hand out comes later; until it is there the daemon does not start. Says whether any is missing.
-fn missing_files(config: &Config, out: &mut dyn Write) -> io::Result<bool> {
-    let upstream = &config.upstream;
-    let needed = [
-        &upstream.totp_secret_file,
-        &upstream.roots_file,
-        &upstream.client_certificate_file,
-        &upstream.client_key_file,
-    ];
-    let missing: Vec<_> = needed.into_iter().filter(|path| !path.exists()).collect();
-    if !missing.is_empty() {
-        writeln!(
-            out,
-            "次のファイルを置くと始められます（オンライン資格確認等システムの運営から渡されるもの、所有者だけが読めること）:"
-        )?;
-    }
-    missing.iter().try_for_each(|path| writeln!(out, "  {}", path.display()))?;
-    Ok(!missing.is_empty())
 }
 
 impl From<SetupError> for Failure {

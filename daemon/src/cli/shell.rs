@@ -9,11 +9,13 @@ use clap_complete::Shell;
 
 use super::{Arguments, Failure};
 
-/// How a command ended; every man page and `--help` says it.
+/// How a command ended; the program's man page and `--help` say it, and those of the commands with a code of their own.
 pub(super) const EXIT_CODES: &str = "終了コード:
   0  成功した（doctor、audit verify、config check では問題がない）
   1  失敗した、または doctor、audit verify で問題が見つかった
-  2  設定ファイルが使えない、またはコマンドの書き方が正しくない";
+  2  設定ファイルが使えない、またはコマンドの書き方が正しくない
+  3  置くべきファイルが足りない（setup）。表示されたファイルを置き、もう一度実行すると続きから行う
+  4  保存データを人が直すまで始められない（run）。サービスは自動で始め直さない（RECOVERY.md）";
 
 const PROGRAM: &str = "shikakud";
 

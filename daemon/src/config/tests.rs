@@ -74,6 +74,7 @@ fn a_value_that_breaks_its_rule_is_refused_by_name() {
             "institution_code = \"9999999999\"\naccount = \"x\"",
             "upstream.institution_code",
         ),
+        ("filter = \"info\"", "filter = \"inof\"", "log.filter"),
     ] {
         let error = parse(&EXAMPLE.replace(from, to)).unwrap_err();
         assert!(matches!(error, ConfigError::Value { key: named, .. } if named == key), "{key}: {error}");

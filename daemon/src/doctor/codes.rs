@@ -148,12 +148,18 @@ outcomes! {
         StoreInUse "store_in_use" Ok
             "動いているデーモンが使っています"
             "";
+        StoreOfAnother "store_of_another" Skipped
+            "サービスのユーザーのものなので、rootでは調べません"
+            "サービスのユーザーで実行してください（sudo -u shikaku-bridge shikakud doctor --config …）。";
         StoreOtherMode "store_other_mode" Problem
             "本番用と練習用のデータが違います"
             "設定の mode を確かめ、別の store.directory を設定してください。";
         StoreKeyMissing "store_key_missing" Problem
             "鍵のファイルがありません"
             "保管してある写しから、マスター鍵と鍵束を同じ時点のもので元に戻してください。新しい鍵を作ってはいけません。";
+        StoreKeyUnseen "store_key_unseen" Skipped
+            "サービスの外では鍵を見られません"
+            "デーモンを動かしてから（systemctl start shikaku-bridge）、もう一度実行してください。";
         StoreKeysMismatch "store_keys_mismatch" Problem
             "マスター鍵で鍵束を開けません"
             "マスター鍵と鍵束を、同じ時点の写しから元に戻してください。";

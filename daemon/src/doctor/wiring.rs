@@ -12,10 +12,11 @@ use super::report::{Finding, Report};
 use crate::app::ports::{Clock, KernelClock as _};
 use crate::card::survey::{SurveyError, SurveyedReader, survey_within};
 use crate::config::{Config, ConfigError};
+use crate::control::client;
 use crate::folders::{Surveyed, survey};
 use crate::start::{Surroundings, marked_mode, store_paths};
 use crate::store::{self as storage, Inspection};
-use crate::system::TimeService;
+use crate::system::{TimeService, owned};
 use crate::upstream::{self as central, Credentials, Probed};
 
 /// Longer than any reading of a card over a slow reader; a service that takes longer hangs.
@@ -91,6 +92,13 @@ fn secret_files(config: &Config) -> Vec<SecretFile> {
 
 async fn look_at_store(config: &Config) -> Vec<Finding> {
     let paths = store_paths(config);
+    let rest =
+        [store::sqlite(storage::sqlite_version().await), store::disk(machine::free_bytes(&paths.data_dir))];
+    // To root every file of the service's user looks like a stranger's; the advice to give them to root would break the installation.
+    if cfg!(unix) && owned::is_administrator() && owned::is_of_another(&paths.data_dir) {
+        let daemon = store::daemon(Ok(client::is_served(&paths.data_dir).await));
+        return [daemon, Finding::new(Code::StoreOfAnother)].into_iter().chain(rest).collect();
+    }
     let inspected = storage::inspect(&paths).await;
     let daemon = match &inspected {
         Ok(Inspection::InUse) => Ok(true),
@@ -98,12 +106,8 @@ async fn look_at_store(config: &Config) -> Vec<Finding> {
     };
     // An unreadable mark is told by the store's own line: the mark lies beside the database.
     let marked = marked_mode(&paths.data_dir).ok().flatten();
-    vec![
-        store::daemon(daemon),
-        store::store(inspected, marked.as_deref(), config.mode.word()),
-        store::sqlite(storage::sqlite_version().await),
-        store::disk(machine::free_bytes(&paths.data_dir)),
-    ]
+    let store = store::store(inspected, marked.as_deref(), config.mode.word());
+    [store::daemon(daemon), store].into_iter().chain(rest).collect()
 }
 
 async fn look_at_desk(around: Surroundings, touch: bool) -> Result<Vec<SurveyedReader>, SurveyError> {

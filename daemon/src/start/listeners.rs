@@ -1,6 +1,7 @@
 //! The listeners: the API's on loopback, and where the configuration asks for them the API's on the clinic's network and the page's.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use api::guard::Guard;
 use api::limits::Limits;
 use api::listeners::Listener;
 use api::page::Page;
-use api::serve;
+use api::serve::{self, BindError};
 use api::service::Service;
 use rustls::ServerConfig;
 use tokio::sync::oneshot;
@@ -38,7 +39,7 @@ impl Ports {
         let mut handed: HashMap<String, TcpListener> = handed.into_iter().collect();
         let mut port = |name, wanted| match handed.remove(name) {
             Some(socket) => same_place(name, socket, wanted),
-            None => Ok(serve::bind(wanted)?),
+            None => open(name, wanted),
         };
         let on_loopback = port("api", config.api.listen)?;
         let on_lan = config.lan.as_ref().map(|lan| port("lan", lan.listen)).transpose()?;
@@ -84,6 +85,36 @@ impl Ports {
         }
         Ok(Listeners(doors))
     }
+}
+
+/// Opens a port. What is on the clinic's network may be without its address for now (a cable, a switch or a DHCP server that is not up
+/// yet): then the listener waits for it, and loopback serves meanwhile.
+fn open(section: &'static str, wanted: SocketAddr) -> Result<TcpListener, StartError> {
+    let opened = serve::bind(wanted);
+    #[cfg(target_os = "linux")]
+    let opened = match opened {
+        Err(BindError::Refused(_, error))
+            if section != "api" && error.kind() == io::ErrorKind::AddrNotAvailable =>
+        {
+            tracing::warn!(at = section, %error, "this machine does not have the address of a listener yet");
+            crate::system::listen_ahead(wanted).map_err(|error| BindError::Refused(wanted, error))
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| StartError::Bind { section, address: wanted, problem: in_words(&error) })
+}
+
+fn in_words(error: &BindError) -> String {
+    let error = match error {
+        BindError::InUse(_) => return "ほかのプログラムがこのポートを使っています".to_owned(),
+        BindError::Refused(_, error) => error,
+    };
+    let words = match error.kind() {
+        io::ErrorKind::AddrNotAvailable => "このパソコンにないアドレスです",
+        io::ErrorKind::PermissionDenied => "このポートを使う権限がありません",
+        _ => "OSが断りました",
+    };
+    format!("{words}（{error}）")
 }
 
 /// The guard goes by the configured address: a socket elsewhere would answer nobody, or more than it should.

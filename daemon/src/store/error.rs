@@ -37,6 +37,11 @@ pub enum OpenError {
         /// What is wrong.
         problem: String,
     },
+    /// The master key is a systemd credential, and systemd did not start this process.
+    #[error(
+        "マスターキー {0} は、サービスとして動く shikakud だけに渡されます。鍵を失ったのではありません。サービスを始めるか          （systemctl start shikaku-bridge）、止めてから行うコマンドは、鍵を渡して実行してください: sudo systemd-run --pty --wait          --collect --uid=shikaku-bridge -p LoadCredentialEncrypted=master-key:/etc/credstore.encrypted/shikaku-bridge.master-key          shikakud …（手順は RECOVERY.md にあります）"
+    )]
+    KeyNotHanded(String),
     /// There is a database, but its keyring is gone.
     #[error(
         "データベースがあるのに、鍵束 {0} がありません。データベース、鍵束、マスターキーの、同じ時点のものを\
@@ -91,6 +96,32 @@ pub enum OpenError {
     /// Anything else SQLite said.
     #[error("データベースを開けません: {0}")]
     Database(String),
+}
+
+impl OpenError {
+    /// Whether only a person can end it: the next try would find the same. What may pass by itself, a full disk, a medium that is not
+    /// there yet, another process, is none of these.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::MasterKeyNotApart(_)
+            | Self::KeyringMissing(_)
+            | Self::KeyringUnreadable(_)
+            | Self::SqliteTooOld(_)
+            | Self::NewerSchema(_)
+            | Self::Damaged(_)
+            | Self::SetAside(_)
+            | Self::RestoreUnfinished
+            | Self::UpgradeFailed(_) => true,
+            Self::File(_)
+            | Self::MasterKeyMissing(_)
+            | Self::ExternalKey { .. }
+            | Self::KeyNotHanded(_)
+            | Self::InUse(_)
+            | Self::Setting(_)
+            | Self::DiskFull
+            | Self::Database(_) => false,
+        }
+    }
 }
 
 const SQLITE_CORRUPT: i32 = 11;
@@ -162,6 +193,7 @@ impl From<KeyringError> for OpenError {
             }
             KeyringError::File(file) => Self::File(file),
             KeyringError::MasterKeyMissing(path) => Self::MasterKeyMissing(path),
+            KeyringError::NotHanded(name) => Self::KeyNotHanded(name),
             KeyringError::External { name, problem } => Self::ExternalKey { name, problem },
             KeyringError::KeyringMissing(path) => Self::KeyringMissing(path),
             KeyringError::Unreadable(path) => Self::KeyringUnreadable(path),

@@ -46,6 +46,9 @@ pub(super) enum KeyringError {
         /// What is wrong.
         problem: String,
     },
+    /// The key from outside is handed to the service alone.
+    #[error("the external key {0} is handed to the service alone")]
+    NotHanded(String),
     /// There is a database but no keyring.
     #[error("the keyring {0} is missing")]
     KeyringMissing(PathBuf),

@@ -38,6 +38,21 @@ impl From<PathBuf> for MasterKeySource {
     }
 }
 
+/// Why a key from outside was not had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyProblem {
+    /// The service manager hands it to the service alone, and did not start this process.
+    NotHanded,
+    /// It cannot be used: why, in Japanese, without any part of the key.
+    Unusable(String),
+}
+
+impl From<String> for KeyProblem {
+    fn from(problem: String) -> Self {
+        Self::Unusable(problem)
+    }
+}
+
 /// A key that something outside keeps and hands over at the start: a systemd credential ([`Credential`]), or the
 /// Windows data protection API (`SealedFile`).
 pub trait ExternalKey: Debug + Send + Sync + 'static {
@@ -47,8 +62,8 @@ pub trait ExternalKey: Debug + Send + Sync + 'static {
     /// The key's bytes, at least 32, the same at every start.
     ///
     /// # Errors
-    /// What is wrong, in Japanese, without any part of the key.
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String>;
+    /// It was not handed over, or cannot be used.
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyProblem>;
 }
 
 /// A systemd credential (`LoadCredentialEncrypted=NAME:FILE`): a read-only file that the service manager lays below
@@ -71,13 +86,11 @@ impl ExternalKey for Credential {
         format!("credential:{}", self.name)
     }
 
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
-        let Some(directory) = &self.directory else {
-            return Err("CREDENTIALS_DIRECTORY が設定されていません".to_owned());
-        };
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+        let directory = self.directory.as_ref().ok_or(KeyProblem::NotHanded)?;
         let path = directory.join(&self.name);
         files::refuse_links(&path).map_err(|error| error.to_string())?;
-        read_credential(&path)
+        Ok(read_credential(&path)?)
     }
 }
 
@@ -111,7 +124,7 @@ impl ExternalKey for SealedFile {
         format!("dpapi:{}", self.0.display())
     }
 
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
         files::refuse_links(&self.0).map_err(|error| error.to_string())?;
         files::check_directory(&files::directory_of(&self.0)).map_err(|error| error.to_string())?;
         let sealed = files::read_private(&self.0).map_err(|error| error.to_string())?;
@@ -124,7 +137,7 @@ impl ExternalKey for SealedFile {
             )
         })?;
         if key.len() < SHORTEST {
-            return Err(format!("{} が短すぎます", self.0.display()));
+            return Err(format!("{} が短すぎます", self.0.display()).into());
         }
         Ok(key)
     }
@@ -143,9 +156,10 @@ impl Master {
         match source {
             MasterKeySource::File(file) => Ok(Self { rotating: file.clone(), external: None }),
             MasterKeySource::External(outside) => {
-                let bytes = outside
-                    .read()
-                    .map_err(|problem| KeyringError::External { name: outside.name(), problem })?;
+                let bytes = outside.read().map_err(|problem| match problem {
+                    KeyProblem::NotHanded => KeyringError::NotHanded(outside.name()),
+                    KeyProblem::Unusable(problem) => KeyringError::External { name: outside.name(), problem },
+                })?;
                 let key = Key::extract(&bytes)?;
                 Ok(Self { rotating: local_key(keyring), external: Some(key) })
             }

@@ -70,7 +70,7 @@ pub(crate) use files::replace_private;
 pub use inspect::{Inspection, inspect, is_in_use, sqlite_version};
 #[cfg(windows)]
 pub use master::SealedFile;
-pub use master::{Credential, ExternalKey, MasterKeySource};
+pub use master::{Credential, ExternalKey, KeyProblem, MasterKeySource};
 
 pub use crate::app::ports::Purged;
 use crate::app::ports::{AnchorFinding, AuditLog as _, Clock, Random, ResultForm};
@@ -157,6 +157,7 @@ impl Store {
         prepare_directories(config)?;
         let lock = lock(&config.data_dir)?;
         archive::guard(config)?;
+        archive::remove_leftovers(config)?;
         let database = config.database();
         let database_exists = files::exists(&database)?;
         check_sidecars(&database)?;

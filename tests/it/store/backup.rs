@@ -326,7 +326,7 @@ async fn copies_of_before_an_upgrade_are_set_aside_with_the_data() {
         let (machine, key) = (Machine::at(NOW), key());
         let archive = backed_up(&machine, &key).await;
         // As an upgrade that was interrupted leaves it, and one that succeeded.
-        for name in ["before-upgrade.db", "before-upgrade.done.db"] {
+        for name in ["before-upgrade.db", "before-upgrade.done.db", "backup.tmp.db"] {
             fs::copy(machine.config().database(), machine.path("data").join(name)).expect("copied");
         }
         if restores {
@@ -339,11 +339,25 @@ async fn copies_of_before_an_upgrade_are_set_aside_with_the_data() {
             entries.map(|entry| entry.expect("an entry").file_name().display().to_string()).collect()
         };
         let data = names(&machine.path("data"));
-        assert!(!data.iter().any(|name| name.starts_with("before-upgrade")), "{data:?}");
+        let is_copy = |name: &&String| name.starts_with("before-upgrade") || name.starts_with("backup.tmp");
+        assert!(!data.iter().any(|name| is_copy(&name)), "{data:?}");
         let aside = data.iter().find(|name| name.starts_with("quarantine-")).expect("set aside");
         let aside = names(&machine.path("data").join(aside));
-        assert_eq!(aside.iter().filter(|name| name.starts_with("before-upgrade")).count(), 2, "{aside:?}");
+        assert_eq!(aside.iter().filter(is_copy).count(), 3, "{aside:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_power_loss_left_of_a_backup_goes_with_the_next_start() {
+    let machine = Machine::at(NOW);
+    backed_up(&machine, &key()).await;
+    let left =
+        ["", "-journal", "-wal", "-shm"].map(|suffix| machine.path(&format!("data/backup.tmp.db{suffix}")));
+    for file in &left {
+        fs::copy(machine.config().database(), file).expect("copied");
+    }
+    machine.start().await.stop().await;
+    assert!(left.iter().all(|file| !file.exists()), "rows would outlive their expiry there");
 }
 
 #[tokio::test]

@@ -159,6 +159,10 @@ async fn a_credential_that_is_missing_short_or_open_to_others_is_refused() {
     let nowhere = Credential { name: "master-key".to_owned(), directory: None };
     let nowhere =
         StoreConfig { master_key: MasterKeySource::External(Arc::new(nowhere)), ..machine.config() };
-    let refused = machine.open(&nowhere).await.err().expect("refused").to_string();
-    assert!(refused.contains("CREDENTIALS_DIRECTORY"), "{refused}");
+    let refused = machine.open(&nowhere).await.err().expect("refused");
+    assert!(
+        matches!(&refused, OpenError::KeyNotHanded(name) if name == "credential:master-key"),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("LoadCredentialEncrypted="), "it says how the key is handed over");
 }

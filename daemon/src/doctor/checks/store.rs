@@ -67,6 +67,7 @@ pub(in super::super) fn store(
         OpenError::MasterKeyMissing(_) | OpenError::ExternalKey { .. } | OpenError::KeyringMissing(_) => {
             Code::StoreKeyMissing
         }
+        OpenError::KeyNotHanded(_) => return Finding::new(Code::StoreKeyUnseen),
         OpenError::KeyringUnreadable(_) => Code::StoreKeysMismatch,
         OpenError::InUse(_) => Code::StoreInUse,
         OpenError::NewerSchema(_) => Code::StoreNewer,
@@ -127,6 +128,7 @@ mod tests {
         for (error, expected) in [
             (OpenError::MasterKeyMissing(path()), Code::StoreKeyMissing),
             (OpenError::ExternalKey { name: String::new(), problem: String::new() }, Code::StoreKeyMissing),
+            (OpenError::KeyNotHanded("credential:master-key".to_owned()), Code::StoreKeyUnseen),
             (OpenError::KeyringMissing(path()), Code::StoreKeyMissing),
             (OpenError::KeyringUnreadable(path()), Code::StoreKeysMismatch),
             (OpenError::MasterKeyNotApart(path()), Code::StoreKeyNotApart),

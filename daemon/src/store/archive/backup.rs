@@ -12,7 +12,7 @@ use sqlx::{Connection as _, Executor as _};
 
 use super::super::database;
 use super::super::error::failed;
-use super::super::files;
+use super::super::files::{self, FileError};
 use super::super::{Store, StoreConfig};
 use super::format::{self, Header, RecoveryKey};
 use super::{Told, strip};
@@ -94,12 +94,27 @@ impl Store {
     }
 }
 
+/// A copy and what SQLite may lay beside it.
+pub(super) fn with_sidecars(copy: &Path) -> [PathBuf; 4] {
+    ["", "-journal", "-wal", "-shm"].map(|suffix| with_suffix(copy, suffix))
+}
+
 /// Removes a copy and what SQLite may have left beside it.
 fn forget(copy: &Path) {
-    for suffix in ["", "-journal", "-wal", "-shm"] {
+    for file in with_sidecars(copy) {
         // What stays is removed by the next backup or start; rows in it are sealed like in the database.
-        files::remove(&with_suffix(copy, suffix)).ok();
+        files::remove(&file).ok();
     }
+}
+
+/// What a backup leaves in the data directory if the power goes in the middle of it.
+pub(super) fn leftovers(config: &StoreConfig) -> [PathBuf; 4] {
+    with_sidecars(&config.data_dir.join(COPY))
+}
+
+/// Removes them, so that no row outlives its expiry there. Nobody but the process that holds the store's lock writes backups.
+pub(in super::super) fn remove_leftovers(config: &StoreConfig) -> Result<(), FileError> {
+    leftovers(config).iter().try_for_each(|file| files::remove(file))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -16,6 +16,7 @@ mod quarantine;
 mod restore;
 pub(super) mod upgrade;
 
+pub(super) use backup::remove_leftovers;
 pub use format::{Header, RecoveryKey};
 pub use quarantine::{QuarantineError, start_empty};
 pub(super) use quarantine::{guard, has_aside, set_aside};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::super::error::OpenError;
 use super::super::files::{self, FileError};
 use super::super::{StoreConfig, lock, prepare_directories};
-use super::{restore, upgrade};
+use super::{backup, restore, upgrade};
 
 /// Says that the data was set aside, and where.
 const MARKER: &str = "damaged";
@@ -56,7 +56,12 @@ pub(in super::super) fn set_aside(config: &StoreConfig, now: Timestamp) -> Resul
     });
     // The copies before the database: one that stayed would be put back over what is begun in its place.
     let copies = upgrade::copies(config);
-    for file in beside.iter().chain(&copies).chain([&config.keyring, &config.audit_anchor(), &database]) {
+    let of_backup = backup::leftovers(config);
+    for file in beside.iter().chain(&copies).chain(&of_backup).chain([
+        &config.keyring,
+        &config.audit_anchor(),
+        &database,
+    ]) {
         move_into(&directory, file)?;
     }
     Ok(directory)

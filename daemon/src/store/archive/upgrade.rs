@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::super::error::OpenError;
 use super::super::{StoreConfig, database, files};
-use super::backup::copy_database;
+use super::backup::{copy_database, with_sidecars};
 
 /// From before an upgrade that has not come to its end.
 const COPY: &str = "before-upgrade.db";
@@ -37,8 +37,8 @@ pub(in super::super) async fn run(
         return Err(OpenError::NewerSchema(newest_applied));
     }
     if !pending {
-        for file in [copy, done, unfinished] {
-            files::remove(&file)?;
+        for file in [copy, done].iter().chain(&with_sidecars(&unfinished)) {
+            files::remove(file)?;
         }
         return Ok(db);
     }
