@@ -31,6 +31,7 @@ mod shikakud;
 mod shikakud_alone;
 mod shikakud_audit;
 mod shikakud_control;
+mod shikakud_disk;
 mod shikakud_setup;
 mod shikakud_support;
 mod shikakud_terminal;
