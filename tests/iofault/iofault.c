@@ -6,6 +6,7 @@
  *   IOFAULT_COUNTER  a file of 8 bytes that holds the number of calls so far
  *   IOFAULT_AT       the number of the first call that fails; 0 or absent: none
  *   IOFAULT_SPAN     how many calls fail from there; 0: all
+ *   IOFAULT_WHILE    a file: while it exists, every call fails with EIO
  *   IOFAULT_KIND     eio, enospc, short (half is written, the next call finds the disk full), kill (before the call),
  *                    killafter
  *   IOFAULT_LOG      a file to which the records are appended
@@ -37,7 +38,7 @@ enum kind { EIO_KIND, ENOSPC_KIND, SHORT_KIND, KILL_KIND, KILL_AFTER_KIND };
 enum decision { PASS, FAIL, HALF, DIE_AFTER };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char directory[PATH_MAX], acks[PATH_MAX];
+static char directory[PATH_MAX], acks[PATH_MAX], during[PATH_MAX];
 static size_t directory_length;
 static uint64_t own_counter, *counter = &own_counter;
 static uint64_t at, span = 1;
@@ -71,6 +72,8 @@ __attribute__((constructor)) static void begin(void)
     directory_length = strlen(directory);
     if ((value = getenv("IOFAULT_ACKS")))
         snprintf(acks, sizeof acks, "%s", value);
+    if ((value = getenv("IOFAULT_WHILE")))
+        snprintf(during, sizeof during, "%s", value);
     if ((value = getenv("IOFAULT_AT")))
         at = strtoull(value, NULL, 10);
     if ((value = getenv("IOFAULT_SPAN")))
@@ -124,6 +127,10 @@ static int watched(int fd, char *path)
 static enum decision decide(int writes, int *error)
 {
     uint64_t number = ++*counter;
+    if (during[0] && access(during, F_OK) == 0) {
+        *error = EIO;
+        return FAIL;
+    }
     if (!at || number < at)
         return PASS;
     if (kind == KILL_KIND || kind == KILL_AFTER_KIND) {

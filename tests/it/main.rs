@@ -32,6 +32,7 @@ mod shikakud_alone;
 mod shikakud_audit;
 mod shikakud_control;
 mod shikakud_service;
+mod shikakud_disk;
 mod shikakud_setup;
 mod shikakud_support;
 mod shikakud_terminal;

@@ -190,3 +190,26 @@ fn ready(installation: &Installation) -> Running {
     running.wait_ready();
     running
 }
+
+#[test]
+fn a_stop_while_it_starts_is_heard_at_once() {
+    block_on(async {
+        let (directory, _upstream, installation) = site(None).await;
+        let mut first = installation.run();
+        first.wait_ready();
+        assert!(first.stop().success());
+        // Another program holds the database: the start waits for it.
+        let file = directory.path().join("data/shikaku.db");
+        let mut other = SqliteConnectOptions::new().filename(&file).connect().await.expect("the database");
+        other.execute("BEGIN IMMEDIATE").await.expect("the write lock");
+        let mut running = installation.run();
+        running.wait_open(&file.canonicalize().expect("its real path"));
+        let (status, took) = running.stop_in();
+        assert!(status.success(), "{status}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        other.close().await.expect("closed");
+        let mut again = installation.run();
+        again.wait_ready();
+        assert!(again.stop().success());
+    });
+}

@@ -244,6 +244,26 @@ impl Running {
         begun.elapsed()
     }
 
+    /// Waits until it has a file open, which it opens while it starts.
+    ///
+    /// # Panics
+    /// It ended or does not open it; the message holds its log.
+    #[expect(clippy::disallowed_methods, reason = "watches a real process")]
+    pub fn wait_open(&mut self, file: &Path) {
+        let begun = Instant::now();
+        let descriptors = self.proc_directory().join("fd");
+        let is_open = || {
+            let open = fs::read_dir(&descriptors).into_iter().flatten().flatten();
+            open.into_iter().any(|one| fs::read_link(one.path()).is_ok_and(|target| target == file))
+        };
+        while !is_open() {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "it opens nothing:\n{}", self.log());
+            // As for readiness: it has no other way to say how far it is.
+            std::thread::park_timeout(Duration::from_micros(500));
+        }
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -111,6 +111,13 @@ pub struct CollectView {
     pub next: Option<Closure>,
 }
 
+impl CollectView {
+    /// Whether an announced closure of everything is on.
+    pub fn is_everything_closed(&self) -> bool {
+        self.closed.is_some_and(|closure| closure.scope == Scope::Everything)
+    }
+}
+
 /// What the collection is built from.
 pub struct CollectParts {
     /// The receipt computer link.

@@ -9,7 +9,8 @@ use super::collect::{Collect, CollectView};
 use super::folders::{FolderBoard, FoldersHealth};
 use super::inquiries::Inquiries;
 use super::ports::{
-    AuditTrail, CardDesk, Clock, DeskView, Renewal, ResultStore, StoreError, UpstreamStatus, UpstreamView,
+    AuditTrail, CardDesk, Clock, DeskView, ReaderState, Renewal, ResultStore, StoreError, UpstreamStatus,
+    UpstreamView,
 };
 use super::retention::{Retention, RetentionHealth};
 use crate::domain::breaker::Circuit;
@@ -135,7 +136,12 @@ impl Health {
 
     /// How all parts are now, for whoever watches the program: holds nothing of any person.
     pub(super) async fn see(&self) -> HealthView {
-        let desk = self.desk.watch().borrow().clone();
+        let mut desk = self.desk.watch().borrow().clone();
+        // Listed as before, and yet no card on it can be read.
+        let hanging = self.desk.hanging();
+        for reader in desk.readers.iter_mut().filter(|reader| hanging.contains(&reader.name)) {
+            reader.state = ReaderState::Unavailable;
+        }
         let store = self.store_answers().await;
         let (upstream, now) = (self.upstream.status(), self.clock.now());
         let days = upstream.client_certificate_ends.map(|end| upkeep::days_left(end, now));

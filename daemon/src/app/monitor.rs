@@ -20,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Why the program cannot do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unready {
-    /// The store does not answer in time, or fails.
+    /// The store does not answer in time, fails, or takes nothing more.
     StoreFails,
     /// There is too little space for anything new.
     StoreFull,
@@ -72,6 +72,8 @@ pub struct Figures {
     pub sessions: usize,
     /// Stored results that are not hidden; `None` if the store does not say.
     pub results: Option<u64>,
+    /// Whether the store's commits succeed.
+    pub writes: bool,
     /// What the store takes.
     pub footprint: Footprint,
     /// What the process takes.
@@ -101,6 +103,7 @@ impl Monitor {
             if !self.parts.store.writer_answers().await {
                 return Err(StoreError::Failed("the writer has ended".to_owned()));
             }
+            self.parts.store.writes().await?;
             self.parts.health.store_answers().await
         };
         let answered = tokio::time::timeout(PATIENCE, asked).await;
@@ -134,6 +137,7 @@ impl Monitor {
             counted: self.parts.tally.so_far(),
             sessions: self.parts.sessions.count(),
             results: live,
+            writes: matches!(tokio::time::timeout(PATIENCE, self.parts.store.writes()).await, Ok(Ok(()))),
             footprint: self.parts.store.footprint(),
             process: self.parts.process.usage(),
             page_days: days(self.parts.certificates.page),

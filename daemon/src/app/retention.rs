@@ -91,6 +91,8 @@ struct Seen {
     /// The last judgement, and what the clocks showed then.
     clock: Option<(Reading, Result<Trust, Doubt>)>,
     failed: Option<StoreError>,
+    /// When, by the steady clock, a purge was first found unfinished: the keys that would tell since when are gone.
+    unfinished: Option<Duration>,
 }
 
 /// Looks at clock and store, and destroys what is due.
@@ -208,12 +210,13 @@ impl Retention {
 
     /// How it is.
     pub fn health(&self) -> RetentionHealth {
-        let now = self.parts.clock.now();
+        let now = self.reading();
         let since = self.parts.store.overdue_since();
-        let lag = since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
+        let lag = since.and_then(|since| Duration::try_from(now.wall.duration_since(since)).ok());
         let seen = self.seen();
+        let unfinished = seen.unfinished.map(|since| now.steady.saturating_sub(since));
         RetentionHealth {
-            lag: lag.unwrap_or_default(),
+            lag: lag.unwrap_or_default().max(unfinished.unwrap_or_default()),
             clock: seen.clock.map(|(_, clock)| clock),
             failed: seen.failed.clone(),
             room: self.parts.room.has_room(),
@@ -263,6 +266,7 @@ impl Retention {
         let mut seen = self.seen();
         seen.clock = Some((now, clock));
         seen.failed = failed.cloned();
+        seen.unfinished = self.parts.store.is_unfinished().then(|| seen.unfinished.unwrap_or(now.steady));
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {

@@ -329,6 +329,10 @@ impl SignIn {
     }
 }
 
+/// The words of everything but a success.
+pub(super) const REFUSALS: [&str; 5] =
+    ["sign_in_failed", "code_used", "sign_in_delayed", "account_locked", "internal"];
+
 /// The word of an outcome in the audit log.
 fn word(outcome: &Result<SignedIn, SignInError>) -> &'static str {
     match outcome {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::domain::check::Method;
+use super::sign_in;
+use crate::domain::check::{Failure, Method};
 
 /// A step of a check whose time is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,9 +66,43 @@ pub struct Counted {
     pub sign_in_failures: BTreeMap<&'static str, u64>,
 }
 
+/// Outcomes that somebody is alarmed by: neither patient nor card can help them.
+fn alarming() -> [&'static str; 12] {
+    [
+        Failure::CardServiceUnavailable,
+        Failure::CardServiceRefused,
+        Failure::ReaderUnavailable,
+        Failure::CardInUse,
+        Failure::UpstreamUnreachable,
+        Failure::UpstreamTimeout,
+        Failure::UpstreamMaintenance,
+        Failure::ClientCertificate,
+        Failure::UpstreamRenegotiation,
+        Failure::UpstreamMalformed,
+        Failure::UpstreamRefused { code: String::new() },
+        Failure::NotStored,
+    ]
+    .map(|failure| failure.code())
+}
+
 /// Counts. Each count is one short lock, taken when a check or a sign-in ends, never for a request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally(Mutex<Counted>);
+
+impl Default for Tally {
+    /// Whatever alarms somebody is there from the beginning with 0: whoever watches for an increase would not see the first event of
+    /// what begins with 1.
+    fn default() -> Self {
+        let methods = [Method::Visual, Method::CardPin, Method::Iphone, Method::AndroidPin];
+        let outcomes = methods.iter().flat_map(|method| alarming().map(|outcome| ((*method, outcome), 0)));
+        let refusals = sign_in::REFUSALS.map(|kind| (kind, 0));
+        Self(Mutex::new(Counted {
+            checks: outcomes.collect(),
+            steps: BTreeMap::new(),
+            sign_in_failures: refusals.into(),
+        }))
+    }
+}
 
 impl Tally {
     /// A check has ended.

@@ -54,6 +54,8 @@ struct RotatingFile {
     keep: u8,
     file: File,
     written: u64,
+    /// How much is written before it is turned over: the limit, or more after an attempt that failed.
+    due: u64,
 }
 
 impl RotatingFile {
@@ -63,20 +65,33 @@ impl RotatingFile {
         }
         let file = private(path)?;
         let written = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), limit, keep, file, written })
+        let opened = Self { path: path.to_owned(), limit, keep, file, written, due: limit };
+        // More were kept before the configuration was changed.
+        for number in keep.saturating_add(1)..=u8::MAX {
+            unless_missing(fs::remove_file(opened.older(number)))?;
+        }
+        Ok(opened)
     }
 
+    /// Nothing older is touched before the new file is there, and no more than what has to make room: an attempt that fails may be
+    /// repeated without losing anything.
     fn turn_over(&mut self) -> io::Result<()> {
-        for number in (1..self.keep).rev() {
-            let (from, to) = (self.older(number), self.older(number + 1));
-            match fs::rename(from, to) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
+        let mut new = self.path.clone().into_os_string();
+        new.push(".new");
+        // What an attempt that failed left behind.
+        unless_missing(fs::remove_file(&new))?;
+        let file = private(Path::new(&new))?;
+        // Somebody may have taken the file away; then nothing has to make room.
+        if is_there(&self.path)? {
+            let gap = (1..self.keep).find(|number| !is_there(&self.older(*number)).unwrap_or(true));
+            for number in (1..gap.unwrap_or(self.keep)).rev() {
+                fs::rename(self.older(number), self.older(number + 1))?;
             }
+            unless_missing(fs::rename(&self.path, self.older(1)))?;
         }
-        fs::rename(&self.path, self.older(1))?;
-        self.file = private(&self.path)?;
-        self.written = 0;
+        fs::rename(&new, &self.path)?;
+        self.file = file;
+        (self.written, self.due) = (0, self.limit);
         Ok(())
     }
 
@@ -84,6 +99,21 @@ impl RotatingFile {
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".{number}"));
         name.into()
+    }
+}
+
+fn unless_missing(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn is_there(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -98,9 +128,10 @@ impl Write for RotatingFile {
     /// Each call is one line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
-        if self.written > 0 && self.written.saturating_add(length) > self.limit {
-            // A file that cannot be turned over grows on: a line too many is better than a line lost.
-            let _ = self.turn_over();
+        if self.written > 0 && self.written.saturating_add(length) > self.due && self.turn_over().is_err() {
+            // A file that cannot be turned over grows on, and is not tried again at every line: a line too many is better than a line
+            // lost.
+            self.due = self.written.saturating_add(length).saturating_add(self.limit / 10);
         }
         self.file.write_all(line)?;
         self.written = self.written.saturating_add(length);
@@ -137,6 +168,57 @@ mod tests {
         let mut later = RotatingFile::open(&path, 10, 2).unwrap();
         later.write_all(b"fifth\n").unwrap();
         assert_eq!((read("shikakud.log"), read("shikakud.log.1")), ("fifth\n".into(), "fourth\n".into()));
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    /// A directory with three full older files, and one more from when more were kept.
+    fn full(name: &str) -> (PathBuf, PathBuf) {
+        let directory = std::env::temp_dir().join(format!("shikaku-log-{name}-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        for number in 1..=4 {
+            fs::write(directory.join(format!("log.{number}")), format!("older {number}\n")).unwrap();
+        }
+        let path = directory.join("log");
+        (directory, path)
+    }
+
+    fn older(directory: &Path) -> Vec<String> {
+        (1..=4)
+            .map(|number| fs::read_to_string(directory.join(format!("log.{number}"))).unwrap_or_default())
+            .collect()
+    }
+
+    #[test]
+    fn a_log_that_somebody_took_away_is_made_anew_and_the_older_ones_stay() {
+        let (directory, path) = full("gone");
+        let mut file = RotatingFile::open(&path, 10, 3).unwrap();
+        assert_eq!(older(&directory)[3], "", "fewer are kept than before");
+        file.write_all(b"to nowhere\n").unwrap();
+        fs::remove_file(&path).unwrap();
+        file.write_all(b"first\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first\n");
+        assert_eq!(older(&directory), ["older 1\n", "older 2\n", "older 3\n", ""]);
+        file.write_all(b"second\n").unwrap();
+        assert_eq!(older(&directory), ["first\n", "older 1\n", "older 2\n", ""]);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_turned_over_loses_nothing_and_is_tried_again_after_a_tenth() {
+        let (directory, path) = full("stuck");
+        let mut file = RotatingFile::open(&path, 100, 3).unwrap();
+        let in_the_way = directory.join("log.new");
+        fs::create_dir(&in_the_way).unwrap();
+        for line in [[b'a'; 99], [b'b'; 99]] {
+            file.write_all(&line).unwrap();
+        }
+        fs::remove_dir(&in_the_way).unwrap();
+        file.write_all(b"short").unwrap();
+        assert_eq!(older(&directory), ["older 1\n", "older 2\n", "older 3\n", ""]);
+        assert_eq!(fs::metadata(&path).unwrap().len(), 203, "not tried at every line");
+        file.write_all(b"and more than a tenth").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "and more than a tenth");
+        assert_eq!(older(&directory)[1..], ["older 1\n", "older 2\n", ""]);
         fs::remove_dir_all(&directory).unwrap();
     }
 }

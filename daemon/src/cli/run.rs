@@ -25,7 +25,15 @@ pub(super) fn daemon(config: &Config, sockets: Vec<HandedSocket>) -> Result<(), 
 async fn run(config: &Config, sockets: Vec<HandedSocket>) -> Result<(), Failure> {
     let mut stop = StopRequests::listen()?;
     let around = Surroundings { sockets, ..Surroundings::of_this_machine()? };
-    let mut daemon = Daemon::start(config, around).await?;
+    let mut daemon = tokio::select! {
+        started = Daemon::start(config, around) => started?,
+        () = stop.next() => {
+            // What was begun is left as by a crash, which every start knows how to go on from; waiting for it could take minutes.
+            service_manager::stopping();
+            tracing::info!("told to stop while starting");
+            return Ok(());
+        }
+    };
     service_manager::ready();
     let pulse = daemon.pulse();
     let asked = tokio::select! {

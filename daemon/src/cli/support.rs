@@ -2,6 +2,7 @@
 //!
 //! Everything in it is put together from what is known to hold none of that; nothing is copied whole but lines of the log.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -12,8 +13,8 @@ use flate2::write::GzEncoder;
 use tar::{Builder, Header};
 
 use super::progress::Place;
-use super::{ConfigFile, Failure, ask, look};
-use crate::control::{Command as ControlCommand, show};
+use super::{ConfigFile, Failure, look, runtime};
+use crate::control::{Command as ControlCommand, client, show};
 use crate::doctor;
 use crate::system::{about_system, credentials_directory, owned};
 
@@ -50,15 +51,37 @@ fn parts(file: &ConfigFile) -> Result<Vec<Part>, Failure> {
     let mut parts = vec![("versions.txt", versions().into_bytes())];
     parts.push(("doctor.json", examine(file)?));
     let text = fs::read_to_string(&file.config).map_err(|error| error.to_string());
-    let shown = text.and_then(|text| without_comments(&text));
+    let shown = text.as_ref().map_err(Clone::clone).and_then(|text| without_comments(text));
     parts.push(("config.toml", shown.unwrap_or_else(|error| error).into_bytes()));
-    let Ok(config) = file.load() else { return Ok(parts) };
-    parts.push(("retention.json", retention(file)));
-    parts.push(("files.txt", files(&config.store.directory).into_bytes()));
-    if let Some(path) = &config.log.file {
-        parts.push(("log.jsonl", last_lines(path)));
+    let places = file.load().map_or_else(
+        |_| text.map(|text| Places::named_in(&text, &file.config)).unwrap_or_default(),
+        |config| Places { store: Some(config.store.directory), log: config.log.file },
+    );
+    if let Some(directory) = &places.store {
+        parts.push(("retention.json", retention(directory)?));
+        parts.push(("files.txt", files(directory).into_bytes()));
+    }
+    if let Some(path) = &places.log {
+        parts.push(("log.jsonl", last_lines(path).unwrap_or_else(|error| error.to_string().into_bytes())));
     }
     Ok(parts)
+}
+
+/// Where to look.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Places {
+    store: Option<PathBuf>,
+    log: Option<PathBuf>,
+}
+
+impl Places {
+    /// As a configuration names them that is no good as a whole: then its log is needed most.
+    fn named_in(text: &str, configuration: &Path) -> Self {
+        let table: toml::Table = text.parse().unwrap_or_default();
+        let base = configuration.parent().unwrap_or(Path::new("."));
+        let named = |section: &str, key: &str| Some(base.join(table.get(section)?.get(key)?.as_str()?));
+        Self { store: named("store", "directory"), log: named("log", "file") }
+    }
 }
 
 fn versions() -> String {
@@ -106,15 +129,22 @@ fn leave_out(table: &mut toml::Table) {
     }
 }
 
-fn retention(file: &ConfigFile) -> Vec<u8> {
+/// What a running daemon says. Where none runs the store stays closed: opening it would bring its schema up to date and set a damaged
+/// one aside, which is the last thing that somebody wants who is about to look at it.
+fn retention(directory: &Path) -> io::Result<Vec<u8>> {
+    let mut unheard = |_| {};
+    let asked = client::through_daemon(directory, &ControlCommand::RetentionStatus, &mut unheard);
     let mut text = Vec::new();
-    match ask(file, ControlCommand::RetentionStatus, Place::Nowhere) {
-        // Writing into memory cannot fail.
-        Ok(reply) => drop(show::json(&reply, false, &mut text)),
-        Err(failure) => text.extend_from_slice(failure.to_string().as_bytes()),
+    match runtime()?.block_on(asked) {
+        Ok(Some(reply)) => show::json(&reply, false, &mut text)?,
+        Ok(None) => text.extend_from_slice(NOT_RUNNING.as_bytes()),
+        Err(error) => text.extend_from_slice(error.to_string().as_bytes()),
     }
-    text
+    Ok(text)
 }
+
+const NOT_RUNNING: &str =
+    "デーモンが動いていないため、保存したデータは開いていません。開けるかどうかは doctor.json にあります。\n";
 
 /// Names, sizes, modes and owners of what lies in the data directory.
 fn files(directory: &Path) -> String {
@@ -128,18 +158,30 @@ fn files(directory: &Path) -> String {
     text
 }
 
-/// Only whole JSON lines.
-fn last_lines(path: &Path) -> Vec<u8> {
-    let Ok(file) = File::open(path) else { return Vec::new() };
-    let lines = BufReader::new(file).lines().map_while(Result::ok);
-    let mut last = std::collections::VecDeque::new();
-    for line in lines.filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()) {
-        if last.len() == LINES {
-            last.pop_front();
+/// Only whole JSON lines; those of the file before it come first, because a log may have been turned over a moment ago.
+fn last_lines(path: &Path) -> io::Result<Vec<u8>> {
+    let mut before = path.as_os_str().to_owned();
+    before.push(".1");
+    let older = match File::open(&before) {
+        Ok(file) => Some(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let mut last = VecDeque::new();
+    for file in older.into_iter().chain([File::open(path)?]) {
+        for line in BufReader::new(file).split(b'\n') {
+            let line = line?;
+            // Half a line of a power cut, or what another program wrote there.
+            if serde_json::from_slice::<serde_json::Value>(&line).is_err() {
+                continue;
+            }
+            if last.len() == LINES {
+                last.pop_front();
+            }
+            last.push_back(line);
         }
-        last.push_back(line);
     }
-    last.into_iter().flat_map(|line| (line + "\n").into_bytes()).collect()
+    Ok(last.into_iter().flat_map(|line| [line, b"\n".to_vec()].concat()).collect())
 }
 
 fn write(target: &Path, parts: &[Part]) -> io::Result<()> {
@@ -170,5 +212,33 @@ mod tests {
         assert!(shown.contains("mode = \"sandbox\"") && shown.contains("uketsuke-1"), "{shown}");
         // What is no TOML is not shown, not even its faulty line.
         assert!(!without_comments("a = CANARY-5").unwrap_err().contains("CANARY"));
+    }
+
+    #[test]
+    fn the_last_lines_go_over_garbage_and_into_the_file_before() {
+        let directory = std::env::temp_dir().join(format!("shikaku-bundle-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("shikakud.log");
+        let line = |number: usize| format!("{{\"line\":{number}}}\n");
+        fs::write(directory.join("shikakud.log.1"), (0..LINES).map(line).collect::<String>()).unwrap();
+        fs::write(
+            &path,
+            [line(LINES).as_bytes(), b"\xff\xfe\0half a l", b"\n", line(LINES + 1).as_bytes()].concat(),
+        )
+        .unwrap();
+        let expected: String = (2..LINES + 2).map(line).collect();
+        assert_eq!(String::from_utf8(last_lines(&path).unwrap()).unwrap(), expected);
+        fs::remove_file(&path).unwrap();
+        assert!(last_lines(&path).is_err(), "that it is not there is said in its place");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_configuration_that_is_no_good_still_says_where_the_log_is() {
+        let text = "institution_code = 7\n[store]\ndirectory = \"data\"\n[log]\nfile = \"/var/log/x\"\n";
+        let places = Places::named_in(text, Path::new("/etc/shikaku/shikakud.toml"));
+        let expected = Places { store: Some("/etc/shikaku/data".into()), log: Some("/var/log/x".into()) };
+        assert_eq!(places, expected);
+        assert_eq!(Places::named_in("a = b = c", Path::new("x.toml")), Places::default());
     }
 }

@@ -99,6 +99,21 @@ pub(super) fn health(view: &HealthView, now: Timestamp, origin: Origin) -> w::He
     }
 }
 
+/// The state of each part by its name.
+pub(super) fn parts(view: &HealthView, now: Timestamp) -> [(&'static str, w::HealthState); 7] {
+    // Whose data they are changes no state.
+    let health = health(view, now, Origin::Production);
+    [
+        ("card", health.card.state),
+        ("upstream", health.upstream.state),
+        ("store", health.store.state),
+        ("retention", health.retention.state),
+        ("queue", health.queue.part.state),
+        ("folders", health.folders.part.state),
+        ("collect", health.collect.part.state),
+    ]
+}
+
 /// What waits is not lost, so a waiting queue is at most degraded; a full one takes nothing more.
 fn queue_health(view: &QueueView, now: Timestamp) -> w::QueueHealth {
     let part = match (view.full, view.waits) {
@@ -250,3 +265,6 @@ fn overall(store: w::HealthState, others: [w::HealthState; 6]) -> w::HealthState
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

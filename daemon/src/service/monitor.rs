@@ -10,7 +10,7 @@ use api::service::{Answer, MonitorService};
 use api::wire as w;
 use async_trait::async_trait;
 
-use super::UseCases;
+use super::{UseCases, health};
 use crate::app::monitor::{Figures, Unready};
 use crate::app::ports::{DeskView, ProcessUse, ReaderState};
 use crate::app::tally::{BOUNDS, Spread, Step};
@@ -49,6 +49,7 @@ fn text(figures: &Figures) -> String {
     desk(&mut text, &figures.health.desk);
     upstream(&mut text, figures);
     store(&mut text, figures);
+    troubles(&mut text, figures);
     people(&mut text, figures);
     certificates(&mut text, figures);
     if let Some(process) = &figures.process {
@@ -101,6 +102,16 @@ fn upstream(text: &mut Text, figures: &Figures) {
     let last = view.last_success.map(jiff::Timestamp::as_second);
     let help = "When the central system last answered, Unix time.";
     text.maybe("shikaku_upstream_last_answer_timestamp_seconds", help, last);
+    let collect = &figures.health.collect;
+    // Where nothing collects by itself, an old failure of somebody's own attempt stays for ever and means nothing.
+    let failures = if collect.scheduled { collect.progress.failures } else { 0 };
+    let help = "Scheduled collections that failed since the last complete one.";
+    text.gauge("shikaku_collect_failures", help, &[(&[], failures)]);
+    let complete = collect.progress.last_complete.map(jiff::Timestamp::as_second);
+    let help = "When the last complete collection began, Unix time.";
+    text.maybe("shikaku_collect_last_complete_timestamp_seconds", help, complete);
+    let help = "Whether an announced closure of everything is on.";
+    text.gauge("shikaku_upstream_closed", help, &[(&[], u8::from(collect.is_everything_closed()))]);
     let (queue, numbers) = (&figures.health.queue, [("queue", "inquiry_numbers")]);
     text.gauge("shikaku_queue_depth", "What waits to be sent.", &[(&numbers, queue.depth)]);
     let oldest = queue.oldest.map_or(0, |taken| figures.now.duration_since(taken).as_secs().max(0));
@@ -116,6 +127,8 @@ fn store(text: &mut Text, figures: &Figures) {
             text.sample("shikaku_store_bytes", &[("part", part)], bytes);
         }
     }
+    let help = "Whether the last commit succeeded, the audit log's anchor included.";
+    text.gauge("shikaku_store_writes", help, &[(&[], u8::from(figures.writes))]);
     text.maybe("shikaku_store_free_bytes", "Free space on the store's disk.", footprint.free);
     text.maybe("shikaku_results", "Stored results that have not expired.", figures.results);
     let retention = &figures.health.retention;
@@ -124,6 +137,16 @@ fn store(text: &mut Text, figures: &Figures) {
     text.gauge("shikaku_retention_lag_seconds", help, &[(&[], lag)]);
     let plausible = u8::from(matches!(retention.clock, Some(Ok(_))));
     text.gauge("shikaku_clock_plausible", "Whether somebody vouches for the clock.", &[(&[], plausible)]);
+}
+
+/// The same judgement as `/v1/health`, so that no trouble is known there and to nobody else.
+fn troubles(text: &mut Text, figures: &Figures) {
+    let name = "shikaku_health_troubled";
+    text.family(name, "gauge", "Whether a part is degraded or failed in the words of /v1/health.");
+    for (part, state) in health::parts(&figures.health, figures.now) {
+        let troubled = matches!(state, w::HealthState::Degraded | w::HealthState::Failed);
+        text.sample(name, &[("part", part)], u8::from(troubled));
+    }
 }
 
 fn people(text: &mut Text, figures: &Figures) {

@@ -17,6 +17,7 @@ mod ballast;
 mod body;
 mod clock;
 mod collection;
+mod commits;
 mod crypto;
 mod database;
 mod desk;
@@ -138,6 +139,7 @@ pub struct Store {
     random: Arc<dyn Random>,
     form: Arc<dyn ResultForm>,
     news: Arc<News>,
+    commits: Arc<commits::Commits>,
     backing_up: tokio::sync::Mutex<()>,
 }
 
@@ -206,6 +208,7 @@ impl Store {
         let keyring = Arc::new(keyring);
         let (ledger, finding) = audit::begin(&mut connection, &config.audit_anchor(), &keyring).await?;
         let (writer, commands) = mpsc::channel(writer::QUEUE);
+        let commits = Arc::new(commits::Commits::default());
         let context = Tx {
             db: connection,
             keyring: Arc::clone(&keyring),
@@ -216,6 +219,7 @@ impl Store {
             now_us,
             numbers: numbers::Numbers::default(),
             ledger,
+            commits: Arc::clone(&commits),
         };
         tasks.start(writer::run(context, direct::Direct::new(&database), commands, lock));
         let store = Self {
@@ -231,6 +235,7 @@ impl Store {
             random,
             form,
             news,
+            commits,
             backing_up: tokio::sync::Mutex::new(()),
         };
         if let Some(finding) = finding {

@@ -299,6 +299,10 @@ impl RetentionStore for Store {
         self.unfinished.load(Ordering::Acquire) || self.keyring.first_expiry().is_some_and(|at| at <= now)
     }
 
+    fn is_unfinished(&self) -> bool {
+        self.unfinished.load(Ordering::Acquire)
+    }
+
     fn overdue_since(&self) -> Option<Timestamp> {
         self.keyring.first_expiry().filter(|at| at.as_microsecond() <= self.clock.now_us())
     }

@@ -4,14 +4,23 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::Store;
-use super::writer::Command;
-use crate::app::ports::{Footprint, StoreVitals};
+use super::writer::{Command, closed};
+use crate::app::ports::{Footprint, StoreError, StoreVitals};
 
 #[async_trait]
 impl StoreVitals for Store {
     async fn writer_answers(&self) -> bool {
         let (reply, answer) = oneshot::channel();
         self.writer.send(Command::Alive(reply)).await.is_ok() && answer.await.is_ok()
+    }
+
+    async fn writes(&self) -> Result<(), StoreError> {
+        if let Some(known) = self.commits.known() {
+            return known;
+        }
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(Command::Prove(reply)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
     }
 
     fn footprint(&self) -> Footprint {

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::audit::{self, Ledger, Note};
 use super::clock::{StoreClock, instant};
+use super::commits::Commits;
 use super::direct::{Direct, DirectJob};
 use super::error::failed;
 use super::keyring::{Keyring, MonthKeys};
@@ -49,6 +50,8 @@ pub(super) struct Tx {
     pub(super) numbers: Numbers,
     /// Where the audit log stands.
     pub(super) ledger: Ledger,
+    /// Who hears what became of each commit.
+    pub(super) commits: Arc<Commits>,
 }
 
 impl Tx {
@@ -183,6 +186,8 @@ pub(super) enum Command {
     GiveBack(oneshot::Sender<Result<i64, StoreError>>),
     /// Say that the writer has come this far.
     Alive(oneshot::Sender<()>),
+    /// Commit nothing but the clock's mark and write the anchor, to find out whether that is possible.
+    Prove(oneshot::Sender<Result<(), StoreError>>),
     /// End after everything that was asked before.
     Close(oneshot::Sender<()>),
 }
@@ -249,6 +254,9 @@ pub(super) async fn run(mut tx: Tx, mut direct: Direct, mut commands: mpsc::Rece
             Some(Command::Alive(reply)) => {
                 reply.send(()).ok();
             }
+            Some(Command::Prove(reply)) => {
+                reply.send(prove(&mut tx).await).ok();
+            }
             Some(Command::Close(done)) => {
                 closing = Some(done);
                 break;
@@ -306,13 +314,18 @@ impl Batch {
         // Should that have failed, the ledger knows and this transaction fails as well.
         connection.settle(tx).await.ok();
         let outcome = match transaction(tx, &mut jobs, &notes).await {
-            Ok(()) => Commit::anchored(tx.ledger.keep().await),
+            Ok(Stands::Yes) => Some(Commit::anchored(tx.ledger.keep().await)),
+            Ok(Stands::Nothing) => None,
             Err(error) => {
                 // SQLite may have rolled back by itself; then there is nothing left to undo and this fails.
                 tx.db.execute("ROLLBACK").await.ok();
-                Commit::Undone(error)
+                Some(Commit::Undone(error))
             }
         };
+        if let Some(commit) = &outcome {
+            tx.commits.note(commit);
+        }
+        let outcome = outcome.unwrap_or(Commit::Done);
         for job in jobs {
             job.finish(outcome.clone());
         }
@@ -323,8 +336,15 @@ impl Batch {
     }
 }
 
+/// Whether a transaction without an error of its own was committed.
+enum Stands {
+    Yes,
+    /// Its only job failed by itself.
+    Nothing,
+}
+
 /// Runs the jobs in one transaction and commits it; the notes' rows follow, which only a failure of all of it can undo.
-async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>], notes: &[Note]) -> Result<(), StoreError> {
+async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>], notes: &[Note]) -> Result<Stands, StoreError> {
     tx.ledger.prepare().await?;
     tx.now_us = tx.clock.now_us();
     tx.numbers = Numbers::default();
@@ -347,7 +367,7 @@ async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>], notes: &[Note]) ->
         tx.ledger.put_back(end);
         if alone {
             // Its own error is the answer; the mark alone is not worth a commit.
-            return execute(&mut tx.db, "ROLLBACK").await;
+            return execute(&mut tx.db, "ROLLBACK").await.map(|()| Stands::Nothing);
         }
         // Fails if SQLite undid the whole transaction (disk full): then nobody in it has succeeded. The savepoint stays.
         execute(&mut tx.db, "ROLLBACK TO job").await?;
@@ -363,7 +383,7 @@ async fn transaction(tx: &mut Tx, batch: &mut [Box<dyn Job>], notes: &[Note]) ->
         }
     }
     tx.news.publish(tx.numbers.changed());
-    Ok(())
+    Ok(Stands::Yes)
 }
 
 /// Persists the store's instant, in every commit.
@@ -383,6 +403,17 @@ const BEGIN: &str = concat!("BEGIN IMMEDIATE; ", keep_mark!(), "; SAVEPOINT job"
 async fn keep_mark(db: &mut SqliteConnection, now_us: i64) -> Result<(), StoreError> {
     let update = sqlx::query(KEEP_MARK).bind(now_us);
     update.execute(db).await.map(drop).map_err(|e| failed(&e))
+}
+
+/// The smallest commit there is, durable as all are, and the anchor, which is written again if nothing is owed.
+async fn prove(tx: &mut Tx) -> Result<(), StoreError> {
+    let kept = keep_mark(&mut tx.db, tx.clock.now_us()).await;
+    let commit = match kept {
+        Ok(()) => Commit::anchored(tx.ledger.affirm().await),
+        Err(error) => Commit::Undone(error),
+    };
+    tx.commits.note(&commit);
+    commit.told()
 }
 
 /// As a query, so that it stays prepared.

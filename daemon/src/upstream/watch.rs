@@ -212,10 +212,8 @@ impl Watch {
                     tracing::warn!(%until, "nothing is asked of the central system for a while");
                 }
             }
-            Weight::Failure | Weight::Wait => {
-                state.breaker.abandoned(now);
-                state.answering = Some(false);
-            }
+            // Says nothing of the connection: what was asked about is at fault, or the central system answered that it is busy.
+            Weight::Failure | Weight::Wait => state.breaker.abandoned(now),
         }
     }
 }
@@ -233,5 +231,50 @@ impl Drop for Permit<'_> {
         if !self.ended && self.is_trial {
             self.watch.state().breaker.abandoned(self.watch.clock.now());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Timestamp {
+            "2026-10-08T03:00:00Z".parse().unwrap()
+        }
+    }
+
+    impl Random for Noon {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(7);
+        }
+    }
+
+    fn watch() -> Watch {
+        Watch::new(Arc::new(Noon), Arc::new(Noon))
+    }
+
+    fn end(watch: &Watch, outcome: &Result<(), UpstreamError>, blame: Blame) -> Option<bool> {
+        watch.admit().unwrap().end(outcome, blame);
+        watch.seen().answering
+    }
+
+    #[test]
+    fn only_the_connection_at_fault_makes_the_central_system_one_that_does_not_answer() {
+        let busy = || Err(UpstreamError::Refused { code: "HTTP-429".to_owned() });
+        let watch = watch();
+        assert_eq!(
+            end(&watch, &Err(UpstreamError::Malformed), Blame::Subject),
+            None,
+            "nothing is known of it"
+        );
+        assert_eq!(end(&watch, &Ok(()), Blame::Connection), Some(true));
+        assert_eq!(end(&watch, &Err(UpstreamError::Malformed), Blame::Subject), Some(true));
+        assert_eq!(end(&watch, &busy(), Blame::Connection), Some(true));
+        assert_eq!(end(&watch, &Err(UpstreamError::Timeout), Blame::Connection), Some(false));
+        assert_eq!(end(&watch, &busy(), Blame::Connection), Some(false), "nor does that mend it");
+        assert_eq!(end(&watch, &Ok(()), Blame::Subject), Some(true));
     }
 }

@@ -18,6 +18,9 @@ pub(crate) const FAMILIES: &[&str] = &[
     "shikaku_check_step_seconds",
     "shikaku_checks_total",
     "shikaku_clock_plausible",
+    "shikaku_collect_failures",
+    "shikaku_collect_last_complete_timestamp_seconds",
+    "shikaku_health_troubled",
     "shikaku_queue_depth",
     "shikaku_queue_oldest_seconds",
     "shikaku_reader_service_up",
@@ -30,6 +33,8 @@ pub(crate) const FAMILIES: &[&str] = &[
     "shikaku_start_time_seconds",
     "shikaku_store_bytes",
     "shikaku_store_free_bytes",
+    "shikaku_store_writes",
+    "shikaku_upstream_closed",
     "shikaku_upstream_last_answer_timestamp_seconds",
     "shikaku_upstream_up",
 ];
@@ -68,6 +73,7 @@ async fn figures_follow_what_happens_and_name_nobody() {
     let number = json!({ "inquiry_number": "K-CANARY-7" });
     let put = open.visitor.put(&format!("/v1/results/{}/inquiry-number", done["result_id"]), &number).await;
     assert!(put.status < 300);
+    assert!(open.visitor.post("/v1/results/collect", &json!({})).await.status < 300);
 
     let (after, text) = scrape(&open).await;
     is(&after, "shikaku_checks_total{method=\"card_pin\",outcome=\"ok\"}", 1.0);
@@ -83,6 +89,9 @@ async fn figures_follow_what_happens_and_name_nobody() {
         ("shikaku_readers_usable", 1.0),
         ("shikaku_retention_lag_seconds", 0.0),
         ("shikaku_clock_plausible", 0.0),
+        ("shikaku_collect_failures", 0.0),
+        ("shikaku_upstream_closed", 0.0),
+        ("shikaku_store_writes", 1.0),
     ] {
         is(&after, series, value);
     }
@@ -99,6 +108,38 @@ async fn figures_follow_what_happens_and_name_nobody() {
     assert_eq!(after.families().collect::<BTreeSet<_>>(), FAMILIES.iter().copied().collect::<BTreeSet<_>>());
     for named in ["資格", "太郎", "K-CANARY-7", "receipt", READER, "uketsuke", "1312345678"] {
         assert!(!text.contains(named), "{named}");
+    }
+}
+
+/// An increase from nothing to 1 is none to Prometheus.
+#[tokio::test]
+async fn whatever_an_alert_counts_is_there_with_0_before_it_happens() {
+    let open = OpenClinic::at_noon().await;
+    let (first, _) = scrape(&open).await;
+    for method in ["visual", "card_pin", "iphone", "android_pin"] {
+        for outcome in [
+            "card_in_use",
+            "card_service_refused",
+            "card_service_unavailable",
+            "not_stored",
+            "reader_unavailable",
+            "upstream_certificate",
+            "upstream_maintenance",
+            "upstream_malformed",
+            "upstream_refused",
+            "upstream_renegotiation",
+            "upstream_timeout",
+            "upstream_unreachable",
+        ] {
+            let series = format!("shikaku_checks_total{{method=\"{method}\",outcome=\"{outcome}\"}}");
+            is(&first, &series, 0.0);
+        }
+    }
+    for kind in ["sign_in_failed", "sign_in_delayed", "account_locked", "code_used", "internal"] {
+        is(&first, &format!("shikaku_sign_in_failures_total{{kind=\"{kind}\"}}"), 0.0);
+    }
+    for part in ["card", "upstream", "store", "retention", "queue", "folders", "collect"] {
+        is(&first, &format!("shikaku_health_troubled{{part=\"{part}\"}}"), 0.0);
     }
 }
 

@@ -5,6 +5,8 @@ use daemon::domain::clock::{Doubt, Trust};
 use harness::clinic::{Clinic, OpenClinic, Visitor};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 /// First instant at which a result of noon, 8 July 2026, is gone.
 const GONE: &str = "2026-08-31T15:00:00Z";
@@ -94,6 +96,26 @@ async fn a_clock_that_nobody_vouches_for_hides_and_destroys_nothing() {
     let run = open.clinic.retention().run_if_due().await.unwrap();
     assert_eq!((run.clock, run.purged), (Ok(Trust::Kernel), None));
     assert_eq!(status(&open, 4, &result).await, 200, "nothing was destroyed, and it is not due");
+    open.clinic.close().await;
+}
+
+/// The keys that told since when something waits are gone with its first step.
+#[tokio::test]
+async fn a_purge_that_does_not_end_lags_although_its_keys_are_gone() {
+    let mut open = open().await;
+    open.clinic.stop_daemon().await;
+    let database = open.clinic.config.store.directory.join("shikaku.db");
+    let mut database = SqliteConnectOptions::new().filename(database).connect().await.expect("the database");
+    database.execute("UPDATE retention SET unfinished = 1").await.expect("the mark of a crash");
+    database.close().await.expect("closed");
+    open.clinic.kernel.say(Some(false));
+    open.clinic.restart().await.unwrap();
+    open.clock.advance(SECOND * 90);
+    let part = health(&open, 0).await;
+    assert_eq!(part["lag_seconds"], json!(90), "{part}");
+    open.clinic.kernel.say(Some(true));
+    assert_eq!(destroyed(&open.clinic).await, Some(Purged { results: 0, months: 0 }));
+    assert_eq!(health(&open, 1).await["lag_seconds"], json!(0));
     open.clinic.close().await;
 }
 

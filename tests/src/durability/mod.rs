@@ -19,7 +19,7 @@ pub mod purge;
 pub mod recovery;
 pub mod retention;
 pub mod secrets;
-mod shim;
+pub mod shim;
 pub mod site;
 mod states;
 mod trace;

@@ -88,6 +88,13 @@ pub(super) fn calls(counter: &Path) -> u64 {
     u64::from_ne_bytes(bytes.try_into().expect("eight bytes"))
 }
 
+/// What makes every call that changes a file below `root` fail with EIO while the file `switch` exists, in the environment of a
+/// program.
+pub fn failing_while(root: &Path, switch: &Path) -> [(&'static str, String); 3] {
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    [("LD_PRELOAD", text(&library())), ("IOFAULT_DIR", text(root)), ("IOFAULT_WHILE", text(switch))]
+}
+
 fn library() -> PathBuf {
     c_library::path("libiofault.so", Path::new(SOURCE), &[], &[("/usr/bin/gcc", "gcc")])
 }

@@ -1,5 +1,6 @@
 //! What stands around a check beside network and store: readers with cards that sign at once, settings, a queue of one's own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -49,6 +50,10 @@ fn holder(card: &CardEvent) -> Result<usize, CardError> {
 impl CardDesk for Desk {
     fn watch(&self) -> watch::Receiver<DeskView> {
         self.0.subscribe()
+    }
+
+    fn hanging(&self) -> BTreeSet<ReaderName> {
+        BTreeSet::new()
     }
 
     async fn read_certificate(&self, card: &CardEvent) -> Result<CardCertificate, CardError> {

@@ -1,5 +1,6 @@
 //! Readers and cards.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -209,6 +210,9 @@ pub enum CardError {
 pub trait CardDesk: Send + Sync + 'static {
     /// The readers and cards as they are now, and every change.
     fn watch(&self) -> watch::Receiver<DeskView>;
+
+    /// Readers that are listed and yet of no use: a call to them has hung for longer than its caller waited, and still does.
+    fn hanging(&self) -> BTreeSet<ReaderName>;
 
     /// Reads the user-authentication certificate of this very card; no PIN, no signature.
     async fn read_certificate(&self, card: &CardEvent) -> Result<CardCertificate, CardError>;

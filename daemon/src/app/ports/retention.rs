@@ -61,6 +61,9 @@ pub trait RetentionStore: Send + Sync + 'static {
     /// Whether anything must be destroyed at this instant, or a purge was cut short. Asks no disk.
     fn is_due(&self, now: Timestamp) -> bool;
 
+    /// Whether a purge was begun and has not ended. Asks no disk.
+    fn is_unfinished(&self) -> bool;
+
     /// Since when something hidden waits to be destroyed, if anything does. Asks no disk.
     fn overdue_since(&self) -> Option<Timestamp>;
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::store::StoreError;
+
 /// What the store takes on the disk, in bytes; what the system does not tell is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Footprint {
@@ -21,6 +23,10 @@ pub trait StoreVitals: Send + Sync + 'static {
     /// Resolves when the writer has come to this question: everything asked before is done. `false`: there is no writer any more.
     /// Writes nothing and touches no disk itself.
     async fn writer_answers(&self) -> bool;
+
+    /// Whether commits succeed: what became of the last one, and after half a minute without any, or while they fail, of one that
+    /// is made to find out. Not for whoever restarts the program: that makes no disk sound and no room on one.
+    async fn writes(&self) -> Result<(), StoreError>;
 
     /// What the store takes on the disk.
     fn footprint(&self) -> Footprint;

@@ -94,6 +94,13 @@ impl Lines {
         }
     }
 
+    /// The readers whose line hangs.
+    pub fn hanging(&self) -> BTreeSet<ReaderName> {
+        let floor = self.floor();
+        let hang = floor.held.iter().filter(|(_, held)| held.hangs.is_some());
+        hang.map(|(reader, _)| reader.clone()).collect()
+    }
+
     /// Ends all lines after the session that each of them holds. Jobs still waiting are dropped.
     pub fn stop(&self) {
         let mut floor = self.floor();

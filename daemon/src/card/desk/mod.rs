@@ -14,6 +14,7 @@ mod watcher;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +29,9 @@ use self::job::{Claim, Job, Reply, Withdraw, Work};
 use self::lines::{LINES, Lines};
 use self::sight::Sight;
 use super::readers::Readers;
-use crate::app::ports::{CardCertificate, CardDesk, CardError, CardEvent, DeskView, Opening, Signing};
+use crate::app::ports::{
+    CardCertificate, CardDesk, CardError, CardEvent, DeskView, Opening, ReaderName, Signing,
+};
 
 /// The longest [`Desk::stop`] waits for the threads: card sessions under way may end, a hanging PC/SC call may not hold up
 /// the process.
@@ -193,6 +196,10 @@ impl Drop for Desk {
 impl CardDesk for Desk {
     fn watch(&self) -> watch::Receiver<DeskView> {
         self.view.clone()
+    }
+
+    fn hanging(&self) -> BTreeSet<ReaderName> {
+        self.lines.hanging()
     }
 
     async fn read_certificate(&self, card: &CardEvent) -> Result<CardCertificate, CardError> {

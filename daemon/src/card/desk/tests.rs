@@ -12,8 +12,6 @@ use crate::card::readers::{CardConnection, ConnectError, Line, Observed, Presenc
 use crate::card::scripted::{CERTIFICATE_LENGTH, CHALLENGE, RIGHT_PIN, ScriptedCard};
 use crate::domain::personal::Pin;
 
-//------------ Readers in memory --------------------------------------------------------------------------------------
-
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches of a script")]
 struct Table {
@@ -197,8 +195,6 @@ impl Drop for Connection {
     }
 }
 
-//------------ Steps --------------------------------------------------------------------------------------------------
-
 const READER: &str = "Reader A";
 
 /// Waits until the desk shows what is wanted.
@@ -233,8 +229,6 @@ async fn desk_with(given: ScriptedCard) -> (Bench, Desk, CardEvent) {
 async fn sign(desk: &Desk, card: &CardEvent, pin: &str) -> Result<Signing, CardError> {
     desk.sign(card, Pin::parse(pin).unwrap(), CHALLENGE, false).await
 }
-
-//------------ Scenarios ----------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn a_card_is_seen_read_and_made_to_sign_and_is_powered_off_each_time() {
@@ -401,6 +395,7 @@ async fn a_reader_that_hangs_hinders_no_other_and_recovers() {
     bench.hang(READER);
     assert_eq!(sign(&desk, &stuck, RIGHT_PIN).await.unwrap_err(), CardError::InUse);
     assert!(matches!(sign(&desk, &other, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+    assert_eq!(desk.hanging(), [stuck.reader.clone()].into(), "whoever counts usable readers leaves it out");
     // While it hangs nobody waits for it again, and it takes no further line.
     for _ in 0..LINES {
         assert_eq!(sign(&desk, &stuck, RIGHT_PIN).await.unwrap_err(), CardError::InUse);
@@ -410,6 +405,7 @@ async fn a_reader_that_hangs_hinders_no_other_and_recovers() {
     bench.power_offs(3).await;
     assert_eq!(bench.card(READER, |card| card.instructions().len()), 0, "nobody was left to talk for");
     assert!(matches!(sign(&desk, &stuck, RIGHT_PIN).await, Ok(Signing::Signed(_))));
+    assert!(desk.hanging().is_empty());
 }
 
 #[tokio::test]

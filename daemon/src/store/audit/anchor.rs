@@ -9,11 +9,14 @@
 //! in the log, and all rows after it were written by one commit. The log may be ahead of its anchor by its last commit,
 //! never more, and never behind.
 //!
-//! If the anchor cannot be written, whoever waits hears of a failure, and the next commit begins only once it could.
+//! If the anchor cannot be written, whoever waits hears of a failure, and the next commit begins only once it could. The file is
+//! opened again for that, because the handle of a disk that was gone stays dead after it is back; what lies there must be the anchor
+//! that was left, whatever else is a matter for the next start.
 //!
 //! What it does not show: database and anchor put back together to an earlier state. So it is best kept on another disk.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,11 +89,31 @@ pub(in super::super) enum Seen {
 /// Reads the anchor as it lies there.
 pub(in super::super) fn read(path: &Path, keys: &SystemKeys) -> Result<Seen, FileError> {
     let Some(content) = files::read_private(path)? else { return Ok(Seen::Missing) };
+    Ok(seen_in(&content, keys))
+}
+
+fn seen_in(content: &[u8], keys: &SystemKeys) -> Seen {
     if content.iter().all(|byte| *byte == 0) {
-        return Ok(Seen::Missing);
+        return Seen::Missing;
     }
     let marks = content.chunks(SLOT).take(2).filter_map(|slot| Mark::read(slot, keys));
-    Ok(marks.max_by_key(|mark| mark.batch).map_or(Seen::Unreadable, Seen::Mark))
+    marks.max_by_key(|mark| mark.batch).map_or(Seen::Unreadable, Seen::Mark)
+}
+
+/// Opens the anchor anew after a failure: with the checks of a start, and nothing but one of the marks that may lie there.
+fn reopen(path: &Path, keys: &SystemKeys, expected: [Mark; 2]) -> Result<File, StoreError> {
+    let unusable = |error: FileError| StoreError::Failed(error.to_string());
+    let other = || StoreError::Failed(format!("{} is not the audit anchor that was left", path.display()));
+    let directory = files::directory_of(path);
+    files::refuse_links(&directory).and_then(|()| files::check_directory(&directory)).map_err(unusable)?;
+    let file = files::open_private(path, true).map_err(unusable)?.ok_or_else(other)?;
+    let mut content = Vec::with_capacity(2 * SLOT);
+    let read = (&file).take(2 * SLOT as u64).read_to_end(&mut content);
+    read.map_err(|source| unusable(FileError::Io { path: path.to_owned(), source }))?;
+    match seen_in(&content, keys) {
+        Seen::Mark(mark) if expected.contains(&mark) => Ok(file),
+        Seen::Mark(_) | Seen::Missing | Seen::Unreadable => Err(other()),
+    }
 }
 
 /// Writes a mark, durably.
@@ -102,7 +125,7 @@ fn write(file: &File, keys: &SystemKeys, mark: &Mark) -> Result<(), StoreError> 
 }
 
 /// The writing of a mark on a blocking thread.
-pub(in super::super) type Writing = JoinHandle<Result<(), StoreError>>;
+pub(in super::super) type Writing = JoinHandle<Result<Arc<File>, StoreError>>;
 
 /// The open anchor; the writer alone has it.
 pub(in super::super) struct Anchor {
@@ -111,6 +134,8 @@ pub(in super::super) struct Anchor {
     keys: Arc<SystemKeys>,
     stands: Mark,
     owed: Option<Mark>,
+    /// Whether the last write failed, so that the handle may be one of a disk that was gone.
+    is_stale: bool,
 }
 
 impl Anchor {
@@ -130,7 +155,7 @@ impl Anchor {
         if is_new {
             files::sync_directory(&files::directory_of(path))?;
         }
-        Ok(Self { file: Arc::new(file), path: path.to_owned(), keys, stands, owed: None })
+        Ok(Self { file: Arc::new(file), path: path.to_owned(), keys, stands, owed: None, is_stale: false })
     }
 
     /// Number of the last commit that it knows.
@@ -156,9 +181,16 @@ impl Anchor {
         }
     }
 
-    /// Writes a mark, durably, if it is news.
+    /// Writes what is owed, or else the same bytes again in the same place: whether that is possible.
+    pub(in super::super) async fn affirm(&mut self) -> Result<(), StoreError> {
+        let mark = self.stands();
+        let writing = self.begin(mark);
+        self.written(mark, writing.await)
+    }
+
+    /// Writes a mark, durably, if it is news or its last write failed.
     pub(in super::super) async fn keep(&mut self, mark: Mark) -> Result<(), StoreError> {
-        if mark.batch <= self.stands.batch {
+        if mark.batch <= self.stands.batch && self.owed.is_none() {
             return Ok(());
         }
         let writing = self.begin(mark);
@@ -169,37 +201,55 @@ impl Anchor {
     pub(super) fn begin(&mut self, mark: Mark) -> Writing {
         self.owed = Some(mark);
         let (file, keys) = (Arc::clone(&self.file), Arc::clone(&self.keys));
-        tokio::task::spawn_blocking(move || write(&file, &keys, &mark))
+        let anew = self.is_stale.then(|| (self.path.clone(), [self.stands, mark]));
+        tokio::task::spawn_blocking(move || {
+            let file = match anew {
+                Some((path, expected)) => Arc::new(reopen(&path, &keys, expected)?),
+                None => file,
+            };
+            write(&file, &keys, &mark)?;
+            Ok(file)
+        })
     }
 
     /// Takes note of how writing a mark ended; what failed stays owed.
     pub(super) fn written(
         &mut self,
         mark: Mark,
-        ended: Result<Result<(), StoreError>, JoinError>,
+        ended: Result<Result<Arc<File>, StoreError>, JoinError>,
     ) -> Result<(), StoreError> {
         let interrupted = |_| StoreError::Failed("writing the audit anchor was interrupted".to_owned());
         let written = ended.map_err(interrupted).flatten();
-        if let Err(error) = &written {
-            tracing::error!(%error, "the audit anchor");
-        } else {
-            self.stands = mark;
-            self.owed = None;
+        self.is_stale = written.is_err();
+        match written {
+            Ok(file) => {
+                self.file = file;
+                self.stands = mark;
+                self.owed = None;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the audit anchor");
+                Err(error)
+            }
         }
-        written
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 impl Anchor {
     /// An anchor in a file that is open in this way.
     pub(in super::super) fn in_file(file: File, keys: Arc<SystemKeys>) -> Self {
         let stands = Mark { batch: -1, count: 0, head: [0; 32] };
-        Self { file: Arc::new(file), path: PathBuf::new(), keys, stands, owed: None }
+        Self { file: Arc::new(file), path: PathBuf::new(), keys, stands, owed: None, is_stale: false }
     }
 
     /// Goes on in another file, as a disk that came back does.
     pub(in super::super) fn repair(&mut self, file: File) {
         self.file = Arc::new(file);
+        self.is_stale = false;
     }
 }

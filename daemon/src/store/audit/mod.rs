@@ -75,6 +75,14 @@ impl Ledger {
         }
     }
 
+    /// Writes the anchor of the commit before, again if it stands: whether it can be.
+    pub(super) async fn affirm(&mut self) -> Result<(), StoreError> {
+        match &mut self.anchor {
+            Some(anchor) => anchor.affirm().await,
+            None => Ok(()),
+        }
+    }
+
     /// Counts the commit that is being prepared. It must not come before the anchor of the one before stands.
     pub(super) fn begin_commit(&mut self) {
         if let Some(anchor) = &self.anchor {

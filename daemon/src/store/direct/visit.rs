@@ -65,6 +65,8 @@ struct Visit {
 /// What is committed.
 #[derive(Default)]
 struct Written {
+    /// Whether anything is: not if the only job failed by itself.
+    stands: bool,
     end: Option<Mark>,
     changed: Option<i64>,
 }
@@ -87,6 +89,7 @@ impl Direct {
     pub(in super::super) async fn settle(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         let Some(Committed { anchoring, callers }) = self.committed.take() else { return Ok(()) };
         let commit = Commit::anchored(tx.ledger.anchored(anchoring).await);
+        tx.commits.note(&commit);
         callers.answer(&commit);
         commit.told()
     }
@@ -105,11 +108,19 @@ impl Direct {
         let (jobs, written) = self.visit(tx, jobs, entries).await;
         let callers = Callers { jobs, notes };
         // One without audit rows leaves the anchor as it is, whatever the log's end claims to be.
-        match written.map(|written| written.end.and_then(|end| tx.ledger.anchor_later(end))) {
-            Ok(Some(anchoring)) => self.committed = Some(Committed { anchoring, callers }),
-            Ok(None) => callers.answer(&Commit::Done),
-            Err(error) => callers.answer(&Commit::Undone(error)),
+        let stands = !matches!(&written, Ok(written) if !written.stands);
+        let commit = match written.map(|written| written.end.and_then(|end| tx.ledger.anchor_later(end))) {
+            Ok(Some(anchoring)) => {
+                self.committed = Some(Committed { anchoring, callers });
+                return;
+            }
+            Ok(None) => Commit::Done,
+            Err(error) => Commit::Undone(error),
+        };
+        if stands {
+            tx.commits.note(&commit);
         }
+        callers.answer(&commit);
     }
 
     /// Gives the jobs back, so that they answer. Those that were lost with their thread tell their callers by being gone.
@@ -205,7 +216,7 @@ impl Visit {
         if let Some(change) = tx.numbers.unwritten() {
             tx.execute("UPDATE results_sequence SET change = ?1 WHERE id = 1", [change])?;
         }
-        let written = Written { end: tx.log.end(), changed: tx.numbers.changed() };
+        let written = Written { stands: true, end: tx.log.end(), changed: tx.numbers.changed() };
         if let Some(before) = self.before.take() {
             before.blocking_recv().map_err(|_| closed()).flatten()?;
         }

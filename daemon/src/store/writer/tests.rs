@@ -47,7 +47,8 @@ async fn context_of(database: SqliteConnectOptions) -> Tx {
     let news = Arc::new(News::new(7, 0, Arc::clone(&clock)));
     let (random, form) = (Arc::new(Fixed), Arc::new(Fixed));
     let ledger = Ledger::in_memory(None);
-    Tx { db, keyring, random, clock, form, news, now_us: 0, numbers: Numbers::default(), ledger }
+    let (numbers, commits) = (Numbers::default(), Arc::new(Commits::default()));
+    Tx { db, keyring, random, clock, form, news, now_us: 0, numbers, ledger, commits }
 }
 
 type Answer = oneshot::Receiver<Result<(), StoreError>>;
