@@ -5,6 +5,7 @@ mod backup;
 mod folders;
 mod logs;
 mod machine;
+mod new_file;
 mod progress;
 mod run;
 mod service;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use answers::Answers;
 
+use super::new_file::new_private;
 use super::progress::Place;
 use super::service::{self, ServiceCommand};
 use super::{ConfigFile, Failure, ask, runtime};
@@ -158,7 +159,7 @@ fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) ->
         return Ok(writeln!(out, "アカウント {} はすでにあります。", answers.administrator)?);
     }
     // The place for what is shown only once must be there before it is made.
-    let mut secrets = answers.credentials_file.as_deref().map(new_private).transpose()?;
+    let mut secrets = answers.credentials_file.as_deref().map(new_secrets).transpose()?;
     let command = ControlCommand::AccountAdd {
         name: answers.administrator.clone(),
         role: RoleName::Administrator,
@@ -181,9 +182,8 @@ fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) ->
     Ok(())
 }
 
-fn new_private(path: &Path) -> Result<File, SetupError> {
-    let opened = owned::private().write(true).create_new(true).open(path);
-    opened.map_err(|error| SetupError::Target(path.to_owned(), error))
+fn new_secrets(path: &Path) -> Result<File, SetupError> {
+    new_private(path).map_err(|error| SetupError::Target(path.to_owned(), error))
 }
 
 /// What the operators hand out comes later; until it is there the daemon does not start. Says whether any is missing.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::Exposure;
+use super::{Exposure, NewPrivate};
 
 /// What to do about a file of another user's.
 pub const WRONG_OWNER: &str = "所有者が違います。chown で shikakud を動かすユーザーの所有にしてください";
@@ -33,6 +33,15 @@ pub fn private_unfollowed() -> OpenOptions {
     let mut options = private();
     options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     options
+}
+
+/// Makes a file of its owner's alone at a place that a person chose.
+///
+/// # Errors
+/// There is one already, or the system refuses.
+pub fn create_new_private(path: &Path) -> io::Result<NewPrivate> {
+    let file = private().write(true).create_new(true).open(path)?;
+    Ok(NewPrivate { file, open_because: None })
 }
 
 /// Whether a file was not opened because it is a link.

@@ -5,14 +5,15 @@ use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 
 use windows_permissions::constants::{SeObjectType, SecurityInformation};
 use windows_permissions::utilities::current_process_sid;
-use windows_permissions::wrappers::{GetNamedSecurityInfo, SetNamedSecurityInfo};
+use windows_permissions::wrappers::{GetNamedSecurityInfo, SetNamedSecurityInfo, SetSecurityInfo};
 use windows_permissions::{LocalBox, SecurityDescriptor, Sid};
 
-use super::Exposure;
+use super::{Exposure, NewPrivate};
 use super::access_list::Descriptor;
 use crate::system::SERVICE_SID;
 
@@ -24,6 +25,10 @@ pub const OPEN_FILE: &str = "ほかのユーザーが読み書きできます。
 pub const OPEN_DIRECTORY: &str = "ほかのユーザーが入れます。管理者のコマンドプロンプトで shikakud service install を実行するか、\
      SYSTEM、Administrators、サービスのアカウントだけを許可してください（icacls \"パス\" /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F）";
 
+/// `GENERIC_WRITE`, and `WRITE_DAC` to set the access list.
+const WRITE_AND_CLOSE: u32 = 0x4000_0000 | 0x0004_0000;
+/// `FILE_SHARE_DELETE` alone: as long as it is open nobody else reads it, but what was not finished can be taken away.
+const UNREAD: u32 = 0x4;
 /// `FILE_FLAG_OPEN_REPARSE_POINT`: a link is opened itself, and is then found to be no file.
 const OPEN_LINK_ITSELF: u32 = 0x0020_0000;
 
@@ -37,6 +42,48 @@ pub fn private_unfollowed() -> OpenOptions {
     let mut options = private();
     options.custom_flags(OPEN_LINK_ITSELF);
     options
+}
+
+/// Makes a file at a place that a person chose, whose directory may let everybody in: nobody opens it before the list is set, which
+/// lets in the system, the administrators and the user of this process.
+///
+/// # Errors
+/// There is one already, or the system refuses.
+pub fn create_new_private(path: &Path) -> io::Result<NewPrivate> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .access_mode(WRITE_AND_CLOSE)
+        .share_mode(UNREAD)
+        .create_new(true)
+        .open(path)?;
+    let closed = list("", &[own_sid()?.as_str()])
+        .and_then(|wanted| set_list(&mut file, SeObjectType::SE_FILE_OBJECT, &wanted));
+    Ok(NewPrivate { file, open_because: closed.err() })
+}
+
+/// Takes a pipe from everybody but the system, the administrators, the service's account and the user of this process.
+///
+/// # Errors
+/// The system's refusal.
+pub fn close_pipe(pipe: &mut impl AsRawHandle) -> io::Result<()> {
+    let wanted = list("", &[SERVICE_SID, own_sid()?.as_str()])?;
+    set_list(pipe, SeObjectType::SE_KERNEL_OBJECT, &wanted)
+}
+
+/// A list that takes nothing from above and lets in the system, the administrators and those.
+fn list(flags: &str, others: &[&str]) -> io::Result<LocalBox<SecurityDescriptor>> {
+    let allowed = ["SY", "BA"].iter().chain(others);
+    let entries: String = allowed.map(|who| format!("(A;{flags};FA;;;{who})")).collect();
+    format!("D:P{entries}").parse()
+}
+
+fn set_list(
+    handle: &mut impl AsRawHandle,
+    kind: SeObjectType,
+    wanted: &SecurityDescriptor,
+) -> io::Result<()> {
+    let parts = SecurityInformation::Dacl | SecurityInformation::ProtectedDacl;
+    SetSecurityInfo(handle, kind, parts, None, None, wanted.dacl(), None)
 }
 
 /// Whether a file was not opened because it is a link; here it is opened and judged by what it is.
@@ -85,10 +132,11 @@ pub fn create_directories(path: &Path) -> io::Result<()> {
 /// The system's refusal.
 pub fn close_directory(path: &Path) -> io::Result<()> {
     let own = own_sid()?;
-    let by_name =
-        if is_administrator() || own == SERVICE_SID { String::new() } else { format!("(A;OICI;FA;;;{own})") };
-    let list = format!("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;{SERVICE_SID}){by_name}");
-    let wanted: LocalBox<SecurityDescriptor> = list.parse()?;
+    let mut allowed = vec![SERVICE_SID];
+    if !is_administrator() && own != SERVICE_SID {
+        allowed.push(&own);
+    }
+    let wanted = list("OICI", &allowed)?;
     let parts = SecurityInformation::Dacl | SecurityInformation::ProtectedDacl;
     SetNamedSecurityInfo(
         path.as_os_str(),
