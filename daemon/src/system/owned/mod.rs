@@ -6,6 +6,8 @@
 
 #[cfg(any(windows, test))]
 mod access_list;
+#[cfg(any(windows, test))]
+mod patience;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
