@@ -11,7 +11,7 @@ use super::progress::{self, Place};
 use super::{ConfigFile, Failure, ambient, ask, runtime};
 use crate::config::Config;
 use crate::control::{Command as ControlCommand, Hidden, show};
-use crate::domain::personal::Secret;
+use crate::domain::personal::{Secret, without_mark};
 use crate::start::{self, StartError, ToRestore};
 
 /// Longer than any recovery key.
@@ -112,5 +112,5 @@ fn read_key(path: &Path) -> Result<Hidden, Failure> {
     let mut text = Zeroizing::new(String::with_capacity(4096));
     let read = File::open(path).and_then(|file| file.take(LONGEST_KEY).read_to_string(&mut text));
     read.map_err(|error| Failure::RecoveryKey(path.to_owned(), error))?;
-    Ok(Hidden::new(text.trim().to_owned()))
+    Ok(Hidden::new(without_mark(&text).trim().to_owned()))
 }
