@@ -142,7 +142,10 @@ mod tests {
                   \x8eQ\x8f\xc6 ID: 0x00000000 (\x8ew\x92\xe8\x82\xc8\x82\xb5)\r\n",
                 Some(false),
             ),
-            (b"Leap Indicator: 3(not synchronized)\r\nReferenceId: 0x00000000 (unspecified)\r\n", Some(false)),
+            (
+                b"Leap Indicator: 3(not synchronized)\r\nReferenceId: 0x00000000 (unspecified)\r\n",
+                Some(false),
+            ),
             (b"Leap Indicator: 0(no warning)\r\nStratum: 3\r\n", None),
             (b"The service has not been started. (0x80070426)\r\n", None),
             (b"(", None),

@@ -13,17 +13,19 @@ use windows_permissions::utilities::current_process_sid;
 use windows_permissions::wrappers::{GetNamedSecurityInfo, SetNamedSecurityInfo, SetSecurityInfo};
 use windows_permissions::{LocalBox, SecurityDescriptor, Sid};
 
-use super::{Exposure, NewPrivate};
 use super::access_list::Descriptor;
+use super::{Exposure, NewPrivate, patience};
 use crate::system::SERVICE_SID;
 
 /// What to do about a file of another user's.
-pub const WRONG_OWNER: &str = "所有者が違います。管理者のコマンドプロンプトで icacls \"パス\" /setowner *S-1-5-32-544 /T を実行してください";
+pub const WRONG_OWNER: &str = "所有者が違います。中身を確かめ、管理者のコマンドプロンプトで icacls \"パス\" /setowner *S-1-5-32-544 /T、\
+     続けて shikakud service install を実行してください";
 /// What to do about a file that others may use.
-pub const OPEN_FILE: &str = "ほかのユーザーが読み書きできます。管理者のコマンドプロンプトで icacls \"パス\" /reset を実行してください（フォルダーのアクセス権に揃います）";
+pub const OPEN_FILE: &str = "ほかのユーザーが読み書きできます。管理者のコマンドプロンプトで shikakud service install を実行してください\
+     （C:\\ProgramData\\Shikaku の外にあるなら、ほかのユーザーが入れないフォルダーに移してください）";
 /// What to do about a directory that others may use.
-pub const OPEN_DIRECTORY: &str = "ほかのユーザーが入れます。管理者のコマンドプロンプトで shikakud service install を実行するか、\
-     SYSTEM、Administrators、サービスのアカウントだけを許可してください（icacls \"パス\" /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F）";
+pub const OPEN_DIRECTORY: &str = "ほかのユーザーが入れます。管理者のコマンドプロンプトで shikakud service install を実行してください\
+     （C:\\ProgramData\\Shikaku の外にあるなら、SYSTEM、Administrators、NT SERVICE\\ShikakuBridge だけを許可してください）";
 
 /// `GENERIC_WRITE`, and `WRITE_DAC` to set the access list.
 const WRITE_AND_CLOSE: u32 = 0x4000_0000 | 0x0004_0000;
@@ -105,7 +107,12 @@ pub fn close_to_others(_file: &File) -> io::Result<()> {
 /// `AlreadyExists`, or the system's refusal.
 pub fn create_directory(path: &Path) -> io::Result<()> {
     fs::create_dir(path)?;
-    close_directory(path)
+    close_directory(path)?;
+    // Its parent may let everybody in, who may have been quick.
+    if fs::read_dir(path)?.next().is_some() {
+        return Err(io::Error::other("作ったばかりのフォルダーに、ほかのプログラムがファイルを置きました"));
+    }
+    Ok(())
 }
 
 /// Makes what is missing of a path; only what was made new is closed to others.
@@ -145,6 +152,66 @@ pub fn close_directory(path: &Path) -> io::Result<()> {
         None,
         None,
         wanted.dacl(),
+        None,
+    )
+}
+
+/// Closes again what lies below a directory that is closed itself: whoever was let in by name, as Explorer does it, is out again, and
+/// a file takes the list of its directory. What belongs to somebody else is left for the next start to find; no link is followed.
+///
+/// # Errors
+/// The system's refusal.
+pub fn close_below(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        match close_again(&entry?.path()) {
+            // The files of a daemon that runs come and go.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
+
+fn close_again(path: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    if found.is_symlink() || exposure(path, &found)? == Exposure::OfAnother {
+        return Ok(());
+    }
+    leave_to_administrators(path)?;
+    if found.is_dir() {
+        close_directory(path)?;
+        return close_below(path);
+    }
+    let inherited: LocalBox<SecurityDescriptor> = "D:".parse()?;
+    let parts = SecurityInformation::Dacl | SecurityInformation::UnprotectedDacl;
+    SetNamedSecurityInfo(
+        path.as_os_str(),
+        SeObjectType::SE_FILE_OBJECT,
+        parts,
+        None,
+        None,
+        inherited.dacl(),
+        None,
+    )
+}
+
+/// What an administrator copied may belong to that person by name, whom the service does not know.
+fn leave_to_administrators(path: &Path) -> io::Result<()> {
+    let text = descriptor(path)?;
+    let own = own_sid()?;
+    let is_own =
+        text.to_str().and_then(Descriptor::parse).is_some_and(|read| read.owner == Some(own.as_str()));
+    if !is_own || own == SERVICE_SID {
+        return Ok(());
+    }
+    let administrators: LocalBox<Sid> = "S-1-5-32-544".parse()?;
+    SetNamedSecurityInfo(
+        path.as_os_str(),
+        SeObjectType::SE_FILE_OBJECT,
+        SecurityInformation::Owner,
+        Some(&administrators),
+        None,
+        None,
         None,
     )
 }
@@ -225,6 +292,21 @@ pub fn sync_directory(_path: &Path) -> io::Result<()> {
 /// The system's refusal.
 pub fn sync_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path).and_then(|file| file.sync_all())
+}
+
+/// Whether another program, as one that looks for viruses or makes backups, has the file open, so that it can be neither opened,
+/// renamed nor removed for a while: `ERROR_ACCESS_DENIED`, `ERROR_SHARING_VIOLATION`, `ERROR_LOCK_VIOLATION`.
+pub fn is_held(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(5 | 32 | 33))
+}
+
+/// Does it, and again for at most half a second while another program has the file open. Holds up its thread as a slow disk does.
+///
+/// # Errors
+/// The system's refusal; the last one, if the file was held until the end.
+#[expect(clippy::disallowed_methods, reason = "Windows tells nobody when a file is let go")]
+pub fn patiently<T>(act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    patience::tried(is_held, || std::thread::sleep(patience::PAUSE), act)
 }
 
 /// Writes at a place in a file.
