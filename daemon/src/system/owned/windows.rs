@@ -75,8 +75,8 @@ pub fn close_pipe(pipe: &mut impl AsRawHandle) -> io::Result<()> {
 /// A list that takes nothing from above and lets in the system, the administrators and those.
 fn list(flags: &str, others: &[&str]) -> io::Result<LocalBox<SecurityDescriptor>> {
     let allowed = ["SY", "BA"].iter().chain(others);
-    let entries: String = allowed.map(|who| format!("(A;{flags};FA;;;{who})")).collect();
-    format!("D:P{entries}").parse()
+    let entries: Vec<_> = allowed.map(|who| format!("(A;{flags};FA;;;{who})")).collect();
+    format!("D:P{}", entries.concat()).parse()
 }
 
 fn set_list(
