@@ -5,6 +5,7 @@ mod backup;
 mod folders;
 mod logs;
 mod machine;
+mod new_file;
 mod progress;
 mod run;
 mod service;
@@ -27,6 +28,7 @@ use crate::control::{
     AccountAct, Command as ControlCommand, Hidden, Note, Reply as ControlReply, RoleName, show,
 };
 use crate::doctor;
+use crate::domain::personal::without_mark;
 use crate::service_manager;
 use crate::start::{StartError, Surroundings, review_page};
 use crate::system::{OsRandom, SystemClock, credentials_directory};
@@ -288,10 +290,18 @@ impl Failure {
     }
 }
 
+/// `ERROR_SERVICE_MARKED_FOR_DELETE`: it goes when nobody looks at it any more.
+#[cfg(windows)]
+const MARKED_FOR_DELETION: i32 = 1072;
+
 /// What Windows says, not what the library says about it.
 #[cfg(windows)]
 fn in_words(error: &windows_service::Error) -> String {
     match error {
+        windows_service::Error::Winapi(error) if error.raw_os_error() == Some(MARKED_FOR_DELETION) => {
+            "サービスは削除の途中です。サービスの画面（services.msc）とタスクマネージャーを閉じて、もう一度実行してください"
+                .to_owned()
+        }
         windows_service::Error::Winapi(error) => error.to_string(),
         other => other.to_string(),
     }
@@ -429,7 +439,7 @@ fn ask_for(
 /// Never from the command line itself: arguments are seen by every user of the machine.
 fn read_password(path: &Path) -> Result<Hidden, Failure> {
     let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(Failure::PasswordFile)?);
-    Ok(Hidden::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(Hidden::new(without_mark(&text).trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// Every line to standard output; 2 if anything must be corrected.

@@ -272,8 +272,10 @@ impl Config {
     /// Reads and validates a file. Relative paths in it are relative to the file; `credential:NAME` is that file below
     /// `credentials`, where systemd puts what a unit's `LoadCredential=` names.
     pub fn load(path: &Path, credentials: Option<&Path>) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
+        #[cfg(windows)]
+        crate::system::refuse_planted(path).map_err(unreadable)?;
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         Self::from_text(&text, path, credentials)
     }
 

@@ -103,6 +103,13 @@ pub fn handed_socket_names() -> Vec<String> {
     names.split(':').map(ToOwned::to_owned).collect()
 }
 
+/// Whether standard error is a terminal that takes codes for colours and for writing a line over.
+#[cfg(unix)]
+pub fn terminal_takes_codes() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stderr().is_terminal()
+}
+
 /// Where the installed program looks for its configuration.
 #[cfg(unix)]
 pub fn default_configuration() -> PathBuf {

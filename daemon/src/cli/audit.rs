@@ -1,6 +1,5 @@
 //! `shikakud audit …`: the arguments, and where rows are written to.
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,10 +7,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use jiff::civil::Date;
 
+use super::new_file::new_private;
 use super::progress::Place;
 use super::{ConfigFile, Failure, ask, ask_for};
 use crate::control::{Command as ControlCommand, Days, Reply, RowForm, show};
-use crate::system::owned;
 
 /// What can be asked of the audit log.
 #[derive(Debug, Subcommand)]
@@ -88,7 +87,7 @@ pub(super) fn run(asked: AuditCommand) -> Result<ExitCode, Failure> {
 /// finished is removed: half a list of persons looks like a whole one.
 fn write_out(file: &ConfigFile, command: ControlCommand, out: Option<&Path>) -> Result<ExitCode, Failure> {
     let mut target: Box<dyn io::Write + Send> = match out {
-        Some(path) => Box::new(create(path).map_err(|error| Failure::Target(path.to_owned(), error))?),
+        Some(path) => Box::new(new_private(path).map_err(|error| Failure::Target(path.to_owned(), error))?),
         None => Box::new(io::stdout()),
     };
     let mut written = Ok(());
@@ -116,9 +115,4 @@ fn write_out(file: &ConfigFile, command: ControlCommand, out: Option<&Path>) -> 
             Err(failure)
         }
     }
-}
-
-/// A new file that only its owner can read; an existing one is refused.
-fn create(path: &Path) -> io::Result<File> {
-    owned::private().write(true).create_new(true).open(path)
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::new_file::new_private;
 use super::progress::{self, Place};
 use super::{ConfigFile, Failure, ambient, ask, runtime};
 use crate::config::Config;
 use crate::control::{Command as ControlCommand, Hidden, show};
-use crate::domain::personal::Secret;
+use crate::domain::personal::{Secret, without_mark};
 use crate::start::{self, StartError, ToRestore};
-use crate::system::owned;
 
 /// Longer than any recovery key.
 const LONGEST_KEY: u64 = 4096;
@@ -49,7 +49,7 @@ pub(super) fn new_key(path: &Path) -> Result<(), Failure> {
     let (_, random) = ambient();
     let text = start::recovery_key(&*random);
     let write = || -> io::Result<()> {
-        let mut file = owned::private().write(true).create_new(true).open(path)?;
+        let mut file = new_private(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
@@ -112,5 +112,5 @@ fn read_key(path: &Path) -> Result<Hidden, Failure> {
     let mut text = Zeroizing::new(String::with_capacity(4096));
     let read = File::open(path).and_then(|file| file.take(LONGEST_KEY).read_to_string(&mut text));
     read.map_err(|error| Failure::RecoveryKey(path.to_owned(), error))?;
-    Ok(Hidden::new(text.trim().to_owned()))
+    Ok(Hidden::new(without_mark(&text).trim().to_owned()))
 }

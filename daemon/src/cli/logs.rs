@@ -2,7 +2,7 @@
 //! size that nobody but its owner reads; warnings and errors on Windows also to the event log.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
 use crate::config::LogSection;
-use crate::system::owned;
+use crate::system::{owned, terminal_takes_codes};
 
 /// Starts logging, once.
 ///
@@ -31,7 +31,7 @@ pub(super) fn start(section: &LogSection) -> io::Result<()> {
     let lines = lines.transpose()?;
     let people = fmt::layer().with_writer(io::stderr);
     // Of itself it asks for NO_COLOR only.
-    let people = if io::stderr().is_terminal() { people } else { people.with_ansi(false) };
+    let people = if terminal_takes_codes() { people } else { people.with_ansi(false) };
     let logs = registry().with(people.with_filter(filter()?)).with(lines);
     #[cfg(windows)]
     let logs = logs.with(

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::new_file::new_private;
 use super::progress::Place;
 use super::{ConfigFile, Failure, Named, ask, control};
 use crate::control::{Command as ControlCommand, Reply, show};
 use crate::start;
-use crate::system::owned;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MachineCommand {
@@ -94,7 +94,7 @@ struct NewFile {
 impl NewFile {
     fn create(directory: &Path, name: &str) -> Result<Self, Failure> {
         let path = directory.join(name);
-        match owned::private().write(true).create_new(true).open(&path) {
+        match new_private(&path) {
             Ok(file) => Ok(Self { file, path, is_written: false }),
             Err(error) => Err(Failure::Target(path, error)),
         }

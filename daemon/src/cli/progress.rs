@@ -3,13 +3,14 @@
 //!
 //! Knows nothing of the commands; whoever works says in Japanese what is being done.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::ambient;
 use crate::app::ports::Clock;
 use crate::app::tasks::Tasks;
+use crate::system::terminal_takes_codes;
 
 /// How often the line on a terminal is written anew: it counts the seconds.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -19,9 +20,9 @@ const PLAIN: Duration = Duration::from_secs(10);
 /// Where it is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A terminal.
+    /// A terminal that lets its line be written over.
     Terminal,
-    /// A file, a pipe, a journal.
+    /// A file, a pipe, a journal, an old terminal.
     Plain,
     /// Nowhere: a program reads the answer, or what is written out shows by itself how far it is.
     Nowhere,
@@ -30,7 +31,7 @@ pub(super) enum Place {
 impl Place {
     /// What standard error is.
     pub(super) fn stderr() -> Self {
-        if io::stderr().is_terminal() { Self::Terminal } else { Self::Plain }
+        if terminal_takes_codes() { Self::Terminal } else { Self::Plain }
     }
 
     /// As [`Place::stderr`], unless a program reads the answer.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use answers::Answers;
 
+use super::new_file::new_private;
 use super::progress::Place;
 use super::service::{self, ServiceCommand};
 use super::{ConfigFile, Failure, ask, runtime, shell};
@@ -215,14 +216,15 @@ fn first_administrator(asked: &Setup, answers: &Answers, out: &mut dyn Write) ->
     let name = &answers.administrator;
     let exists = known.iter().any(|account| account.name == *name);
     match &answers.credentials_file {
-        Some(path) if exists && !fs::metadata(path).is_ok_and(|found| found.len() > 0) => {
+        // One that is gone was fetched, as it should be; an empty one is what a power loss left.
+        Some(path) if exists && fs::metadata(path).is_ok_and(|found| found.len() == 0) => {
             let (name, file, config) = (name.clone(), path.clone(), asked.config.clone());
             Err(SetupError::CredentialsLost { name, file, config }.into())
         }
         _ if exists => Ok(writeln!(out, "アカウント {name} はすでにあります。")?),
         Some(path) => {
             // The place for what is shown only once must be there before it is made.
-            let mut target = new_private(path)?;
+            let mut target = new_secrets(path)?;
             let made = add(&file, name).and_then(|reply| {
                 show::reply(&reply, false, &mut target)?;
                 Ok(target.sync_all()?)
@@ -247,9 +249,8 @@ fn add(file: &ConfigFile, name: &str) -> Result<Reply, Failure> {
     ask(file, ControlCommand::AccountAdd { name, role, password: None }, Place::Nowhere)
 }
 
-fn new_private(path: &Path) -> Result<File, SetupError> {
-    let opened = owned::private().write(true).create_new(true).open(path);
-    opened.map_err(|error| SetupError::Target(path.to_owned(), error))
+fn new_secrets(path: &Path) -> Result<File, SetupError> {
+    new_private(path).map_err(|error| SetupError::Target(path.to_owned(), error))
 }
 
 impl From<SetupError> for Failure {

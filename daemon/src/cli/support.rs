@@ -12,6 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, Header};
 
+use super::new_file::new_private;
 use super::progress::Place;
 use super::{ConfigFile, Failure, look, runtime};
 use crate::control::{Command as ControlCommand, client, show};
@@ -185,7 +186,7 @@ fn last_lines(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn write(target: &Path, parts: &[Part]) -> io::Result<()> {
-    let file = owned::private().write(true).create_new(true).open(target)?;
+    let file = new_private(target)?;
     let mut archive = Builder::new(GzEncoder::new(file, Compression::default()));
     for (name, bytes) in parts {
         let mut header = Header::new_gnu();

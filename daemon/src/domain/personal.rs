@@ -44,6 +44,11 @@ impl Secret {
     }
 }
 
+/// A text as it was typed, without the mark with which Notepad of older Windows begins a file: it would become part of a password.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
@@ -95,6 +100,14 @@ mod tests {
         for text in ["", "123", "12345", "12a4", "１２３４", " 123", "-123"] {
             assert_eq!(Pin::parse(text).err(), Some(NotAPin), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_mark_at_the_beginning_of_a_file_is_no_part_of_a_password() {
+        assert_eq!(without_mark("\u{feff}hunter22"), "hunter22");
+        assert_eq!(without_mark("hunter22"), "hunter22");
+        // A second one was typed.
+        assert_eq!(without_mark("\u{feff}\u{feff}x\u{feff}"), "\u{feff}x\u{feff}");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) use unix::{Root, Subdirectory};
 pub(super) use windows::{Root, Subdirectory};
 
 use crate::domain::folder_file::{is_temporary, temporary_name};
+/// Whether another program has a file open, so that nothing can be done with it for a while.
+pub(super) use crate::system::owned::is_held;
 
 /// Entries of a directory that are looked at: nobody fills one with more by accident.
 const MOST_ENTRIES: usize = 50_000;
@@ -74,7 +76,11 @@ impl Subdirectory {
 
     /// Removes what a run before left half written.
     pub(super) fn remove_unfinished(&self) -> io::Result<()> {
-        self.names(is_temporary)?.iter().try_for_each(|name| self.remove(name))
+        self.names(is_temporary)?.iter().try_for_each(|name| match self.remove(name) {
+            // It stays for the next time, in nobody's way.
+            Err(error) if is_held(&error) => Ok(()),
+            outcome => outcome,
+        })
     }
 }
 

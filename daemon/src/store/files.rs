@@ -185,7 +185,7 @@ pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), FileErr
 
 /// Renames within one directory and makes the new name durable.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
-    fs::rename(from, to).map_err(|e| io_error(to, e))?;
+    owned::patiently(|| fs::rename(from, to)).map_err(|e| io_error(to, e))?;
     sync_directory(&directory_of(to))
 }
 
@@ -200,7 +200,7 @@ pub(super) fn overwrite(path: &Path) -> Result<(), FileError> {
 
 /// Removes a file if it is there.
 pub(super) fn remove(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
+    match owned::patiently(|| fs::remove_file(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path, error)),
         _ => Ok(()),
     }

@@ -35,7 +35,7 @@ impl KernelClock for TimeService {
     async fn is_synchronised(&self) -> Option<bool> {
         let mut ask = Command::new(super::system_program("w32tm.exe"));
         ask.args(["/query", "/status"]);
-        leap_indicator(&answer_within(PATIENCE, &mut ask).await?)
+        status_of_w32time(&answer_within(PATIENCE, &mut ask).await?)
     }
 }
 
@@ -61,8 +61,25 @@ fn timesyncd() -> Option<bool> {
     state.is_dir().then(|| state.join("synchronized").exists())
 }
 
-/// The first line of `w32tm /query /status` is the leap indicator, in the words and the code page of the system, but with its
-/// number before a bracket: 0 to 2 are synchronised, 3 is not (RFC 5905, figure 9).
+/// What a clock refers to that nobody synchronises: nothing, or itself (`LOCL`).
+#[cfg(any(windows, test))]
+const FREE_RUNNING: [&[u8]; 2] = [b"0x00000000", b"0x4c4f434c"];
+
+/// What `w32tm /query /status` says, in the words and the code page of the system but with the same numbers: a clock that runs free
+/// has no warning in its leap indicator either, so what it refers to must be a clock elsewhere.
+#[cfg(any(windows, test))]
+fn status_of_w32time(said: &[u8]) -> Option<bool> {
+    const DIGITS: usize = "0x00000000".len();
+    if !leap_indicator(said)? {
+        return Some(false);
+    }
+    // The one number of eight digits in it; without any, it is not what was asked for.
+    let mut words = said.split(|byte| !byte.is_ascii_alphanumeric()).map(<[u8]>::to_ascii_lowercase);
+    let reference = words.find(|word| word.len() == DIGITS && word.starts_with(b"0x"))?;
+    Some(!FREE_RUNNING.contains(&reference.as_slice()))
+}
+
+/// The first line is the leap indicator, with its number before a bracket: 0 to 2 are synchronised, 3 is not (RFC 5905, figure 9).
 #[cfg(any(windows, test))]
 fn leap_indicator(said: &[u8]) -> Option<bool> {
     let line = said.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty())?;
@@ -104,14 +121,37 @@ mod tests {
     #[test]
     fn windows_tells_by_a_number_in_whatever_language() {
         for (said, meant) in [
-            (&b"Leap Indicator: 0(no warning)\r\nStratum: 3 (secondary)\r\n"[..], Some(true)),
-            (b"\r\n\x89[\x82\xa4\x95b: 0(\x8cx\x8d\x90\x82\xc8\x82\xb5)\r\n", Some(true)),
-            (b"Leap Indicator: 3(not synchronized)\r\n", Some(false)),
+            (
+                &b"Leap Indicator: 0(no warning)\r\nStratum: 3 (secondary reference - syncd by (S)NTP)\r\n\
+                   ReferenceId: 0x0A000001 (source IP:  10.0.0.1)\r\nSource: time.windows.com,0x8\r\n"[..],
+                Some(true),
+            ),
+            (
+                b"\r\n\x89[\x82\xa4\x95b: 0(\x8cx\x8d\x90\x82\xc8\x82\xb5)\r\n\
+                  \x8eQ\x8f\xc6 ID: 0x0A000001 (10.0.0.1)\r\n",
+                Some(true),
+            ),
+            // It runs free: it refers to itself, or to nothing.
+            (
+                b"Leap Indicator: 0(no warning)\r\nStratum: 1 (primary reference - syncd by radio clock)\r\n\
+                  ReferenceId: 0x4C4F434C (source name:  \"LOCL\")\r\nSource: Local CMOS Clock\r\n",
+                Some(false),
+            ),
+            (
+                b"\x89[\x82\xa4\x95b: 0(\x8cx\x8d\x90\x82\xc8\x82\xb5)\r\n\
+                  \x8eQ\x8f\xc6 ID: 0x00000000 (\x8ew\x92\xe8\x82\xc8\x82\xb5)\r\n",
+                Some(false),
+            ),
+            (
+                b"Leap Indicator: 3(not synchronized)\r\nReferenceId: 0x00000000 (unspecified)\r\n",
+                Some(false),
+            ),
+            (b"Leap Indicator: 0(no warning)\r\nStratum: 3\r\n", None),
             (b"The service has not been started. (0x80070426)\r\n", None),
             (b"(", None),
             (b"", None),
         ] {
-            assert_eq!(leap_indicator(said), meant);
+            assert_eq!(status_of_w32time(said), meant, "{}", String::from_utf8_lossy(said));
         }
     }
 }

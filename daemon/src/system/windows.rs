@@ -1,7 +1,7 @@
 //! What only Windows has: its places, its service's account, and keys that only this machine opens.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -48,7 +48,43 @@ pub(super) fn system_program(name: &str) -> PathBuf {
     root.join("System32").join(name)
 }
 
-/// Makes the home, or makes sure of it: closed to everybody else, and not one that somebody has laid there beforehand.
+/// What to do about a home that somebody else has made: nobody knows what is in it.
+const FOREIGN_HOME: &str = "ほかのユーザーが作ったフォルダーです。使わずに別の場所へ移してから（中身は信用しないでください）、もう一度実行してください";
+
+/// What to do about a configuration that others may have written.
+const EXPOSED: &str = "ほかのユーザーが書き換えられます。中身を確かめ、管理者のコマンドプロンプトで shikakud service install を実行してください";
+
+/// What to do about a configuration that somebody else has laid there.
+const PLANTED: &str = "ほかのユーザーが置いたファイル（またはリンク）です。使わずに別の場所へ移し、shikakud setup で作り直してください。\
+     自分で置いたものなら、中身を確かめ、管理者のコマンドプロンプトで icacls ファイル /setowner *S-1-5-32-544、\
+     続けて shikakud service install を実行してください";
+
+/// Makes sure that nobody else has written a configuration that lies in the home: it decides where keys are and who is let in, and
+/// before the installation anybody may lay one there.
+///
+/// # Errors
+/// What is wrong and what to do, or the system's refusal.
+pub fn refuse_planted(configuration: &Path) -> io::Result<()> {
+    // Whoever finds none, or may not enter it, reads nothing there.
+    let Ok(home) = std::fs::canonicalize(home()) else { return Ok(()) };
+    let absolute = std::path::absolute(configuration)?;
+    // Both as they are, whatever letters and drives the path is written with.
+    if !std::fs::canonicalize(absolute.parent().unwrap_or(&absolute))?.starts_with(home) {
+        return Ok(());
+    }
+    let found = std::fs::symlink_metadata(configuration)?;
+    if found.is_symlink() {
+        return Err(io::Error::other(PLANTED));
+    }
+    match owned::exposure(configuration, &found)? {
+        Exposure::Private => Ok(()),
+        Exposure::OfAnother => Err(io::Error::other(PLANTED)),
+        Exposure::Open(_) => Err(io::Error::other(EXPOSED)),
+    }
+}
+
+/// Makes the home, or makes sure of it: closed to everybody else with all that lies in it, and not one that somebody has laid there
+/// beforehand.
 ///
 /// # Errors
 /// It belongs to somebody else, or the system refuses.
@@ -57,14 +93,23 @@ pub fn prepare_home() -> io::Result<()> {
     match std::fs::symlink_metadata(&home) {
         Ok(found) if found.is_dir() && !found.is_symlink() => {
             if owned::exposure(&home, &found)? == Exposure::OfAnother {
-                return Err(io::Error::other(owned::WRONG_OWNER));
+                return Err(io::Error::other(FOREIGN_HOME));
             }
-            owned::close_directory(&home)
+            owned::close_directory(&home)?;
+            owned::close_below(&home)
         }
         Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => owned::create_directory(&home),
         Err(error) => Err(error),
     }
+}
+
+/// Whether standard error is a terminal that takes codes for colours and for writing a line over: Windows 10 has to be asked for it,
+/// and its predecessors never do.
+pub fn terminal_takes_codes() -> bool {
+    let asked = winapi_util::console::Console::stderr()
+        .and_then(|mut terminal| terminal.set_virtual_terminal_processing(true));
+    asked.is_ok()
 }
 
 /// Ends the process without any tidying up, and without the error report that would take a copy of its memory.

@@ -181,7 +181,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// A file with a secret is open to other users.
-    #[error("upstream.{key}: {} may be read by other users; allow its owner only (mode 0600; on Windows: icacls FILE /reset in a closed folder)", path.display())]
+    #[error("upstream.{key}: {} may be read by other users; allow its owner only (mode 0600; on Windows: run `shikakud service install` as an administrator)", path.display())]
     OpenToOthers {
         /// The key that names it.
         key: &'static str,

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::config::{ConfigError, UpstreamConfig, check_settings};
 use crate::domain::identifiers::InstitutionCode;
-use crate::domain::personal::Secret;
+use crate::domain::personal::{Secret, without_mark};
 use crate::system::owned;
 
 /// Who signs in, and with what.
@@ -193,7 +193,7 @@ impl Content {
     }
 
     fn text(&self) -> Result<&str, ConfigError> {
-        std::str::from_utf8(&self.bytes).map_err(|_| self.holds_no("text"))
+        std::str::from_utf8(&self.bytes).map(without_mark).map_err(|_| self.holds_no("text"))
     }
 }
 

@@ -1,13 +1,13 @@
 //! One line to the readers: a context of its own, on which one card at a time is connected to.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pcsc::{Card, Context, Disposition, Error, Protocols, ReaderState, ShareMode, State};
 
 use super::contexts::{Contexts, Counted};
-use super::{errors, presence};
+use super::{errors, names, presence};
 use crate::app::ports::ReaderName;
 use crate::card::drive::{Transmit, TransmitError};
 use crate::card::readers::{CardConnection, ConnectError, Line, Presence};
@@ -50,7 +50,7 @@ impl Line for PcscLine {
         reader: &ReaderName,
         event_count: u32,
     ) -> Result<Box<dyn CardConnection>, ConnectError> {
-        let name = CString::new(reader.0.as_str()).map_err(|_| ConnectError::ReaderGone)?;
+        let name = names::written(&reader.0).ok_or(ConnectError::ReaderGone)?;
         let is_used = self.context.is_some();
         let mut result = self.attempt(&name, event_count);
         if let Err(error) = result

@@ -11,6 +11,7 @@ mod bell;
 mod contexts;
 mod errors;
 mod line;
+mod names;
 mod settle;
 
 use std::ffi::{CStr, CString};
@@ -123,7 +124,7 @@ impl PcscReaders {
     fn observed(&self) -> Vec<Observed> {
         let listed = self.states.iter().skip(1);
         let observe = |state: &ReaderState| Observed {
-            name: ReaderName(state.name().to_string_lossy().into_owned()),
+            name: ReaderName(names::read(state.name())),
             presence: presence(state.event_state()),
             event_count: state.event_count(),
         };

@@ -82,6 +82,8 @@ fn number(error: &windows_service::Error) -> Option<i32> {
 
 /// Also for a service that is there: an installer lays it down without starting it, and this makes it start with the machine.
 fn install() -> Result<(), Failure> {
+    // First, because only an administrator gets it: a home that anybody else makes is one that nobody uses.
+    let manager = manager()?;
     prepare_home().map_err(Failure::Home)?;
     // Named, so that the service reads what the administrator sees: Wine tells services another place.
     let mut arguments = ["service", "main", "--config"].map(OsString::from).to_vec();
@@ -98,7 +100,6 @@ fn install() -> Result<(), Failure> {
         account_name: Some(SERVICE_ACCOUNT.into()),
         account_password: None,
     };
-    let manager = manager()?;
     let service = match manager.open_service(SERVICE_NAME, ServiceAccess::ALL_ACCESS) {
         Ok(service) => {
             service.change_config(&info)?;

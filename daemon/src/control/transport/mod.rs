@@ -3,6 +3,8 @@
 //! One file a kind of system. Each offers [`Listener`] and [`Connection`] with the same functions. Knows nothing of what the lines
 //! mean.
 
+#[cfg(any(windows, test))]
+mod proof;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

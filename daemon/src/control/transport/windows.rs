@@ -2,8 +2,8 @@
 //!
 //! Names of pipes belong to everybody: anybody may make one before the daemon does. So each start draws a new name, which stands in
 //! `control.pipe`, where only the system, the administrators and the service's account can read; only the first instance of a name
-//! is used; and the daemon proves that it knows the file before it is told anything. The system's own rule for pipes keeps everybody
-//! else from writing: full access for system, administrators and creator, reading for the rest.
+//! is used; and the daemon proves that it knows the file before it is told anything. The pipe's own access list keeps everybody else
+//! from connecting: the system's rule would let them read, and so take all places.
 //!
 //! ```text
 //! command: nonce (hex)          daemon: HMAC-SHA256(proof, nonce) (hex)        command: its request …
@@ -14,8 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
@@ -24,11 +22,12 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::LONGEST_LINE;
+use super::proof::{self, Peer, Proof};
 use crate::app::ports::random_bytes;
 use crate::system::OsRandom;
 use crate::system::owned::{self, Exposure};
 
-/// The file in the data directory: the pipe's name and the proof, a line each.
+/// The file in the data directory.
 const NAME: &str = "control.pipe";
 /// `ERROR_PIPE_BUSY`: between two instances there is none for a moment.
 const BUSY: i32 = 231;
@@ -52,16 +51,11 @@ pub enum PipeError {
         "{0} の示すパイプは shikakud のものではありません。何も送っていません。パソコンを再起動し、続くなら不正なプログラムを疑ってください"
     )]
     Stranger(PathBuf),
-}
-
-/// Proves that one knows the file.
-#[derive(Clone)]
-struct Proof(Zeroizing<Vec<u8>>);
-
-impl Proof {
-    fn of(&self, nonce: &[u8]) -> Option<Hmac<Sha256>> {
-        Some(Hmac::<Sha256>::new_from_slice(&self.0).ok()?.chain_update(nonce))
-    }
+    /// The other side ended the connection before it had proven anything.
+    #[error(
+        "shikakud はいま、ほかの管理コマンドで手一杯か、終わるところです。何も送っていません。少し待って、もう一度実行してください"
+    )]
+    Busy,
 }
 
 /// The daemon's end.
@@ -81,14 +75,19 @@ impl Listener {
         let name = HEXLOWER.encode(&random_bytes::<16>(&OsRandom));
         let proof = random_bytes::<32>(&OsRandom);
         let pipe = format!(r"\\.\pipe\shikakud-{name}");
-        let next = ServerOptions::new()
-            .first_pipe_instance(true)
-            .reject_remote_clients(true)
-            .create(&pipe)
-            .map_err(unusable)?;
-        let text = Zeroizing::new(format!("{pipe}\n{}\n", HEXLOWER.encode(&proof)));
-        write_file(&file, text.as_bytes()).map_err(unusable)?;
-        Ok(Self { pipe, proof: Proof(Zeroizing::new(proof.to_vec())), file, next: Mutex::new(next) })
+        // The list of the first instance is that of all. Nobody waits for it meanwhile: the name is not told yet.
+        let open = || -> io::Result<NamedPipeServer> {
+            let mut first = ServerOptions::new()
+                .first_pipe_instance(true)
+                .reject_remote_clients(true)
+                .write_dac(true)
+                .create(&pipe)?;
+            owned::close_pipe(&mut first)?;
+            Ok(first)
+        };
+        let next = open().map_err(unusable)?;
+        write_file(&file, proof::text(&pipe, &proof).as_bytes()).map_err(unusable)?;
+        Ok(Self { pipe, proof: Proof::new(&proof), file, next: Mutex::new(next) })
     }
 
     /// The next connection; who it is shows when it speaks.
@@ -117,7 +116,7 @@ impl Drop for Listener {
 /// Always a new file, so that one that lay there before gives it nothing of its own.
 fn write_file(path: &Path, text: &[u8]) -> io::Result<()> {
     use io::Write as _;
-    match std::fs::remove_file(path) {
+    match owned::patiently(|| std::fs::remove_file(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
@@ -149,7 +148,7 @@ pub async fn connect(directory: &Path) -> Result<Option<Connection>, PipeError> 
     let unusable = |error| PipeError::Unusable { path: file.clone(), error };
     let Some(content) = read_file(&file).map_err(unusable)? else { return Ok(None) };
     let stranger = || PipeError::Stranger(file.clone());
-    let (pipe, proof) = parse(&content).ok_or_else(stranger)?;
+    let (pipe, proof) = proof::parse(&content).ok_or_else(stranger)?;
     let mut tries = 0;
     let client = loop {
         match ClientOptions::new().open(&pipe) {
@@ -165,19 +164,18 @@ pub async fn connect(directory: &Path) -> Result<Option<Connection>, PipeError> 
     };
     let mut connection = Connection::new(client, None);
     let nonce = HEXLOWER.encode(&random_bytes::<16>(&OsRandom));
-    connection.send(nonce.as_bytes()).await.map_err(unusable)?;
-    let answer = connection.receive().await.map_err(unusable)?.ok_or_else(stranger)?;
-    let code = HEXLOWER.decode(&answer).map_err(|_| stranger())?;
-    let expected = proof.of(nonce.as_bytes()).ok_or_else(stranger)?;
-    expected.verify_slice(&code).map_err(|_| stranger())?;
-    Ok(Some(connection))
-}
-
-fn parse(content: &[u8]) -> Option<(String, Proof)> {
-    let text = std::str::from_utf8(content).ok()?;
-    let (pipe, proof) = text.trim_end().split_once('\n')?;
-    let proof = Zeroizing::new(HEXLOWER.decode(proof.as_bytes()).ok()?);
-    pipe.starts_with(r"\\.\pipe\shikakud-").then(|| (pipe.to_owned(), Proof(proof)))
+    let answer = match connection.send(nonce.as_bytes()).await {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+        sent => {
+            sent.map_err(unusable)?;
+            connection.receive().await.map_err(unusable)?
+        }
+    };
+    match proof.judge(nonce.as_bytes(), answer.as_ref().map(|answer| answer.as_slice())) {
+        Peer::Daemon => Ok(Some(connection)),
+        Peer::Nobody => Err(PipeError::Busy),
+        Peer::Stranger => Err(stranger()),
+    }
 }
 
 type Reader = Box<dyn AsyncRead + Send + Unpin>;
@@ -201,8 +199,8 @@ impl Connection {
     pub async fn receive(&mut self) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         if let Some(proof) = self.owes.take() {
             let Some(nonce) = self.line().await? else { return Ok(None) };
-            let Some(code) = proof.of(&nonce) else { return Ok(None) };
-            self.send(HEXLOWER.encode(&code.finalize().into_bytes()).as_bytes()).await?;
+            let Some(answer) = proof.answer(&nonce) else { return Ok(None) };
+            self.send(answer.as_bytes()).await?;
         }
         self.line().await
     }

@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::windows::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Found, MOST_ENTRIES, Stamp};
+use super::{Found, MOST_ENTRIES, Stamp, is_held};
 
 /// `FILE_FLAG_BACKUP_SEMANTICS`: opens directories, too.
 const DIRECTORIES: u32 = 0x0200_0000;
@@ -118,8 +118,8 @@ impl Subdirectory {
         let file = match self.open(name, READ) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(Found::Absent),
-            // Whoever writes to it lets nobody else open it.
-            Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => return Ok(Found::Moving),
+            // Whoever writes to it, or looks through it for viruses, lets nobody else open it.
+            Err(error) if is_held(&error) => return Ok(Found::Moving),
             Err(error) => return Err(error),
         };
         if !file.metadata()?.is_file() {
@@ -131,7 +131,11 @@ impl Subdirectory {
             return Ok(Found::TooLong(before));
         }
         let mut bytes = Vec::new();
-        (&file).take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        match (&file).take(most.saturating_add(1)).read_to_end(&mut bytes) {
+            // A part of it is locked.
+            Err(error) if is_held(&error) => return Ok(Found::Moving),
+            read => read?,
+        };
         let same =
             stamp(&file)? == before && u64::try_from(bytes.len()).is_ok_and(|length| length == before.size);
         Ok(if same { Found::Whole(bytes, before) } else { Found::Moving })
@@ -177,9 +181,6 @@ impl Subdirectory {
         unless_absent(fs::remove_file(self.0.join(name)?)).map(drop)
     }
 }
-
-/// `ERROR_SHARING_VIOLATION`.
-const SHARING_VIOLATION: i32 = 32;
 
 fn unless_absent<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {

@@ -4,7 +4,7 @@ use std::io;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::directory::{Found, Root, Stamp};
+use super::super::directory::{Found, Root, Stamp, is_held};
 use super::super::intake::{self, Fault, Refused, Request};
 use super::super::{Stopped, blocking};
 use super::{Parked, Requests, SETTLED_AFTER};
@@ -49,8 +49,8 @@ impl Requests {
             KnownRequest::New => {}
             KnownRequest::OnItsWay => return Ok(Seen::OnItsWay),
             KnownRequest::Answered { same: true } => {
-                self.consume(name).await?;
-                return Ok(Seen::Moved);
+                let moved = self.consume(name).await?;
+                return Ok(if moved { Seen::Moved } else { Seen::Nothing });
             }
             KnownRequest::Answered { same: false } => return Ok(self.refuse(name, Some(stamp))),
         }
@@ -112,8 +112,9 @@ impl Requests {
         Seen::Nothing
     }
 
-    /// A request that was answered goes to `trash/`, as everything that was consumed.
-    async fn consume(&mut self, name: &RequestName) -> Result<(), Stopped> {
+    /// A request that was answered goes to `trash/`, as everything that was consumed; `false` if another program has it open just
+    /// now: then in a later round, and the others go on.
+    async fn consume(&mut self, name: &RequestName) -> Result<bool, Stopped> {
         let (root, name) = (self.shared.folder.root.clone(), name.clone());
         Ok(blocking(move || {
             let root = Root::open(&root)?;
@@ -121,11 +122,15 @@ impl Requests {
             else {
                 return Err(io::ErrorKind::NotFound.into());
             };
-            if !requests.move_to(&trash, name.as_str())? {
+            let moved = match requests.move_to(&trash, name.as_str()) {
                 // One of its name lies there already; this one was answered, which is all that could be asked of it.
-                requests.remove(name.as_str())?;
+                Ok(false) => requests.remove(name.as_str()),
+                outcome => outcome.map(drop),
+            };
+            match moved {
+                Err(error) if is_held(&error) => Ok(false),
+                outcome => outcome.map(|()| true),
             }
-            Ok(())
         })
         .await?)
     }

@@ -164,7 +164,7 @@ impl Sealing<'_> {
         }
         let name = format!("shikaku-{}.backup", now.strftime("%Y%m%dT%H%M%SZ"));
         let named = directory.join(name);
-        fs::rename(&unfinished, &named).map_err(target)?;
+        owned::patiently(|| fs::rename(&unfinished, &named)).map_err(target)?;
         owned::sync_directory(directory).map_err(target)?;
         Ok(named)
     }
@@ -173,7 +173,7 @@ impl Sealing<'_> {
     fn write(&self, copy: &Path, unfinished: &Path, random: &dyn Random) -> Result<[u8; 32], BackupError> {
         let target = |error: io::Error| BackupError::Target(error.to_string());
         let open = || -> io::Result<(Box<dyn Read + '_>, u64, File)> {
-            match fs::remove_file(unfinished) {
+            match owned::patiently(|| fs::remove_file(unfinished)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }

@@ -6,10 +6,15 @@
 
 #[cfg(any(windows, test))]
 mod access_list;
+#[cfg(any(windows, test))]
+mod patience;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
+
+use std::fs::File;
+use std::io;
 
 #[cfg(unix)]
 pub use unix::*;
@@ -27,9 +32,19 @@ pub enum Exposure {
     Open(u32),
 }
 
+/// A new file at a place that a person chose: written through this handle, and read by nobody else.
+#[derive(Debug)]
+pub struct NewPrivate {
+    /// The file.
+    pub file: File,
+    /// Why others may read it all the same, if they may: where it lies nobody can be shut out, as on a medium with FAT.
+    pub open_because: Option<io::Error>,
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write as _;
 
     use super::*;
 
@@ -50,6 +65,23 @@ mod tests {
         assert_eq!(exposure(&path, &found).unwrap(), Exposure::Private);
         assert_eq!(names(&file, &found).unwrap(), 1);
         sync_directory(&directory).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_where_everybody_looks_is_private_and_never_over_something_else() {
+        // The directory of a person: it may let in whom it likes.
+        let directory = std::env::temp_dir().join(format!("shikaku-chosen-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join("recovery.key");
+        let mut made = create_new_private(&path).unwrap();
+        assert!(made.open_because.is_none(), "{:?}", made.open_because);
+        made.file.write_all(b"secret").unwrap();
+        assert_eq!(exposure(&path, &made.file.metadata().unwrap()).unwrap(), Exposure::Private);
+        assert!(create_new_private(&path).is_err());
+        // What was not finished is taken away while it is open.
+        fs::remove_file(&path).unwrap();
+        drop(made);
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::Exposure;
+use super::{Exposure, NewPrivate};
 
 /// What to do about a file of another user's.
 pub const WRONG_OWNER: &str = "所有者が違います。chown で shikakud を動かすユーザーの所有にしてください";
@@ -33,6 +33,15 @@ pub fn private_unfollowed() -> OpenOptions {
     let mut options = private();
     options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     options
+}
+
+/// Makes a file of its owner's alone at a place that a person chose.
+///
+/// # Errors
+/// There is one already, or the system refuses.
+pub fn create_new_private(path: &Path) -> io::Result<NewPrivate> {
+    let file = private().write(true).create_new(true).open(path)?;
+    Ok(NewPrivate { file, open_because: None })
 }
 
 /// Whether a file was not opened because it is a link.
@@ -128,6 +137,19 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
 /// The system's refusal.
 pub fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path).and_then(|file| file.sync_all())
+}
+
+/// Whether another program has the file open, so that it can be neither opened, renamed nor removed for a while: here it always can.
+pub fn is_held(_error: &io::Error) -> bool {
+    false
+}
+
+/// Does it: nobody's open file stands in the way.
+///
+/// # Errors
+/// The system's refusal.
+pub fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    act()
 }
 
 /// Writes at a place in a file.

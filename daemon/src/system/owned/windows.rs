@@ -5,25 +5,32 @@ use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 
 use windows_permissions::constants::{SeObjectType, SecurityInformation};
 use windows_permissions::utilities::current_process_sid;
-use windows_permissions::wrappers::{GetNamedSecurityInfo, SetNamedSecurityInfo};
+use windows_permissions::wrappers::{GetNamedSecurityInfo, SetNamedSecurityInfo, SetSecurityInfo};
 use windows_permissions::{LocalBox, SecurityDescriptor, Sid};
 
-use super::Exposure;
 use super::access_list::Descriptor;
+use super::{Exposure, NewPrivate, patience};
 use crate::system::SERVICE_SID;
 
 /// What to do about a file of another user's.
-pub const WRONG_OWNER: &str = "所有者が違います。管理者のコマンドプロンプトで icacls \"パス\" /setowner *S-1-5-32-544 /T を実行してください";
+pub const WRONG_OWNER: &str = "所有者が違います。中身を確かめ、管理者のコマンドプロンプトで icacls \"パス\" /setowner *S-1-5-32-544 /T、\
+     続けて shikakud service install を実行してください";
 /// What to do about a file that others may use.
-pub const OPEN_FILE: &str = "ほかのユーザーが読み書きできます。管理者のコマンドプロンプトで icacls \"パス\" /reset を実行してください（フォルダーのアクセス権に揃います）";
+pub const OPEN_FILE: &str = "ほかのユーザーが読み書きできます。管理者のコマンドプロンプトで shikakud service install を実行してください\
+     （C:\\ProgramData\\Shikaku の外にあるなら、ほかのユーザーが入れないフォルダーに移してください）";
 /// What to do about a directory that others may use.
-pub const OPEN_DIRECTORY: &str = "ほかのユーザーが入れます。管理者のコマンドプロンプトで shikakud service install を実行するか、\
-     SYSTEM、Administrators、サービスのアカウントだけを許可してください（icacls \"パス\" /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F）";
+pub const OPEN_DIRECTORY: &str = "ほかのユーザーが入れます。管理者のコマンドプロンプトで shikakud service install を実行してください\
+     （C:\\ProgramData\\Shikaku の外にあるなら、SYSTEM、Administrators、NT SERVICE\\ShikakuBridge だけを許可してください）";
 
+/// `GENERIC_WRITE`, and `WRITE_DAC` to set the access list.
+const WRITE_AND_CLOSE: u32 = 0x4000_0000 | 0x0004_0000;
+/// `FILE_SHARE_DELETE` alone: as long as it is open nobody else reads it, but what was not finished can be taken away.
+const UNREAD: u32 = 0x4;
 /// `FILE_FLAG_OPEN_REPARSE_POINT`: a link is opened itself, and is then found to be no file.
 const OPEN_LINK_ITSELF: u32 = 0x0020_0000;
 
@@ -37,6 +44,48 @@ pub fn private_unfollowed() -> OpenOptions {
     let mut options = private();
     options.custom_flags(OPEN_LINK_ITSELF);
     options
+}
+
+/// Makes a file at a place that a person chose, whose directory may let everybody in: nobody opens it before the list is set, which
+/// lets in the system, the administrators and the user of this process.
+///
+/// # Errors
+/// There is one already, or the system refuses.
+pub fn create_new_private(path: &Path) -> io::Result<NewPrivate> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .access_mode(WRITE_AND_CLOSE)
+        .share_mode(UNREAD)
+        .create_new(true)
+        .open(path)?;
+    let closed = list("", &[own_sid()?.as_str()])
+        .and_then(|wanted| set_list(&mut file, SeObjectType::SE_FILE_OBJECT, &wanted));
+    Ok(NewPrivate { file, open_because: closed.err() })
+}
+
+/// Takes a pipe from everybody but the system, the administrators, the service's account and the user of this process.
+///
+/// # Errors
+/// The system's refusal.
+pub fn close_pipe(pipe: &mut impl AsRawHandle) -> io::Result<()> {
+    let wanted = list("", &[SERVICE_SID, own_sid()?.as_str()])?;
+    set_list(pipe, SeObjectType::SE_KERNEL_OBJECT, &wanted)
+}
+
+/// A list that takes nothing from above and lets in the system, the administrators and those.
+fn list(flags: &str, others: &[&str]) -> io::Result<LocalBox<SecurityDescriptor>> {
+    let allowed = ["SY", "BA"].iter().chain(others);
+    let entries: Vec<_> = allowed.map(|who| format!("(A;{flags};FA;;;{who})")).collect();
+    format!("D:P{}", entries.concat()).parse()
+}
+
+fn set_list(
+    handle: &mut impl AsRawHandle,
+    kind: SeObjectType,
+    wanted: &SecurityDescriptor,
+) -> io::Result<()> {
+    let parts = SecurityInformation::Dacl | SecurityInformation::ProtectedDacl;
+    SetSecurityInfo(handle, kind, parts, None, None, wanted.dacl(), None)
 }
 
 /// Whether a file was not opened because it is a link; here it is opened and judged by what it is.
@@ -58,7 +107,12 @@ pub fn close_to_others(_file: &File) -> io::Result<()> {
 /// `AlreadyExists`, or the system's refusal.
 pub fn create_directory(path: &Path) -> io::Result<()> {
     fs::create_dir(path)?;
-    close_directory(path)
+    close_directory(path)?;
+    // Its parent may let everybody in, who may have been quick.
+    if fs::read_dir(path)?.next().is_some() {
+        return Err(io::Error::other("作ったばかりのフォルダーに、ほかのプログラムがファイルを置きました"));
+    }
+    Ok(())
 }
 
 /// Makes what is missing of a path; only what was made new is closed to others.
@@ -85,10 +139,11 @@ pub fn create_directories(path: &Path) -> io::Result<()> {
 /// The system's refusal.
 pub fn close_directory(path: &Path) -> io::Result<()> {
     let own = own_sid()?;
-    let by_name =
-        if is_administrator() || own == SERVICE_SID { String::new() } else { format!("(A;OICI;FA;;;{own})") };
-    let list = format!("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;{SERVICE_SID}){by_name}");
-    let wanted: LocalBox<SecurityDescriptor> = list.parse()?;
+    let mut allowed = vec![SERVICE_SID];
+    if !is_administrator() && own != SERVICE_SID {
+        allowed.push(&own);
+    }
+    let wanted = list("OICI", &allowed)?;
     let parts = SecurityInformation::Dacl | SecurityInformation::ProtectedDacl;
     SetNamedSecurityInfo(
         path.as_os_str(),
@@ -97,6 +152,66 @@ pub fn close_directory(path: &Path) -> io::Result<()> {
         None,
         None,
         wanted.dacl(),
+        None,
+    )
+}
+
+/// Closes again what lies below a directory that is closed itself: whoever was let in by name, as Explorer does it, is out again, and
+/// a file takes the list of its directory. What belongs to somebody else is left for the next start to find; no link is followed.
+///
+/// # Errors
+/// The system's refusal.
+pub fn close_below(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        match close_again(&entry?.path()) {
+            // The files of a daemon that runs come and go.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
+
+fn close_again(path: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    if found.is_symlink() || exposure(path, &found)? == Exposure::OfAnother {
+        return Ok(());
+    }
+    leave_to_administrators(path)?;
+    if found.is_dir() {
+        close_directory(path)?;
+        return close_below(path);
+    }
+    let inherited: LocalBox<SecurityDescriptor> = "D:".parse()?;
+    let parts = SecurityInformation::Dacl | SecurityInformation::UnprotectedDacl;
+    SetNamedSecurityInfo(
+        path.as_os_str(),
+        SeObjectType::SE_FILE_OBJECT,
+        parts,
+        None,
+        None,
+        inherited.dacl(),
+        None,
+    )
+}
+
+/// What an administrator copied may belong to that person by name, whom the service does not know.
+fn leave_to_administrators(path: &Path) -> io::Result<()> {
+    let text = descriptor(path)?;
+    let own = own_sid()?;
+    let is_own =
+        text.to_str().and_then(Descriptor::parse).is_some_and(|read| read.owner == Some(own.as_str()));
+    if !is_own || own == SERVICE_SID {
+        return Ok(());
+    }
+    let administrators: LocalBox<Sid> = "S-1-5-32-544".parse()?;
+    SetNamedSecurityInfo(
+        path.as_os_str(),
+        SeObjectType::SE_FILE_OBJECT,
+        SecurityInformation::Owner,
+        Some(&administrators),
+        None,
+        None,
         None,
     )
 }
@@ -177,6 +292,21 @@ pub fn sync_directory(_path: &Path) -> io::Result<()> {
 /// The system's refusal.
 pub fn sync_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path).and_then(|file| file.sync_all())
+}
+
+/// Whether another program, as one that looks for viruses or makes backups, has the file open, so that it can be neither opened,
+/// renamed nor removed for a while: `ERROR_ACCESS_DENIED`, `ERROR_SHARING_VIOLATION`, `ERROR_LOCK_VIOLATION`.
+pub fn is_held(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(5 | 32 | 33))
+}
+
+/// Does it, and again for at most half a second while another program has the file open. Holds up its thread as a slow disk does.
+///
+/// # Errors
+/// The system's refusal; the last one, if the file was held until the end.
+#[expect(clippy::disallowed_methods, reason = "Windows tells nobody when a file is let go")]
+pub fn patiently<T>(act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    patience::tried(is_held, || std::thread::sleep(patience::PAUSE), act)
 }
 
 /// Writes at a place in a file.
