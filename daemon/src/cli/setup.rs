@@ -66,8 +66,8 @@ pub(super) enum SetupError {
     )]
     KeyGone { keyring: PathBuf, sealed: PathBuf },
     #[error(
-        "管理者 {name} はすでにありますが、最初のパスワードを書くファイル {file} がないか、空です。\n\
-         登録を終えて消したのなら、答えのファイルの credentials_file の行も消してください。受け取れなかったのなら、作り直します:\n  \
+        "管理者 {name} はすでにありますが、最初のパスワードを書くファイル {file} が空です。\n\
+         このファイルを消し、パスワードと認証アプリの登録を作り直してください:\n  \
          shikakud account reset-password --config {config} {name}\n  shikakud account reset-totp --config {config} {name}"
     )]
     CredentialsLost { name: String, file: PathBuf, config: PathBuf },

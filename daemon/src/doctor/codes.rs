@@ -192,11 +192,11 @@ outcomes! {
             "空きは十分です"
             "";
         DiskLow "disk_low" Warning
-            "空きが500 MiBより少なくなりました"
+            "空きが少なくなりました"
             "不要なファイルを消してください。";
         DiskFull "disk_full" Problem
-            "空きが100 MiBより少なくなりました"
-            "すぐに不要なファイルを消してください。資格確認の結果を保存できなくなります。";
+            "空きが store.low_water_mib より少なく、新しい資格確認を断っています"
+            "すぐに不要なファイルを消してください。保存した結果は見られます。";
         DiskUnknown "disk_unknown" Warning
             "空きを調べられません"
             "store.directory の場所と権限を確認してください。";
@@ -421,7 +421,7 @@ outcomes! {
             "そのプログラムを止めるか、page.listen のポートを変えてください。";
         PagePortRefused "page_port_refused" Problem
             "このポートを使う権限がありません"
-            "page.listen のポートを1024以上にするか、サービスに CAP_NET_BIND_SERVICE を与えてください。";
+            "page.listen のポートを1024以上にしてください（例：8443）。443などを使う方法は docs/ja/page.md にあります。";
         PageNotListening "page_not_listening" Problem
             "動いているデーモンが待ち受けていません"
             "設定を変えたあとなら、shikakudを再起動してください。";

@@ -7,10 +7,8 @@ use super::super::machine::{SecretFile, SecretSeen};
 use super::super::report::Finding;
 use crate::store::{FileError, Inspection, OpenError};
 
-/// Free space below which results soon cannot be kept, in bytes.
+/// Free space below which somebody should make room, in bytes; or twice what new checks need, if that is more.
 const LOW: u64 = 500 << 20;
-/// Free space below which work must stop, in bytes.
-const FULL: u64 = 100 << 20;
 
 /// One line for each file that is not as it should be, or one for all.
 pub(in super::super) fn secrets(files: &[SecretFile]) -> Vec<Finding> {
@@ -90,16 +88,18 @@ pub(in super::super) fn sqlite(version: Result<String, OpenError>) -> Finding {
     }
 }
 
-/// Whether there is room for results, given the free bytes.
-pub(in super::super) fn disk(free: io::Result<u64>) -> Finding {
+/// Whether there is room for results, given the free bytes and those below which the daemon refuses new checks.
+pub(in super::super) fn disk(free: io::Result<u64>, low_water: u64) -> Finding {
     let free = match free {
         Ok(free) => free,
         Err(error) => return Finding::with(Code::DiskUnknown, error.to_string()),
     };
-    let code = match free {
-        ..FULL => Code::DiskFull,
-        FULL..LOW => Code::DiskLow,
-        LOW.. => Code::DiskOk,
+    let code = if free < low_water {
+        Code::DiskFull
+    } else if free < LOW.max(low_water.saturating_mul(2)) {
+        Code::DiskLow
+    } else {
+        Code::DiskOk
     };
     Finding::with(code, format!("空き {} MiB", free >> 20))
 }
@@ -110,16 +110,18 @@ mod tests {
 
     #[test]
     fn the_disk_is_judged_by_its_free_space() {
-        for (free, expected) in [
-            (0, Code::DiskFull),
-            ((100 << 20) - 1, Code::DiskFull),
-            (100 << 20, Code::DiskLow),
-            ((500 << 20) - 1, Code::DiskLow),
-            (500 << 20, Code::DiskOk),
+        for (free, low_water, expected) in [
+            (0, 256 << 20, Code::DiskFull),
+            ((256 << 20) - 1, 256 << 20, Code::DiskFull),
+            (256 << 20, 256 << 20, Code::DiskLow),
+            ((500 << 20) - 1, 0, Code::DiskLow),
+            ((512 << 20) - 1, 256 << 20, Code::DiskLow),
+            (512 << 20, 256 << 20, Code::DiskOk),
+            (500 << 20, 0, Code::DiskOk),
         ] {
-            assert_eq!(disk(Ok(free)).code, expected, "{free}");
+            assert_eq!(disk(Ok(free), low_water).code, expected, "{free} {low_water}");
         }
-        assert_eq!(disk(Err(io::ErrorKind::PermissionDenied.into())).code, Code::DiskUnknown);
+        assert_eq!(disk(Err(io::ErrorKind::PermissionDenied.into()), 0).code, Code::DiskUnknown);
     }
 
     #[test]
