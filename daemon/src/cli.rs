@@ -267,6 +267,9 @@ enum Failure {
     Ended,
 }
 
+/// Only a person can end it: started again, it would fail again. See [`shell::EXIT_CODES`].
+const NEEDS_A_PERSON: u8 = 4;
+
 impl Failure {
     /// What [`shell::EXIT_CODES`] says.
     fn exit_code(&self) -> ExitCode {
@@ -284,7 +287,7 @@ impl Failure {
         let in_vain = matches!(self, Self::Start(error) if error.needs_a_person());
         match (must_be_corrected, in_vain) {
             (true, _) => 2,
-            (false, true) => 4,
+            (false, true) => NEEDS_A_PERSON,
             (false, false) => 1,
         }
     }

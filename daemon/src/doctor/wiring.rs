@@ -92,8 +92,10 @@ fn secret_files(config: &Config) -> Vec<SecretFile> {
 
 async fn look_at_store(config: &Config) -> Vec<Finding> {
     let paths = store_paths(config);
-    let rest =
-        [store::sqlite(storage::sqlite_version().await), store::disk(machine::free_bytes(&paths.data_dir), paths.room.low_water)];
+    let rest = [
+        store::sqlite(storage::sqlite_version().await),
+        store::disk(machine::free_bytes(&paths.data_dir), paths.room.low_water),
+    ];
     // To root every file of the service's user looks like a stranger's; the advice to give them to root would break the installation.
     if cfg!(unix) && owned::is_administrator() && owned::is_of_another(&paths.data_dir) {
         let daemon = store::daemon(Ok(client::is_served(&paths.data_dir).await));

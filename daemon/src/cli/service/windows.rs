@@ -11,7 +11,7 @@ use windows_service::service::{
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 
 use super::ServiceCommand;
-use crate::cli::{ConfigFile, Failure, logs, run as daemon, runtime};
+use crate::cli::{ConfigFile, Failure, NEEDS_A_PERSON, logs, run as daemon, runtime};
 use crate::service_manager;
 use crate::system::event_log::{self, Severity};
 use crate::system::{SERVICE_ACCOUNT, SERVICE_NAME, default_configuration, prepare_home};
@@ -59,7 +59,11 @@ fn main(file: &ConfigFile) -> u32 {
                 Severity::Error,
                 &format!("shikakud を開始できないか、続けられません: {failure}"),
             );
-            u32::from(failure.number())
+            match failure.number() {
+                // The manager starts a service again that failed, and lets one be that stopped. The event log has said why.
+                NEEDS_A_PERSON => 0,
+                number => u32::from(number),
+            }
         }
     }
 }
