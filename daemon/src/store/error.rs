@@ -39,7 +39,10 @@ pub enum OpenError {
     },
     /// The master key is a systemd credential, and systemd did not start this process.
     #[error(
-        "マスターキー {0} は、サービスとして動く shikakud だけに渡されます。鍵を失ったのではありません。サービスを始めるか          （systemctl start shikaku-bridge）、止めてから行うコマンドは、鍵を渡して実行してください: sudo systemd-run --pty --wait          --collect --uid=shikaku-bridge -p LoadCredentialEncrypted=master-key:/etc/credstore.encrypted/shikaku-bridge.master-key          shikakud …（手順は RECOVERY.md にあります）"
+        "マスターキー {0} は、サービスとして動く shikakud だけに渡されます。鍵を失ったのではありません。サービスを始めるか（systemctl \
+         start shikaku-bridge）、止めてから行うコマンドは、鍵を渡して実行してください: sudo systemd-run --pty --wait --collect \
+         --uid=shikaku-bridge -p LoadCredentialEncrypted=master-key:/etc/credstore.encrypted/shikaku-bridge.master-key \
+         shikakud …（手順は RECOVERY.md にあります）"
     )]
     KeyNotHanded(String),
     /// There is a database, but its keyring is gone.
