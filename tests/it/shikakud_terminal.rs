@@ -100,8 +100,8 @@ async fn the_log_is_coloured_at_a_terminal_only_and_not_where_somebody_wants_no_
     }
     let mut running = machine.installation.run();
     running.wait_ready();
-    let log = running.log();
     assert!(running.stop().success());
+    let log = machine.installation.log();
     assert!(log.contains("ready") && !log.contains('\x1b'), "{log:?}");
 }
 

@@ -159,7 +159,7 @@ impl Installation {
         let mut command = self.command(&["run"]);
         command.env_remove("NO_COLOR").envs(environment.iter().copied());
         let child = command.stdout(Stdio::null()).stderr(terminal).spawn().expect("shikakud starts");
-        Running { child, api: self.api, log: self.configuration.with_file_name("shikakud.log") }
+        Running { child, api: self.api, log: self.log_file() }
     }
 
     /// As [`Installation::run`], never as root: where the test is, as a user of its own who owns everything installed.
@@ -174,10 +174,19 @@ impl Installation {
     }
 
     fn start(&self, command: &mut Command) -> Running {
-        let log = self.configuration.with_file_name("shikakud.log");
+        let log = self.log_file();
         let file = File::options().create(true).append(true).open(&log).expect("a log file");
         let child = command.stdout(Stdio::null()).stderr(file).spawn().expect("shikakud starts");
         Running { child, api: self.api, log }
+    }
+
+    /// What the last run wrote to its standard error, also after its end.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.configuration.with_file_name("shikakud.log")
     }
 }
 
