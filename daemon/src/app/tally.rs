@@ -93,8 +93,8 @@ impl Default for Tally {
     /// Whatever alarms somebody is there from the beginning with 0: whoever watches for an increase would not see the first event of
     /// what begins with 1.
     fn default() -> Self {
-        let methods = [Method::Visual, Method::CardPin, Method::Iphone, Method::AndroidPin];
-        let outcomes = methods.iter().flat_map(|method| alarming().map(|outcome| ((*method, outcome), 0)));
+        let outcomes =
+            Method::ALL.into_iter().flat_map(|method| alarming().map(|outcome| ((method, outcome), 0)));
         let refusals = sign_in::REFUSALS.map(|kind| (kind, 0));
         Self(Mutex::new(Counted {
             checks: outcomes.collect(),

@@ -34,6 +34,9 @@ pub enum Course {
 }
 
 impl Method {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Visual, Self::CardPin, Self::Iphone, Self::AndroidPin];
+
     /// The course a check by this method takes. By sight a card signs only where the terminal can open its key.
     pub fn course(self, terminal_authentication: bool) -> Course {
         match self {
