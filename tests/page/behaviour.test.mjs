@@ -293,6 +293,30 @@ test("past results are limited by period", async () => {
   }
 });
 
+test("the answer to an older search never stands in the list of a newer one", async () => {
+  const desk = await atWork();
+  const { page } = desk;
+  await check(desk);
+  await desk.press(/閉じる/);
+  const late = [];
+  const both = new Promise((resolve) => page.route(/\/v1\/results\/search(\/count)?$/, (route) => (late.length < 2 ? late.push(route) === 2 && resolve() : route.continue())));
+  await desk.go("過去の結果");
+  await both;
+  await page.getByLabel(/氏名・フリガナ/).fill("別人");
+  await desk.press("検索");
+  await page.locator(".past-none").waitFor();
+  await page.getByText("総件数：0件").waitFor();
+  for (const route of late) {
+    const answered = page.waitForResponse((response) => response.request() === route.request());
+    await route.continue();
+    await (await answered).finished();
+  }
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  assert.equal(await page.locator(".past").count(), 0);
+  assert.equal(await page.locator(".past-none").count(), 1);
+  assert.equal(await page.locator(".total").textContent(), "総件数：0件");
+});
+
 test("the sheet of the other ways is printed without the navigation", async () => {
   const desk = await atWork();
   const { page } = desk;

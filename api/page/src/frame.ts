@@ -55,14 +55,26 @@ export function problem(error: unknown): HTMLElement {
   return banner("error", title, detail && h("p", {}, detail), h("p", {}, guidance));
 }
 
-/** Runs what may be refused, and shows the refusal where it belongs. */
-export async function attempt<T>(place: Element, work: () => Promise<T>): Promise<T | undefined> {
+/** Runs what may be refused, and shows the refusal where it belongs. An answer that no longer counts when it comes is dropped. */
+export async function attempt<T>(place: Element, work: () => Promise<T>, counts = () => true): Promise<T | undefined> {
   try {
-    return await work();
+    const found = await work();
+    return counts() ? found : undefined;
   } catch (error) {
-    fill(place, problem(error));
+    const said = problem(error);
+    if (counts()) fill(place, said);
     return undefined;
   }
+}
+
+/** Questions of which only the newest counts: each gets a function that says whether none was asked after it. */
+export function newest(): () => () => boolean {
+  let asked = 0;
+  return () => {
+    asked += 1;
+    const mine = asked;
+    return () => mine === asked;
+  };
 }
 
 function draw(screen: Screen): void {

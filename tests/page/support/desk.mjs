@@ -8,11 +8,17 @@ export const SIZES = { "1366x768": { width: 1366, height: 768 }, "1920x1080": { 
 
 const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=ja-JP", "--force-color-profile=srgb", "--font-render-hinting=none"];
 
-/** Debian's Chromium. */
-export const browser = (more = []) => chromium.launch({ executablePath: "/usr/bin/chromium", args: [...ARGUMENTS, ...more], env: { ...process.env, LANGUAGE: "ja" } });
-
 /** How long anything may take to appear; generous, since nothing waits for it in vain. */
 const PATIENCE = 60_000;
+
+/** Debian's Chromium. One that does not come up on a busy machine says nothing about the page: it is started once more, and that is told. */
+export function browser(more = []) {
+  const start = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: [...ARGUMENTS, ...more], env: { ...process.env, LANGUAGE: "ja" }, timeout: PATIENCE });
+  return start().catch((error) => {
+    console.error(`Chromium did not start: ${error.message}`);
+    return start();
+  });
+}
 
 /** Everybody who sits at a desk now. */
 const seated = new Set();

@@ -1,6 +1,6 @@
 /**
  * Runs test files, each with a sandbox of its own so that none finds what another left, a few at a time. What a file says is printed when
- * it has ended, so that two never mix.
+ * it has ended, so that two never mix; what a failed one says is printed last, with the end of its sandbox's log: where people look.
  *
  * node lanes.mjs SANDBOX DIRECTORY LANES FILE…
  */
@@ -35,34 +35,42 @@ function sandbox(place) {
   return { variables, stop };
 }
 
-/** Runs one file; resolves with whether it passed. */
+/** How much of the sandbox's log is printed, in bytes. */
+const LOG_END = 4000;
+
+/** Runs one file; resolves with whether it passed and what it said. */
 async function run(file) {
   const began = Date.now();
   const place = join(directory, basename(file, ".test.mjs"));
   const { variables, stop } = sandbox(place);
   const said = [];
+  let passed = false;
   try {
     const env = { ...process.env, ...(await variables) };
     const test = spawn(process.execPath, ["--test", "--test-reporter=spec", file], { env, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [test.stdout, test.stderr]) stream.on("data", (part) => said.push(part));
-    const code = await new Promise((resolve) => test.once("close", resolve));
-    return code === 0;
+    passed = (await new Promise((resolve) => test.once("close", resolve))) === 0;
   } catch (error) {
     said.push(Buffer.from(`${error.stack}\n`));
-    return false;
-  } finally {
-    await stop();
-    process.stdout.write(Buffer.concat([...said, Buffer.from(`=== ${basename(file)} ${Math.round((Date.now() - began) / 1000)} s\n\n`)]));
   }
+  await stop();
+  if (!passed) said.push(Buffer.from("--- the end of the sandbox's log\n"), readFileSync(join(place, "sandbox.log")).subarray(-LOG_END));
+  said.push(Buffer.from(`=== ${basename(file)} ${Math.round((Date.now() - began) / 1000)} s\n\n`));
+  return { passed, said: Buffer.concat(said) };
 }
 
-const failed = [];
+const failed = new Map();
 const waiting = [...files];
 async function lane() {
-  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) if (!(await run(file))) failed.push(basename(file));
+  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+    const { passed, said } = await run(file);
+    if (passed) process.stdout.write(said);
+    else failed.set(basename(file), said);
+  }
 }
 await Promise.all(Array.from({ length: Number(lanes) }, lane));
-if (failed.length > 0) {
-  process.stdout.write(`failed: ${failed.join(", ")}\n`);
+if (failed.size > 0) {
+  for (const said of failed.values()) process.stdout.write(said);
+  process.stdout.write(`failed: ${[...failed.keys()].join(", ")}\n`);
   process.exitCode = 1;
 }

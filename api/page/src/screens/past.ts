@@ -1,7 +1,7 @@
 /** Past results (資格確認結果検索): newest first, total, filter by period, terminal and name. Search values travel in a body, never in an address. */
 
 import { call, type Schemas } from "../api";
-import { attempt, type Screen } from "../frame";
+import { attempt, newest, type Screen } from "../frame";
 import { fill, h } from "../kit/dom";
 import { moment } from "../kit/era";
 import { button, field, form, heading } from "../kit/parts";
@@ -31,6 +31,8 @@ export function past(): Screen {
   const name = field("氏名・フリガナ（前方一致）", { value: before.name ?? before.kana ?? "", maxlength: "50" });
   const terminal = desk.terminal;
   const own = h("input", { type: "checkbox", checked: before.terminal !== undefined });
+  // The list that opens the screen may still be on its way when the first search is asked for.
+  const ask = newest();
   let shown = 0;
 
   async function search(): Promise<void> {
@@ -42,24 +44,25 @@ export function past(): Screen {
     if (own.checked && terminal !== undefined) asked.terminal = terminal;
     desk.search = asked;
     shown = 0;
-    for (const part of [list, news, place, total]) fill(part);
-    await Promise.all([page(asked, undefined), count(asked)]);
+    for (const part of [list, news, place, total, more]) fill(part);
+    const counts = ask();
+    await Promise.all([page(asked, undefined, counts), count(asked, counts)]);
   }
 
-  async function count(asked: Conditions): Promise<void> {
-    const found = await attempt(place, () => call<Schemas["ResultCount"]>("POST", "/v1/results/search/count", asked));
+  async function count(asked: Conditions, counts: () => boolean): Promise<void> {
+    const found = await attempt(place, () => call<Schemas["ResultCount"]>("POST", "/v1/results/search/count", asked), counts);
     if (found) fill(total, `総件数：${found.count}件`);
   }
 
-  async function page(asked: Conditions, cursor: string | undefined): Promise<void> {
-    const found = await attempt(place, () => call<Schemas["SelectedPage"]>("POST", "/v1/results/search", { ...asked, fields: FIELDS, limit: AT_ONCE, ...(cursor ? { cursor } : {}) }));
+  async function page(asked: Conditions, cursor: string | undefined, counts: () => boolean): Promise<void> {
+    const found = await attempt(place, () => call<Schemas["SelectedPage"]>("POST", "/v1/results/search", { ...asked, fields: FIELDS, limit: AT_ONCE, ...(cursor ? { cursor } : {}) }), counts);
     if (!found) return;
     list.append(...found.results.map(entry));
     shown += found.results.length;
     const next = found.next_cursor;
     // What is opened at once has a limit: a page may be short although there is more.
-    if (next !== undefined && shown < AT_ONCE) return page(asked, next);
-    fill(more, next !== undefined && button("さらに表示する", () => page(asked, next)));
+    if (next !== undefined && shown < AT_ONCE) return page(asked, next, counts);
+    fill(more, next !== undefined && button("さらに表示する", () => page(asked, next, counts)));
     if (shown === 0) fill(list, h("li", { class: "past-none" }, "条件に合う結果はありません。資格情報が表示された結果だけが対象です。"));
   }
 

@@ -1,13 +1,14 @@
 /** What the parts of the administration have in common: a titled panel that loads itself. */
 
-import { attempt } from "../../frame";
+import { attempt, newest } from "../../frame";
 import { type Child, fill, h } from "../../kit/dom";
 
 /** A panel whose content is asked for when it is shown; `reload` asks again. */
 export function loaded<T>(title: string, ask: () => Promise<T>, draw: (value: T, reload: () => Promise<void>) => Child, ...before: Child[]): HTMLElement {
   const place = h("div", { "aria-busy": "true" }, h("p", {}, "読み込んでいます…"));
+  const question = newest();
   async function reload(): Promise<void> {
-    const value = await attempt(place, ask);
+    const value = await attempt(place, ask, question());
     place.removeAttribute("aria-busy");
     if (value !== undefined) fill(place, draw(value, reload));
   }
