@@ -168,13 +168,13 @@ class Judge:
     def seconds(self, tests: list[Test]) -> float:
         return sum(self.learnt[test]["seconds"] for test in tests)
 
-    def groups(self, name: str) -> list[list[Test]]:
-        """The tests for a mutant, quick and likely ones first; those of one group run in one process."""
+    def groups(self, name: str, met: set[str]) -> list[list[Test]]:
+        """The tests for a mutant but those it has met, quick and likely ones first; those of one group run in one process."""
 
         def cost(test: Test) -> float:
             return self.learnt[test]["seconds"] / self.reached[file(name), test] / (1 + 3 * self.noticed[file(name), test])
 
-        tests = sorted(self.reaching.get(name, []), key=cost)
+        tests = sorted((test for test in self.reaching.get(name, []) if test.name not in met), key=cost)
         units, others = [test for test in tests if test.program == "daemon"], [test for test in tests if test.program != "daemon"]
         while not self.patient and self.seconds(others) > SECONDS:
             others.pop()
@@ -184,10 +184,10 @@ class Judge:
             others = others[size:]
         return [group for group in [*groups, others] if group]
 
-    def judge(self, number: int, name: str) -> str | None:
+    def judge(self, number: int, name: str, met: set[str]) -> str | None:
         """The test that notices, if one does. A failure counts when it comes again: tests may stumble over a busy machine."""
         on = {"STRENGTH_MUTANT": str(number)}
-        for group in self.groups(name):
+        for group in self.groups(name, met):
             patience = 60 + 8 * self.seconds(group)
             ended = self.runner.run(group[0].program, [test.name for test in group], patience, on)
             if ended.good:
@@ -202,17 +202,22 @@ class Judge:
 
 
 def verdicts(runner: Runner, learnt: dict[Test, dict], mutants: list[dict], chosen: list[int], patient: bool) -> dict[str, str | None]:
-    """Which test notices which mutant. What was noticed stays so while the file is the same and the test is there."""
+    """Which test notices which mutant. What was noticed stays so while the file is the same and the test is there; what was missed meets
+    only the tests that are new since."""
     known, names = load("verdicts.json", {}), {test.name for test in learnt}
     tests = digest_of(sorted(names))
-    kept = {}
+    runs = load("runs.json", {}) | {tests: sorted(names)}
+    save("runs.json", runs)
+    kept, met = {}, {}
     for number in chosen:
         mutant = mutants[number]
         was = known.get(mutant["name"])
-        if was and was["source"] == mutant["source"]:
-            by = was["by"]
-            if by.removesuffix(" (hangs)") in names if by else was["tests"] == tests and (was["patient"] or not patient):
-                kept[mutant["name"]] = by
+        if not was or was["source"] != mutant["source"]:
+            continue
+        if was["by"] and was["by"].removesuffix(" (hangs)") in names:
+            kept[mutant["name"]] = was["by"]
+        elif not was["by"] and (was["patient"] or not patient):
+            met[mutant["name"]] = set(runs.get(was["tests"], ()))
     judge, lock, left = Judge(runner, learnt, patient), threading.Lock(), [n for n in chosen if mutants[n]["name"] not in kept]
     # In no order of the sources, so that a run that is ended has judged a fair sample.
     left.sort(key=lambda n: digest_of([mutants[n]["name"]]))
@@ -220,7 +225,7 @@ def verdicts(runner: Runner, learnt: dict[Test, dict], mutants: list[dict], chos
 
     def decide(number: int) -> None:
         mutant = mutants[number]
-        by = judge.judge(number, mutant["name"])
+        by = judge.judge(number, mutant["name"], met.get(mutant["name"], set()))
         with lock:
             kept[mutant["name"]] = by
             known[mutant["name"]] = {"by": by, "source": mutant["source"], "tests": None if by else tests, "patient": patient}
