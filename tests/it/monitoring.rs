@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use api::codes::Code as Problem;
 use daemon::doctor::{Code, State};
 use serde_json::Value;
 
@@ -58,6 +59,23 @@ fn rules() -> Vec<Value> {
     let rules: Value = serde_norway::from_str(&read(RULES)).expect("YAML");
     let groups = rules["groups"].as_array().expect("groups");
     groups.iter().flat_map(|group| group["rules"].as_array().expect("rules").clone()).collect()
+}
+
+/// Outcomes of checks that an alert counts, named there or by how they begin (`upstream_.*`). Of the problems that are no outcome of
+/// a check two begin so.
+pub(crate) fn alarming_outcomes() -> BTreeSet<&'static str> {
+    let rules = rules();
+    let expressions = rules.iter().filter_map(|rule| rule["expr"].as_str());
+    let named = expressions.filter_map(|text| text.split_once("outcome=~\"")?.1.split_once('"'));
+    let patterns: Vec<_> = named.flat_map(|(names, _)| names.split('|')).collect();
+    let matches = |code: &str, pattern: &str| {
+        pattern.strip_suffix(".*").map_or(code == pattern, |start| code.starts_with(start))
+    };
+    let codes = Problem::ALL.iter().map(|problem| problem.as_str());
+    codes
+        .filter(|code| !["upstream_paused", "upstream_files_refused"].contains(code))
+        .filter(|code| patterns.iter().any(|pattern| matches(code, pattern)))
+        .collect()
 }
 
 /// Every expression of the dashboard, of its variables and of the rules.
