@@ -1,6 +1,7 @@
 //! Scenarios at the front desk and at the receipt computer, through the public door.
 
 mod accounts;
+mod administration;
 mod affected;
 mod audited;
 mod checks;
@@ -23,6 +24,7 @@ pub(crate) mod monitor;
 mod page;
 mod page_authority;
 mod passkeys;
+mod passwords;
 mod patience;
 mod people;
 mod readers;

@@ -1,5 +1,6 @@
 //! The judge of passkeys alone: every bit of what is signed counts, nothing that is cut short passes, and every fault has its name.
 
+use ciborium::Value as Cbor;
 use daemon::app::ports::{
     PasskeyAssertion, PasskeyCreation, PasskeyKey, PasskeyRefusal, PasskeyVerifier as _,
 };
@@ -119,6 +120,97 @@ fn every_bit_of_what_is_signed_counts_and_nothing_cut_short_passes() {
         longer.attestation_object.push(0);
         assert_eq!(judge().enrol(&CHALLENGE, &longer), Err(PasskeyRefusal::Malformed));
     }
+}
+
+/// A public key as an authenticator writes it.
+type CoseKey = Vec<(i64, Cbor)>;
+
+fn cbor(value: &Cbor) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).expect("memory takes everything");
+    bytes
+}
+
+fn cose(key: CoseKey) -> Vec<u8> {
+    cbor(&Cbor::Map(key.into_iter().map(|(label, value)| (Cbor::from(label), value)).collect()))
+}
+
+/// What somebody's own authenticator makes of a key and a name, with these flags besides, and more behind the key.
+fn crafted(key: CoseKey, name: &[u8], flags: u8, more: &[u8]) -> PasskeyCreation {
+    let mut passkey = Authenticator::new(SITE, ORIGIN);
+    let length = u16::try_from(name.len()).expect("a name that is not too long to be written");
+    let data = [
+        passkey.authenticator_data(flags).as_slice(),
+        &[0; 16],
+        &length.to_be_bytes(),
+        name,
+        &cose(key),
+        more,
+    ]
+    .concat();
+    let text = |text: &str| Cbor::Text(text.to_owned());
+    PasskeyCreation {
+        client_data: passkey.client_data("webauthn.create", &asked(&CHALLENGE)),
+        attestation_object: cbor(&Cbor::Map(vec![
+            (text("fmt"), text("none")),
+            (text("attStmt"), Cbor::Map(Vec::new())),
+            (text("authData"), Cbor::Bytes(data)),
+        ])),
+    }
+}
+
+/// A key with a point of so many bytes by so many.
+fn elliptic(kind: i64, algorithm: i64, curve: i64, x: usize, y: usize) -> CoseKey {
+    let (kind, algorithm, curve) = (Cbor::from(kind), Cbor::from(algorithm), Cbor::from(curve));
+    vec![(1, kind), (3, algorithm), (-1, curve), (-2, Cbor::Bytes(vec![1; x])), (-3, Cbor::Bytes(vec![2; y]))]
+}
+
+#[test]
+fn a_browser_is_told_the_two_kinds_of_keys_and_no_other_kind_is_kept() {
+    let judge = judge();
+    assert_eq!((judge.site(), judge.algorithms()), (SITE, [-7, -257].as_slice()));
+    let whole = elliptic(2, -7, 1, 32, 32);
+    let made = judge.enrol(&CHALLENGE, &crafted(whole.clone(), b"own", 0x40, &[])).expect("ES256 on P-256");
+    assert_eq!((made.credential.as_slice(), &made.public_key), (b"own".as_slice(), &cose(whole.clone())));
+    // P-384, P-521, an algorithm of another key, EdDSA.
+    for (kind, algorithm, curve) in
+        [(2, -7, 2), (2, -7, 3), (2, -257, 1), (3, -7, 1), (2, -35, 2), (1, -8, 6), (1, -7, 1)]
+    {
+        let key = elliptic(kind, algorithm, curve, 32, 32);
+        let refused = judge.enrol(&CHALLENGE, &crafted(key.clone(), b"own", 0x40, &[]));
+        assert_eq!(refused, Err(PasskeyRefusal::Algorithm), "{kind} {algorithm} {curve}");
+        let mut passkey = Authenticator::new(SITE, ORIGIN);
+        let kept = PasskeyKey { public_key: cose(key), ..enrolled(&mut passkey) };
+        let refused = judge.verify(&kept, &CHALLENGE, &answered(&mut passkey));
+        assert_eq!(refused, Err(PasskeyRefusal::Algorithm), "{kind} {algorithm} {curve}");
+    }
+    for (x, y) in [(31, 32), (32, 31), (33, 32), (32, 33), (31, 31), (0, 32), (32, 0)] {
+        let refused = judge.enrol(&CHALLENGE, &crafted(elliptic(2, -7, 1, x, y), b"own", 0x40, &[]));
+        assert_eq!(refused, Err(PasskeyRefusal::Malformed), "{x} by {y} bytes");
+    }
+    for left_out in [-2, -3] {
+        let mut key = whole.clone();
+        key.retain(|(label, _)| *label != left_out);
+        let refused = judge.enrol(&CHALLENGE, &crafted(key, b"own", 0x40, &[]));
+        assert_eq!(refused, Err(PasskeyRefusal::Malformed), "without {left_out}");
+    }
+}
+
+#[test]
+fn a_new_passkey_is_one_that_its_authenticator_says_it_made_under_a_name_of_1_to_1023_bytes() {
+    let made = |name: &[u8], flags: u8, more: &[u8]| {
+        judge().enrol(&CHALLENGE, &crafted(elliptic(2, -7, 1, 32, 32), name, flags, more))
+    };
+    for flags in [0, 0x80] {
+        assert_eq!(made(b"own", flags, &[]), Err(PasskeyRefusal::Malformed), "it speaks of no new passkey");
+    }
+    for (length, is_kept) in [(0, false), (1, true), (1023, true), (1024, false)] {
+        let outcome = made(&vec![7; length], 0x40, &[]).map(|key| key.credential.len());
+        assert_eq!(outcome, if is_kept { Ok(length) } else { Err(PasskeyRefusal::Malformed) });
+    }
+    // Extensions follow the key and are none of it.
+    let extended = made(b"own", 0xc0, &cbor(&Cbor::Map(Vec::new()))).expect("a passkey with extensions");
+    assert_eq!(extended, made(b"own", 0x40, &[]).expect("the same without"));
 }
 
 proptest! {

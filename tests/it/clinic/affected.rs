@@ -27,8 +27,12 @@ async fn affected(open: &OpenClinic, day: i8) -> (Vec<Line>, Option<usize>) {
 /// The rows of the audit log, as the command writes them out.
 async fn exported(open: &OpenClinic) -> Vec<Value> {
     let days = Days { since: None, until: None };
-    let (_, rows) = open.clinic.control_writing(Command::AuditExport { days, form: RowForm::Jsonl }).await;
-    rows.lines().map(|row| serde_json::from_str(row).expect("a JSON line")).collect()
+    let (reply, rows) =
+        open.clinic.control_writing(Command::AuditExport { days, form: RowForm::Jsonl }).await;
+    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).expect("a JSON line")).collect();
+    let Reply::Wrote { rows: count, persons: None } = reply else { panic!("rows were written") };
+    assert_eq!(count, rows.len());
+    rows
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use daemon::app::ports::Role;
 use daemon::control::{Command, MachineLine, Reply};
-use harness::clinic::{Credentials, MachineKey, OpenClinic, Plan, Visitor, client_tls};
+use harness::clinic::{CHOSEN, Credentials, MachineKey, OpenClinic, Plan, Visitor, client_tls};
 use harness::raw_http::Raw;
 use jiff::SignedDuration;
 use rcgen::PKCS_ECDSA_P384_SHA384;
@@ -35,7 +35,7 @@ async fn code(open: &OpenClinic, account: &str) -> String {
     }
 }
 
-async fn listed(open: &OpenClinic) -> Vec<MachineLine> {
+pub(super) async fn listed(open: &OpenClinic) -> Vec<MachineLine> {
     match open.clinic.control(Command::MachineList).await.expect("a list") {
         Reply::Machines(machines) => machines,
         other => panic!("{other:?}"),
@@ -48,7 +48,7 @@ fn connected(open: &OpenClinic, issued: &Value, key: &MachineKey) -> Arc<ClientC
 }
 
 /// A receipt computer of an account that connects with a certificate of its own.
-async fn enrolled(open: &OpenClinic, account: &str) -> Visitor {
+pub(super) async fn enrolled(open: &OpenClinic, account: &str) -> Visitor {
     let key = MachineKey::default();
     let mut visitor = open.clinic.visitor();
     let body = json!({ "code": code(open, account).await, "csr": key.request() });
@@ -58,7 +58,7 @@ async fn enrolled(open: &OpenClinic, account: &str) -> Visitor {
     visitor
 }
 
-fn without_code(credentials: &Credentials) -> Value {
+pub(super) fn without_code(credentials: &Credentials) -> Value {
     let mut body = credentials.body("");
     body.as_object_mut().expect("an object").remove("code");
     body
@@ -305,4 +305,53 @@ async fn a_listener_with_tls_speaks_nothing_else() {
     let elsewhere = OpenClinic::with(|plan| plan.tls = true).await;
     let foreign = client_tls(&elsewhere.clinic.authority().await, None, open.clock.clone());
     assert!(Raw::connect_tls(open.clinic.api, foreign).await.is_err(), "another machine's authority");
+}
+
+#[tokio::test]
+async fn a_certificate_signs_in_until_the_second_at_which_it_ends() {
+    let open = open().await;
+    let mut machine = enrolled(&open, "receipt").await;
+    let body = without_code(&open.credentials);
+    let ends = format!("{}+09:00", listed(&open).await[0].ends_at.replace(' ', "T"));
+    let ends: jiff::Timestamp = ends.parse().expect("an instant");
+    open.clock.set(ends - SignedDuration::from_secs(1));
+    machine.sign_in_with(&body).await;
+    assert_eq!(machine.get("/v1/results").await.status, 200);
+    open.clock.set(ends);
+    assert_eq!(machine.get("/v1/results").await.code(), "session_required");
+    refused(&machine, &body).await;
+}
+
+#[tokio::test]
+async fn a_password_that_is_long_enough_beside_a_second_factor_is_so_with_code_and_with_certificate() {
+    let open = open().await;
+    let change = json!({ "current_password": open.credentials.password, "new_password": "kasa7min" });
+    assert_eq!(open.visitor.put("/v1/accounts/me/password", &change).await.status, 204);
+    let receipt = Credentials { password: "kasa7min".to_owned(), ..open.credentials.clone() };
+    let (mut plain, mut machine) = (open.clinic.visitor(), enrolled(&open, "receipt").await);
+    plain.sign_in(&receipt).await;
+    machine.sign_in_with(&without_code(&receipt)).await;
+    for visitor in [&plain, &machine] {
+        let own = visitor.get("/v1/sessions/current").await.json();
+        assert_eq!(own["password_change_required"], false);
+        assert_eq!(visitor.get("/v1/results").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn wrong_passwords_inside_a_session_slow_down_its_own_device_and_nobody_elses() {
+    let open = open().await;
+    let mut machine = enrolled(&open, "receipt").await;
+    machine.sign_in_with(&without_code(&open.credentials)).await;
+    let mut here = super::terminals::enrolled(&open, "uketsuke-1").await;
+    here.sign_in(&open.credentials).await;
+    let wrong = json!({ "current_password": "not-the-password-1", "new_password": CHOSEN });
+    let change = async |visitor: &Visitor| visitor.put("/v1/accounts/me/password", &wrong).await.code();
+    for visitor in [&machine, &here] {
+        for _ in 0..5 {
+            assert_eq!(change(visitor).await, "wrong_credentials");
+        }
+        assert_eq!(change(visitor).await, "sign_in_delayed");
+    }
+    refused(&open.clinic.visitor(), &open.credentials.body("000000")).await;
 }

@@ -374,3 +374,31 @@ async fn an_operator_whose_password_is_enough_needs_no_code_for_a_passkey() {
         assert_eq!(begun.status, status);
     }
 }
+
+#[tokio::test]
+async fn a_removal_ends_the_other_sessions_where_a_passkey_went_or_all_were_meant() {
+    let (open, boss) = with_people().await;
+    let here = signed_in(&open, "hanako").await;
+    let mut passkey = telephone(&open);
+    let id = enrol(&open, &here, "hanako", &mut passkey).await["id"].clone();
+    next_step(&open);
+    let elsewhere = signed_in(&open, "hanako").await;
+    let is_alive = async |visitor: &Visitor| visitor.get("/v1/sessions/current").await.status == 200;
+    let none = here.delete("/v1/accounts/me/passkeys/999").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "passkey_not_found"));
+    assert!(is_alive(&here).await && is_alive(&elsewhere).await, "nothing was removed");
+    assert_eq!(here.delete(&format!("/v1/accounts/me/passkeys/{id}")).await.status, 204);
+    assert!(is_alive(&here).await && !is_alive(&elsewhere).await, "it may have begun with the passkey");
+    assert_eq!(here.get("/v1/accounts/me/passkeys").await.json(), json!({ "passkeys": [] }));
+
+    let accounts = boss.get("/v1/accounts").await.json();
+    let account =
+        accounts["accounts"].as_array().expect("a list").iter().find(|one| one["account"] == "hanako");
+    let account = format!("/v1/accounts/{}", account.expect("the account")["id"]);
+    assert_eq!(boss.delete(&format!("{account}/passkeys")).await.status, 204);
+    assert!(is_alive(&boss).await && !is_alive(&here).await, "all were meant, though none was left");
+    let rows = audited(&open).await;
+    let own: Vec<_> = rows.iter().filter(|(_, action, _)| action == "account.remove_passkey").collect();
+    assert_eq!(own, [&row("hanako", "account.remove_passkey", "ok")], "what was not there is not on record");
+    assert!(rows.contains(&row("boss", "account.remove_passkeys", "ok:hanako")));
+}

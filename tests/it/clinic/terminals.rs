@@ -14,7 +14,7 @@ async fn code(open: &OpenClinic, name: &str) -> String {
     }
 }
 
-async fn enrolled(open: &OpenClinic, name: &str) -> Visitor {
+pub(super) async fn enrolled(open: &OpenClinic, name: &str) -> Visitor {
     let code = code(open, name).await;
     let mut visitor = open.clinic.visitor();
     let token = visitor.post("/v1/terminals/enrol", &json!({ "code": code })).await;

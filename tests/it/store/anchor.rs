@@ -11,14 +11,14 @@ use super::support::{Machine, audit, insert, person};
 
 const NOW: &str = "2026-06-10T01:00:00Z";
 
-async fn append(store: &Store, rows: usize) {
+pub(super) async fn append(store: &Store, rows: usize) {
     for _ in 0..rows {
         store.append(&audit("result.read")).await.expect("appended");
     }
 }
 
 /// Alters the closed database as somebody would who may write its file.
-async fn alter(machine: &Machine, sql: &str) {
+pub(super) async fn alter(machine: &Machine, sql: &str) {
     let path = machine.config().database();
     let mut db = SqliteConnectOptions::new().filename(path).connect().await.expect("the file opens");
     for trigger in ["audit_no_update", "audit_no_delete", "audit_only_append"] {
@@ -29,7 +29,7 @@ async fn alter(machine: &Machine, sql: &str) {
     db.close().await.expect("closed");
 }
 
-async fn machine_with_rows(rows: usize) -> Machine {
+pub(super) async fn machine_with_rows(rows: usize) -> Machine {
     let machine = Machine::at(NOW);
     let running = machine.start().await;
     append(&running.store, rows).await;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use daemon::app::ports::{
-    AccountChange, Accounts as _, Backups as _, InquiryQueue as _, NewAccount, Purged, Random, ResultQuery,
-    ResultStore as _, RetentionStore as _, Role, TerminalStore as _,
+    AccountChange, Accounts as _, AuditTrail as _, Backups as _, InquiryQueue as _, NewAccount, Purged,
+    Random, ResultQuery, ResultStore as _, RetentionStore as _, Role, TerminalStore as _,
 };
 use daemon::domain::personal::Secret;
 use daemon::store::{OpenError, RestoreError, Restored, StoreConfig, ToRestore, restore};
@@ -165,4 +165,24 @@ async fn numbers_that_were_given_after_the_backup_are_not_given_again() {
     let running = machine.start().await;
     assert_eq!(running.store.mark().store, identity, "a start is no other store");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_had_hardly_begun_is_anchored_when_it_comes_back() {
+    let key = key();
+    for rows in [0, 1] {
+        let (old, new) = (Machine::at(NOW), Machine::at(NOW));
+        let running = old.start().await;
+        if rows == 1 {
+            insert(&running.store, "c1", NOW, person("資格 太郎", "1")).await;
+        }
+        let archive = backup(&running, &old, &key).await;
+        running.stop().await;
+        restored(&new, &new.config(), &archive, &key).await.expect("restored");
+        let running = new.start().await;
+        assert_eq!(running.store.anchor().await, Ok(None), "{rows} rows");
+        let verified = running.store.verify(&|_| {}).await.expect("as it was");
+        assert_eq!((verified.last, verified.findings.len()), (rows, 0));
+        running.stop().await;
+    }
 }
