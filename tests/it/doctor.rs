@@ -8,51 +8,44 @@ use std::sync::Arc;
 
 use daemon::app::ports::Clock;
 use daemon::doctor::{Code, State};
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use harness::ambient::HeldClock;
 use harness::card::{Behaviour, Faults, SimCard};
 use harness::lane::READER;
 use harness::personas::Personas;
 use harness::pki::CardPki;
-use harness::process::{Installation, free_address};
+use harness::process::{Site, free_address};
+use harness::upstream::Endpoint;
 use harness::upstream::pki::TestPki;
-use harness::upstream::{Endpoint, Options, SimUpstream};
 use jiff::SignedDuration;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::lane;
 
 /// An installation and its central system; nothing runs but what the test starts.
-struct Site {
-    directory: TempDir,
-    installation: Installation,
-    upstream: SimUpstream,
+async fn installed() -> Site {
+    installed_by(Arc::new(SystemClock)).await
 }
 
-impl Site {
-    async fn build() -> Self {
-        Self::with_clock(Arc::new(SystemClock)).await
-    }
+async fn installed_by(clock: Arc<dyn Clock>) -> Site {
+    Site::with_clock(clock, READER.to_str().ok(), "info").await
+}
 
-    async fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        let directory = TempDir::new().expect("a directory");
-        let options = Options::new(clock, Arc::new(OsRandom));
-        let upstream = SimUpstream::start(options).await.expect("the central system starts");
-        let reader = READER.to_str().expect("a name");
-        let installation = Installation::write(directory.path(), &upstream, Some(reader), "info");
-        Self { directory, installation, upstream }
-    }
+/// The doctor's visit.
+trait Visit {
+    fn doctor(&self, arguments: &[&str]) -> Found;
 
-    /// Runs the doctor off the runtime's thread: the central system must go on answering.
-    fn output(&self, arguments: &[&str]) -> Output {
-        let mut command = self.installation.command(&[&["doctor"], arguments].concat());
-        tokio::task::block_in_place(|| command.output()).expect("shikakud starts")
+    fn told(&self, arguments: &[&str]) -> Output;
+}
+
+impl Visit for Site {
+    fn told(&self, arguments: &[&str]) -> Output {
+        self.output(&[&["doctor"], arguments].concat())
     }
 
     fn doctor(&self, arguments: &[&str]) -> Found {
-        let output = self.output(&[&["--json"], arguments].concat());
+        let output = self.told(&[&["--json"], arguments].concat());
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(said, "", "the report goes to standard output");
         let json: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
@@ -111,17 +104,16 @@ fn assert_untouched(card: &SimCard) {
 fn all_is_well_beside_a_running_daemon_and_without_one() {
     lane::run("doctor::all_is_well_beside_a_running_daemon_and_without_one", |lane| {
         block_on(async {
-            let site = Site::build().await;
+            let site = installed().await;
             let link = lane.insert(card("taro"));
 
             let new = site.doctor(&[]);
             new.assert_problems(&[]);
             new.assert(0, &[Code::StoreNew, Code::DaemonStopped, Code::CardReadable]);
-            assert!(!site.directory.path().join("data").exists(), "looking creates nothing");
+            assert!(!site.path("data").exists(), "looking creates nothing");
             insta::assert_snapshot!(stable(&new));
 
-            let mut running = site.installation.run();
-            running.wait_ready();
+            let running = site.run();
             let beside = site.doctor(&[]);
             beside.assert_problems(&[]);
             beside.assert(
@@ -134,7 +126,7 @@ fn all_is_well_beside_a_running_daemon_and_without_one() {
             after.assert_problems(&[]);
             after.assert(0, &[Code::StoreUsable, Code::DaemonStopped, Code::CardNotAsked]);
 
-            let text = String::from_utf8(site.output(&[]).stdout).expect("text");
+            let text = String::from_utf8(site.told(&[]).stdout).expect("text");
             assert!(
                 text.contains("[ OK ] カードリーダー") && text.ends_with("見つかりませんでした。\n"),
                 "{text}"
@@ -158,7 +150,7 @@ fn stable(found: &Found) -> String {
 fn each_fault_of_the_desk_is_found() {
     lane::run("doctor::each_fault_of_the_desk_is_found", |lane| {
         block_on(async {
-            let site = Site::build().await;
+            let site = installed().await;
             site.doctor(&[]).assert(0, &[Code::CardAbsent, Code::CertificateUnknown]);
 
             let link = lane.insert(card("taro"));
@@ -184,7 +176,7 @@ fn each_fault_of_the_desk_is_found() {
             }
             assert_untouched(&link.card().lock().expect("the card"));
 
-            let config = site.directory.path().join("shikakud.toml");
+            let config = site.path("shikakud.toml");
             let text = fs::read_to_string(&config).expect("the configuration");
             fs::write(&config, text.replace("Lane 00 00", "Other 00 00")).expect("a writable file");
             site.doctor(&["--no-card"]).assert_problems(&[Code::ReaderConfiguredMissing]);
@@ -205,7 +197,7 @@ fn each_fault_of_the_desk_is_found() {
 fn certificates_of_cards_are_judged_by_kind_and_state() {
     lane::run("doctor::certificates_of_cards_are_judged_by_kind_and_state", |lane| {
         block_on(async {
-            let site = Site::build().await;
+            let site = installed().await;
             for (persona, problems, expected) in [
                 ("in-grace", &[][..], Code::CertificateInGrace),
                 ("past-grace", &[Code::CertificatePast], Code::CertificatePast),
@@ -232,8 +224,8 @@ fn certificates_of_cards_are_judged_by_kind_and_state() {
 #[test]
 fn each_fault_of_the_connection_is_found() {
     block_on(async {
-        let site = Site::build().await;
-        let secrets = site.directory.path().join("secrets");
+        let site = installed().await;
+        let secrets = site.path("secrets");
         let certificate = secrets.join("upstream-client.pem");
         let key = secrets.join("upstream-client-key.pem");
         let own = site.upstream.pki().client();
@@ -286,7 +278,7 @@ fn a_clock_that_differs_from_the_central_systems_is_found() {
     block_on(async {
         let ahead = HeldClock::at(SystemClock.now());
         ahead.advance(SignedDuration::from_mins(3));
-        let site = Site::with_clock(Arc::new(ahead)).await;
+        let site = installed_by(Arc::new(ahead)).await;
         let found = site.doctor(&["--no-card"]);
         assert!(found.codes().contains(&Code::ClockOff.word()), "{:#}", found.0);
         assert_eq!(found.0["exit_code"], 1);
@@ -296,7 +288,7 @@ fn a_clock_that_differs_from_the_central_systems_is_found() {
 #[test]
 fn faults_of_the_store_are_found_and_nothing_is_repaired_behind_anybodys_back() {
     block_on(async {
-        let site = Site::build().await;
+        let site = installed().await;
         site.installation.add_account("receipt", "receipt-computer");
         let contains = |code: Code| {
             let found = site.doctor(&["--no-card"]);
@@ -304,7 +296,7 @@ fn faults_of_the_store_are_found_and_nothing_is_repaired_behind_anybodys_back() 
         };
         contains(Code::StoreUsable);
 
-        let master = site.directory.path().join("key/master.key");
+        let master = site.path("key/master.key");
         let kept = fs::read(&master).expect("the master key");
         fs::remove_file(&master).expect("our own file");
         contains(Code::StoreKeyMissing);
@@ -315,12 +307,12 @@ fn faults_of_the_store_are_found_and_nothing_is_repaired_behind_anybodys_back() 
         fs::write(&master, kept).expect("a writable file");
         contains(Code::StoreUsable);
 
-        let data = site.directory.path().join("data");
+        let data = site.path("data");
         fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("our own directory");
         contains(Code::StoreRefused);
         fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("our own directory");
 
-        let config = site.directory.path().join("shikakud.toml");
+        let config = site.path("shikakud.toml");
         let text = fs::read_to_string(&config).expect("the configuration");
         fs::write(&config, text.replace("\"sandbox\"", "\"production\"")).expect("a writable file");
         contains(Code::StoreOtherMode);
@@ -335,7 +327,7 @@ fn page(site: &Site, listen: SocketAddr, more: &str) {
 #[test]
 fn a_page_for_this_pc_is_ready_answers_or_finds_its_port_taken() {
     block_on(async {
-        let site = Site::build().await;
+        let site = installed().await;
         let contains = |expected: Code| {
             let found = site.doctor(&["--no-card"]);
             let of_page = |code: &&str| code.starts_with("page_");
@@ -345,8 +337,7 @@ fn a_page_for_this_pc_is_ready_answers_or_finds_its_port_taken() {
         let listen = free_address();
         page(&site, listen, "");
         contains(Code::PageReady);
-        let mut running = site.installation.run();
-        running.wait_ready();
+        let running = site.run();
         contains(Code::PageAnswers);
         assert!(running.stop().success());
         let _other = TcpListener::bind(listen).expect("a free port");
@@ -357,7 +348,7 @@ fn a_page_for_this_pc_is_ready_answers_or_finds_its_port_taken() {
 #[test]
 fn a_page_for_the_clinic_is_looked_at_by_address_name_and_certificate() {
     block_on(async {
-        let site = Site::build().await;
+        let site = installed().await;
         let listen = free_address();
         page(&site, listen, "hosts = [\"uketsuke-of-nobody.local\"]\n");
         let contains = |found: &Found, expected: &[Code]| {
@@ -367,8 +358,7 @@ fn a_page_for_the_clinic_is_looked_at_by_address_name_and_certificate() {
         };
         let stopped = site.doctor(&["--no-card"]);
         contains(&stopped, &[Code::PageReady, Code::PageNameUnknown, Code::PageCertificateUnknown]);
-        let mut running = site.installation.run();
-        running.wait_ready();
+        let running = site.run();
         let found = site.doctor(&["--no-card"]);
         contains(&found, &[Code::PageAnswers, Code::PageNameUnknown, Code::PageCertificateOwn]);
         let shown = site.installation.command(&["page", "ca"]).output().expect("shikakud starts");
@@ -384,8 +374,8 @@ fn a_page_for_the_clinic_is_looked_at_by_address_name_and_certificate() {
 #[test]
 fn a_given_certificate_of_the_page_is_looked_at_before_the_start() {
     block_on(async {
-        let site = Site::build().await;
-        let secrets = site.directory.path().join("secrets");
+        let site = installed().await;
+        let secrets = site.path("secrets");
         let give = |name: &str, not_after: (i32, u8, u8)| {
             let key = KeyPair::generate().expect("a key");
             let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
@@ -432,8 +422,8 @@ fn a_given_certificate_of_the_page_is_looked_at_before_the_start() {
 #[test]
 fn an_unusable_configuration_ends_the_examination_with_code_2() {
     block_on(async {
-        let site = Site::build().await;
-        let config = site.directory.path().join("shikakud.toml");
+        let site = installed().await;
+        let config = site.path("shikakud.toml");
         let text = fs::read_to_string(&config).expect("the configuration");
         fs::write(&config, text.replace("[log]\nfilter", "[log]\nfliter")).expect("a writable file");
         let found = site.doctor(&[]);
@@ -441,7 +431,7 @@ fn an_unusable_configuration_ends_the_examination_with_code_2() {
         assert_eq!(found.codes().len(), 1);
         fs::remove_file(&config).expect("our own file");
         site.doctor(&[]).assert(2, &[Code::ConfigUnreadable]);
-        let shown = site.output(&[]);
+        let shown = site.told(&[]);
         assert_eq!(shown.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&shown.stdout).contains("[問題] 設定ファイル"));
     });
@@ -451,7 +441,7 @@ fn an_unusable_configuration_ends_the_examination_with_code_2() {
 fn a_report_shows_no_secret_and_nothing_of_a_certificate() {
     lane::run("doctor::a_report_shows_no_secret_and_nothing_of_a_certificate", |lane| {
         block_on(async {
-            let site = Site::build().await;
+            let site = installed().await;
             let link = lane.insert(card("taro"));
             let facility = site.upstream.facility();
             let subject = link.card().lock().expect("the card").identity().subject_cn.clone();
@@ -463,7 +453,7 @@ fn a_report_shows_no_secret_and_nothing_of_a_certificate() {
                 data_encoding::BASE32_NOPAD.encode(&facility.totp_secret),
             ];
             for form in [&["--json"][..], &[]] {
-                let output = site.output(form);
+                let output = site.told(form);
                 let shown = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
                 assert!(shown.contains("カードの電子証明書"), "{shown}");
                 for secret in &secrets {

@@ -14,7 +14,7 @@ use pcsc::{Context, Disposition, Protocols, Scope, ShareMode};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::lane;
-use crate::shikakud::Site;
+use crate::shikakud::Desk;
 
 const A: &str = "Desk A 00 00";
 const B: &str = "Desk B 01 00";
@@ -368,10 +368,10 @@ fn a_card_swapped_while_the_machine_sleeps_is_a_new_card() {
     let test = "readers::a_card_swapped_while_the_machine_sleeps_is_a_new_card";
     lane::run_with_readers(test, &["Desk A"], |lane| {
         block_on(async {
-            let site = Site::with_reader("Desk A 07 00", "info").await;
-            let running = site.run();
+            let desk = Desk::with_reader("Desk A 07 00", "info").await;
+            let running = desk.run();
             let first = lane.insert_into("Desk A", card_of("taro"));
-            let visitor = site.visitor().await;
+            let visitor = desk.visitor().await;
             assert_eq!(visitor.check_with_pin("1234").await["phase"], "done", "{}", running.log());
             let served = first.card().lock().expect("the card").apdu_count();
 

@@ -8,18 +8,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use harness::card::SimCard;
 use harness::clinic::Visitor;
 use harness::lane::READER;
 use harness::personas::Personas;
 use harness::pki::CardPki;
-use harness::process::{Installation, Running};
-use harness::upstream::{Endpoint, Fault, Options, SimUpstream};
+use harness::process::{Installation, Running, Site};
+use harness::upstream::{Endpoint, Fault};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
-use tempfile::TempDir;
 
 use crate::lane;
 
@@ -28,14 +27,6 @@ const SOON: Duration = Duration::from_secs(20);
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(work)
-}
-
-async fn site(reader: Option<&str>) -> (TempDir, SimUpstream, Installation) {
-    let directory = TempDir::new().expect("a directory");
-    let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
-    let upstream = upstream.expect("the central system starts");
-    let installation = Installation::write(directory.path(), &upstream, reader, "info");
-    (directory, upstream, installation)
 }
 
 /// A service manager's ear.
@@ -58,7 +49,7 @@ impl Ear {
 #[test]
 fn the_service_manager_hears_of_ready_alive_and_stopping_and_nothing_while_the_writer_hangs() {
     block_on(async {
-        let (directory, _upstream, installation) = site(None).await;
+        let Site { installation, upstream: _upstream, directory } = Site::open("info").await;
         let socket = directory.path().join("notify");
         let ear = Ear::at(&socket);
         let told = [
@@ -95,7 +86,7 @@ fn the_service_manager_hears_of_ready_alive_and_stopping_and_nothing_while_the_w
 #[test]
 fn a_socket_that_is_open_already_is_taken_over_and_whoever_came_early_is_answered() {
     block_on(async {
-        let (_directory, _upstream, installation) = site(None).await;
+        let Site { installation, upstream: _upstream, directory: _directory } = Site::open("info").await;
         let socket = TcpListener::bind(installation.api).expect("the port");
         let mut early = TcpStream::connect(installation.api).expect("the socket is open");
         write!(early, "GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", installation.api)
@@ -113,7 +104,7 @@ fn a_socket_that_is_open_already_is_taken_over_and_whoever_came_early_is_answere
 #[test]
 fn a_socket_in_another_place_than_configured_is_refused_and_one_for_nothing_is_left() {
     block_on(async {
-        let (_directory, _upstream, installation) = site(None).await;
+        let Site { installation, upstream: _upstream, directory: _directory } = Site::open("info").await;
         let elsewhere = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let refused = installation.run_activated("api", elsewhere);
         assert_eq!(refused.ended().code(), Some(1));
@@ -135,7 +126,8 @@ fn a_stop_in_the_middle_of_everything_keeps_within_five_seconds_and_loses_nothin
 }
 
 async fn stopped_in_the_middle(lane: &mut harness::lane::Lane) {
-    let (_directory, upstream, installation) = site(READER.to_str().ok()).await;
+    let Site { installation, upstream, directory: _directory } =
+        Site::with_reader(READER.to_str().ok(), "info").await;
     let credentials = installation.add_account("receipt", "receipt-computer");
     let mut running = installation.run();
     running.wait_ready();
@@ -194,7 +186,7 @@ fn ready(installation: &Installation) -> Running {
 #[test]
 fn a_stop_while_it_starts_is_heard_at_once() {
     block_on(async {
-        let (directory, _upstream, installation) = site(None).await;
+        let Site { installation, upstream: _upstream, directory } = Site::open("info").await;
         let mut first = installation.run();
         first.wait_ready();
         assert!(first.stop().success());

@@ -3,48 +3,39 @@
 use std::fs;
 use std::sync::Arc;
 
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use harness::card::SimCard;
 use harness::clinic::{Credentials, Visitor};
 use harness::lane::READER;
 use harness::personas::Personas;
 use harness::pki::CardPki;
-use harness::process::{Installation, Running};
-use harness::upstream::{Options, SimUpstream};
-use tempfile::TempDir;
+use harness::process::{Running, Site};
 
 use crate::lane;
 
-/// An installation with its central system, its account and a visitor of its API.
-pub(crate) struct Site {
-    directory: TempDir,
-    installation: Installation,
+/// An installation with its account.
+pub(crate) struct Desk {
+    site: Site,
     credentials: Credentials,
-    _upstream: SimUpstream,
 }
 
-impl Site {
+impl Desk {
     async fn build(log_filter: &str) -> Self {
         Self::with_reader(READER.to_str().expect("a name"), log_filter).await
     }
 
     pub(crate) async fn with_reader(reader: &str, log_filter: &str) -> Self {
-        let directory = TempDir::new().expect("a directory");
-        let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
-        let upstream = SimUpstream::start(options).await.expect("the central system starts");
-        let installation = Installation::write(directory.path(), &upstream, Some(reader), log_filter);
-        let credentials = installation.add_account("receipt", "receipt-computer");
-        Self { directory, installation, credentials, _upstream: upstream }
+        let site = Site::with_reader(Some(reader), log_filter).await;
+        let credentials = site.installation.add_account("receipt", "receipt-computer");
+        Self { site, credentials }
     }
 
     pub(crate) fn run(&self) -> Running {
-        let mut running = self.installation.run();
-        running.wait_ready();
-        running
+        self.site.run()
     }
 
     pub(crate) async fn visitor(&self) -> Visitor {
-        let mut visitor = Visitor::at(self.installation.api, Arc::new(SystemClock));
+        let mut visitor = Visitor::at(self.site.installation.api, Arc::new(SystemClock));
         visitor.sign_in(&self.credentials).await;
         visitor
     }
@@ -63,10 +54,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 fn a_check_runs_through_a_real_pcscd_in_five_commands() {
     lane::run("shikakud::a_check_runs_through_a_real_pcscd_in_five_commands", |lane| {
         block_on(async {
-            let site = Site::build("info").await;
-            let running = site.run();
+            let desk = Desk::build("info").await;
+            let running = desk.run();
             let link = lane.insert(card("taro"));
-            let visitor = site.visitor().await;
+            let visitor = desk.visitor().await;
             let done = visitor.check_with_pin("1234").await;
             assert_eq!(done["phase"], "done", "{}", running.log());
             let result = visitor.get(&format!("/v1/results/{}", done["result_id"])).await.json();
@@ -85,10 +76,10 @@ fn a_check_runs_through_a_real_pcscd_in_five_commands() {
 fn pcscd_may_be_restarted_under_the_daemon() {
     lane::run("shikakud::pcscd_may_be_restarted_under_the_daemon", |lane| {
         block_on(async {
-            let site = Site::build("info").await;
-            let running = site.run();
+            let desk = Desk::build("info").await;
+            let running = desk.run();
             let _link = lane.insert(card("taro"));
-            let visitor = site.visitor().await;
+            let visitor = desk.visitor().await;
             assert_eq!(visitor.check_with_pin("1234").await["phase"], "done", "{}", running.log());
 
             lane.stop_pcscd();
@@ -119,8 +110,8 @@ async fn wait_for_card_code(visitor: &Visitor, code: &str) {
 fn neither_a_core_dump_nor_another_process_of_its_user_gets_at_its_memory() {
     use std::os::unix::fs::MetadataExt as _;
     block_on(async {
-        let site = Site::build("info").await;
-        let mut running = site.installation.run_unprivileged();
+        let desk = Desk::build("info").await;
+        let mut running = desk.site.installation.run_unprivileged();
         running.wait_ready();
         let process = std::path::PathBuf::from(format!("/proc/{}", running.id()));
         let limits = fs::read_to_string(process.join("limits")).expect("its limits");
@@ -141,27 +132,28 @@ fn neither_a_core_dump_nor_another_process_of_its_user_gets_at_its_memory() {
 #[test]
 fn the_command_line_says_what_is_wrong_with_its_exit_code() {
     block_on(async {
-        let site = Site::build("info").await;
-        let check = site.installation.command(&["config", "check"]).output().expect("shikakud starts");
+        let desk = Desk::build("info").await;
+        let check = desk.site.installation.command(&["config", "check"]).output().expect("shikakud starts");
         assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 
-        let config = site.directory.path().join("shikakud.toml");
+        let config = desk.site.path("shikakud.toml");
         let text = fs::read_to_string(&config).expect("the configuration");
         fs::write(&config, text.replace("[log]\nfilter", "[log]\nfliter")).expect("a writable file");
-        let refused = site.installation.command(&["config", "check"]).output().expect("shikakud starts");
+        let refused = desk.site.installation.command(&["config", "check"]).output().expect("shikakud starts");
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(2), "{said}");
         assert!(said.contains("log.fliter") || said.contains("fliter"), "{said}");
         fs::write(&config, &text).expect("a writable file");
 
-        let taken = site.installation.command(&["account", "add", "--role", "operator", "receipt"]).output();
+        let taken =
+            desk.site.installation.command(&["account", "add", "--role", "operator", "receipt"]).output();
         let taken = taken.expect("shikakud starts");
         assert_eq!(taken.status.code(), Some(1));
         assert!(taken.stdout.is_empty(), "no enrolment for an account that was not created");
 
         fs::write(&config, text.replace("mode = \"sandbox\"", "mode = \"production\""))
             .expect("a writable file");
-        let mixed = site.installation.command(&["run"]).output().expect("shikakud starts");
+        let mixed = desk.site.installation.command(&["run"]).output().expect("shikakud starts");
         assert_eq!(mixed.status.code(), Some(4));
         assert!(String::from_utf8_lossy(&mixed.stderr).contains("sandbox"));
     });

@@ -11,7 +11,7 @@ use harness::clinic::Visitor;
 use harness::lane::READER;
 use harness::personas::Personas;
 use harness::pki::CardPki;
-use harness::process::{Installation, Running};
+use harness::process::{Installation, Running, Site};
 use harness::upstream::{Endpoint, Options, SimUpstream};
 use serde_json::json;
 use tempfile::TempDir;
@@ -90,11 +90,8 @@ async fn killed_while_registering(lane: &harness::lane::Lane) {
 /// Nobody asks for it: the first collection comes by itself within fifteen seconds of the start.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_collects_by_its_own_timer() {
-    let directory = TempDir::new().expect("a directory");
-    let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
-    let upstream = upstream.expect("the central system starts");
+    let Site { installation, upstream, directory: _directory } = Site::open("info").await;
     assert!(upstream.add_result("taro", "PHONE-1", SystemClock.now()));
-    let installation = Installation::write(directory.path(), &upstream, None, "info");
     installation.configure("[collect]\nevery_minutes = 1");
     let credentials = installation.add_account("receipt", "receipt-computer");
     let running = ready(&installation);

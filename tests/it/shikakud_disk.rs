@@ -3,14 +3,12 @@
 use std::fs;
 use std::sync::Arc;
 
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use harness::clinic::Visitor;
 use harness::durability::shim;
-use harness::process::Installation;
+use harness::process::Site;
 use harness::prometheus::Scrape;
-use harness::upstream::{Options, SimUpstream};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// Whoever watches.
 struct Watcher(Visitor);
@@ -37,10 +35,7 @@ impl Watcher {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_takes_nothing_is_told_of_and_gone_on_with_when_it_does_again() {
     for part in ["data", "anchor"] {
-        let directory = TempDir::new().expect("a directory");
-        let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
-        let upstream = upstream.expect("the central system starts");
-        let installation = Installation::write(directory.path(), &upstream, None, "info");
+        let Site { installation, directory, upstream: _upstream } = Site::open("info").await;
         installation.configure("[metrics]\nenabled = true\n[audit]\nanchor_file = \"anchor/audit.anchor\"");
         let gone = directory.path().join("gone");
         let mut running = installation.run_managed(&shim::failing_while(&directory.path().join(part), &gone));

@@ -8,20 +8,16 @@ use std::process::Command;
 use std::sync::Arc;
 
 use daemon::app::ports::Clock as _;
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use harness::clinic::Visitor;
-use harness::process::{Installation, shikakud};
-use harness::upstream::{Options, SimUpstream};
+use harness::process::{Site, shikakud};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_the_log_nor_the_bundle_tells_of_a_patient_an_account_or_a_secret() {
-    let directory = TempDir::new().expect("a directory");
-    let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
-    let upstream = upstream.expect("the central system starts");
+    let Site { installation, upstream, directory } = Site::open("debug").await;
     assert!(upstream.add_result("taro", "PHONE-1", SystemClock.now()));
-    let installation = Installation::write(directory.path(), &upstream, None, "debug");
     let configuration = directory.path().join("shikakud.toml");
     let text = fs::read_to_string(&configuration).expect("the configuration");
     let text = text.replace("[log]\n", "# CANARY-COMMENT\n[log]\nfile = \"log/shikakud.log\"\n");
@@ -96,10 +92,7 @@ fn changed(directory: &Path, before: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<PathBuf
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bundle_of_a_stopped_daemon_leaves_everything_as_it_lies_there_also_a_damaged_database() {
-    let directory = TempDir::new().expect("a directory");
-    let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
-    let upstream = upstream.expect("the central system starts");
-    let installation = Installation::write(directory.path(), &upstream, None, "info");
+    let Site { installation, directory, upstream: _upstream } = Site::open("info").await;
     let mut running = installation.run();
     running.wait_ready();
     assert!(running.stop().success());

@@ -19,6 +19,10 @@ use crate::c_library;
 use crate::clinic::{Credentials, TERMINAL};
 use crate::upstream::SimUpstream;
 
+mod site;
+
+pub use site::Site;
+
 /// Moves a program's wall clock.
 const CLOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clock/clock.c");
 /// Longer than any start or stop seen, shorter than a hung test.

@@ -1,52 +1,41 @@
 //! `shikakud` itself refuses to start where data or keys are not safe, and says in Japanese what to do; and it tells and
 //! runs retention from the command line.
 
+use harness::process::Site;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
-use std::path::PathBuf;
-use std::process::Output;
-use std::sync::Arc;
 
-use daemon::system::{OsRandom, SystemClock};
-use harness::process::Installation;
-use harness::upstream::{Options, SimUpstream};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use tempfile::TempDir;
 
-struct Site {
-    directory: TempDir,
-    installation: Installation,
-    _upstream: SimUpstream,
+/// An installation that has an account.
+async fn used() -> Site {
+    let site = Site::open("info").await;
+    site.installation.add_account("receipt", "receipt-computer");
+    site
 }
 
-impl Site {
-    /// An installation that has run once.
-    async fn used() -> Self {
-        let directory = TempDir::new().expect("a directory");
-        let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
-        let upstream = SimUpstream::start(options).await.expect("the central system starts");
-        let installation = Installation::write(directory.path(), &upstream, None, "info");
-        installation.add_account("receipt", "receipt-computer");
-        Self { directory, installation, _upstream: upstream }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Output {
-        self.installation.command(arguments).output().expect("shikakud starts")
-    }
-
+/// How it starts, or does not.
+trait Starts {
     /// It does not start, and says all of this.
+    fn refuses(&self, what: &str, words: &[&str]);
+
+    /// It does not start, nor would it if it were tried again.
+    fn refuses_for_good(&self, what: &str, words: &[&str]);
+
+    fn ends_with(&self, code: i32, what: &str, words: &[&str]);
+
+    /// It starts.
+    fn starts(&self);
+}
+
+impl Starts for Site {
     #[track_caller]
     fn refuses(&self, what: &str, words: &[&str]) {
         self.ends_with(1, what, words);
     }
 
-    /// It does not start, nor would it if it were tried again.
     #[track_caller]
     fn refuses_for_good(&self, what: &str, words: &[&str]) {
         self.ends_with(4, what, words);
@@ -54,7 +43,7 @@ impl Site {
 
     #[track_caller]
     fn ends_with(&self, code: i32, what: &str, words: &[&str]) {
-        let output = self.command(&["run"]);
+        let output = self.output(&["run"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{what}: {said}");
         for word in words.iter().chain(&["shikakud: 保存領域を開けません"]) {
@@ -62,34 +51,26 @@ impl Site {
         }
     }
 
-    /// It starts.
     #[track_caller]
     fn starts(&self) {
-        let mut running = self.installation.run();
-        running.wait_ready();
-        assert!(running.stop().success());
+        assert!(self.run().stop().success());
     }
+}
 
-    fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).expect("JSON")
-    }
+fn json(site: &Site, arguments: &[&str]) -> Value {
+    serde_json::from_str(&site.shown(arguments)).expect("JSON")
+}
 
-    async fn sql(&self, statement: &'static str) {
-        let mut db = SqliteConnectOptions::new()
-            .filename(self.path("data/shikaku.db"))
-            .connect()
-            .await
-            .expect("it opens");
-        sqlx::raw_sql(statement).execute(&mut db).await.expect("it runs");
-        db.close().await.expect("closed");
-    }
+async fn sql(site: &Site, statement: &'static str) {
+    let mut db =
+        SqliteConnectOptions::new().filename(site.path("data/shikaku.db")).connect().await.expect("it opens");
+    sqlx::raw_sql(statement).execute(&mut db).await.expect("it runs");
+    db.close().await.expect("closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_can_reach_or_own_is_refused() {
-    let site = Site::used().await;
+    let site = used().await;
     for (name, wrong, right, words) in [
         ("data", 0o755, 0o700, "chmod 700"),
         ("data/shikaku.db", 0o644, 0o600, "chmod 600"),
@@ -114,7 +95,7 @@ async fn what_others_can_reach_or_own_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_symbolic_link_anywhere_in_the_path_is_refused() {
-    let site = Site::used().await;
+    let site = used().await;
     for name in ["data", "data/shikaku.db", "data/keyring", "key", "key/master.key"] {
         fs::rename(site.path(name), site.path("elsewhere")).unwrap();
         symlink(site.path("elsewhere"), site.path(name)).unwrap();
@@ -134,7 +115,7 @@ async fn a_symbolic_link_anywhere_in_the_path_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_or_misplaced_keys_and_a_newer_schema_are_refused() {
-    let site = Site::used().await;
+    let site = used().await;
     let aside = |name: &str, refused: &dyn Fn()| {
         fs::rename(site.path(name), site.path("aside")).unwrap();
         refused();
@@ -154,37 +135,38 @@ async fn missing_or_misplaced_keys_and_a_newer_schema_are_refused() {
     site.refuses("credential", &["credential:master", "LoadCredentialEncrypted"]);
     fs::write(&config, &text).unwrap();
 
-    site.sql(
+    sql(
+        &site,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
          VALUES (9999, 'from the future', 1, x'00', 0)",
     )
     .await;
     site.refuses_for_good("schema", &["より新しい版", "9999", "もう一度入れてください"]);
-    site.sql("DELETE FROM _sqlx_migrations WHERE version = 9999").await;
+    sql(&site, "DELETE FROM _sqlx_migrations WHERE version = 9999").await;
     site.starts();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retention_is_told_and_run_with_and_without_a_daemon() {
-    let site = Site::used().await;
-    let status = site.json(&["retention", "status", "--json"]);
+    let site = used().await;
+    let status = json(&site, &["retention", "status", "--json"]);
     for (key, expected) in [("due", false), ("ballast", true), ("room", true), ("unfinished", false)] {
         assert_eq!(status[key], expected, "{status}");
     }
     let mut running = site.installation.run();
     running.wait_ready();
-    let shown = site.command(&["retention", "status"]);
+    let shown = site.output(&["retention", "status"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     for words in
         ["現在の日時: ", "日時の確認: ", "保存中の結果: ありません", "消去: 今すべきものはありません"]
     {
         assert!(shown.contains(words), "{shown}");
     }
-    let ran = site.json(&["retention", "run", "--clock-is-right", "--json"]);
+    let ran = json(&site, &["retention", "run", "--clock-is-right", "--json"]);
     assert_eq!(ran["destroyed"]["results"], 0);
     assert!(running.stop().success());
-    assert!(site.json(&["retention", "status", "--json"])["last_purge_at"].is_string());
-    assert!(site.command(&["retention", "run", "--clock-is-right"]).status.success());
+    assert!(json(&site, &["retention", "status", "--json"])["last_purge_at"].is_string());
+    assert!(site.output(&["retention", "run", "--clock-is-right"]).status.success());
 
     let mut db =
         SqliteConnectOptions::new().filename(site.path("data/shikaku.db")).connect().await.expect("it opens");

@@ -10,9 +10,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use daemon::app::ports::Clock as _;
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::canaries::{Canary, Kind, Scanner, self_test};
 use super::site::read_below;
@@ -22,8 +21,7 @@ use crate::clinic::{Credentials, Visitor};
 use crate::lane::{Lane, READER};
 use crate::personas::{Persona, Personas};
 use crate::pki::CardPki;
-use crate::process::{Installation, Running};
-use crate::upstream::{Options, SimUpstream};
+use crate::process::{Installation, Running, Site};
 
 /// What was looked for and found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,11 +45,8 @@ const PANIC: &str = "Panic-Canary-5577";
 
 /// Lives that life; only inside a lane with vpcd's reader.
 pub async fn whole_life(lane: &Lane) -> Report {
-    let directory = TempDir::new().expect("a directory");
-    let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
-    let upstream = SimUpstream::start(options).await.expect("the central system starts");
-    let reader = READER.to_str().expect("a name");
-    let site = Installation::write(directory.path(), &upstream, Some(reader), "trace");
+    let Site { installation: site, upstream: _upstream, directory } =
+        Site::with_reader(READER.to_str().ok(), "trace").await;
     let credentials = site.add_account("receipt", "receipt-computer");
     let persona = Personas::builtin().by_name("leading-zero-pin").expect("a persona");
 

@@ -19,7 +19,6 @@ use daemon::folders::{Folder, start};
 use daemon::formats::Charset;
 use daemon::service::{FaceXml, JsonForm};
 use daemon::store::{Room, Store, StoreConfig};
-use daemon::system::{OsRandom, SystemClock};
 use tempfile::TempDir;
 
 use super::Place;
@@ -27,8 +26,7 @@ use crate::ambient::{HeldClock, HeldKernel, SeededRandom};
 use crate::clinic::NOON;
 use crate::durability::work::{entry, result_of};
 use crate::outage::VirtualLink;
-use crate::process::{Installation, Running};
-use crate::upstream::{Options, SimUpstream};
+use crate::process::{Running, Site};
 
 /// Results that are stored at the same time, as by a collection.
 const AT_ONCE: usize = 10;
@@ -180,10 +178,7 @@ pub async fn idle_cpu_percent(over: Duration) -> f64 {
 }
 
 async fn idle(with_folder: bool, over: Duration) -> Duration {
-    let directory = TempDir::new().expect("a directory");
-    let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
-    let upstream = upstream.expect("the simulated central system starts");
-    let installation = Installation::write(directory.path(), &upstream, None, "warn");
+    let Site { installation, upstream, directory } = Site::open("warn").await;
     if with_folder {
         let place = Place::make(directory.path());
         for number in 0..1_000 {

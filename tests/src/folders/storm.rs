@@ -2,16 +2,12 @@
 //! Afterwards every request must have been answered, under one name and with one content.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
-
-use daemon::system::{OsRandom, SystemClock};
-use tempfile::TempDir;
 
 use super::{Careful, Kind, Place, info};
 use crate::dice::Dice;
-use crate::process::{Installation, Running};
-use crate::upstream::{Options, SimUpstream};
+use crate::process::{Installation, Running, Site};
+use crate::upstream::SimUpstream;
 
 /// People known to the simulated central system.
 const PEOPLE: [&str; 3] = ["taro", "hanako", "kokuho"];
@@ -54,10 +50,7 @@ struct Asked {
 
 /// Plays at least `count` requests with this seed.
 pub async fn storm(count: u32, seed: u64) -> Storm {
-    let directory = TempDir::new().expect("a directory");
-    let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
-    let upstream = upstream.expect("the simulated central system starts");
-    let installation = Installation::write(directory.path(), &upstream, None, "warn");
+    let Site { installation, upstream, directory } = Site::open("warn").await;
     let place = Place::make(directory.path());
     installation.configure("[[folders]]\nname = \"receipt\"\nroot = \"oqs\"\npoll_seconds = 1");
     let accepted = installation.command(&["folders", "accept"]).output().expect("shikakud starts");

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::clinic::Visitor;
 use crate::personas::Personas;
-use crate::process::{Installation, Running};
-use crate::upstream::{Options, SimUpstream};
+use crate::process::{Installation, Running, Site};
+use crate::upstream::SimUpstream;
 
 /// People known to the simulated central system.
 const PEOPLE: [&str; 3] = ["taro", "hanako", "kokuho"];
@@ -34,10 +33,7 @@ pub struct Kills {
 /// In each round the central system refuses connections, numbers are acknowledged, the process is killed, the central
 /// system returns and the process is started again; every third time it is killed once more while it sends.
 pub async fn kills(rounds: u32) -> Kills {
-    let directory = TempDir::new().expect("a directory");
-    let upstream = SimUpstream::start(Options::new(Arc::new(SystemClock), Arc::new(OsRandom))).await;
-    let upstream = upstream.expect("the simulated central system starts");
-    let installation = Installation::write(directory.path(), &upstream, None, "warn");
+    let Site { installation, upstream, directory: _directory } = Site::open("warn").await;
     let credentials = installation.add_account("receipt", "receipt-computer");
     let mut visitor = Visitor::at(installation.api, Arc::new(SystemClock));
     let mut seen = Kills { kills: 0, acknowledged: 0, lost: 0 };

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -10,15 +9,13 @@ use daemon::app::ports::{CardDesk, CardEvent, Clock as _, ReaderName, ReaderStat
 use daemon::card::desk::Desk;
 use daemon::card::pcsc::PcscReaders;
 use daemon::domain::personal::Pin;
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use harness::card::SimCard;
 use harness::card::vpcd::VpcdLink;
 use harness::lane::{self, Lane, READER};
 use harness::personas::Personas;
 use harness::pki::CardPki;
-use harness::process::Installation;
-use harness::upstream::{Options, SimUpstream};
-use tempfile::TempDir;
+use harness::process::Site;
 
 use crate::{figure, median};
 
@@ -143,15 +140,12 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
 fn start_and_memory() {
     const STARTS: usize = 11;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let directory = TempDir::new().expect("a directory");
-    let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
-    let upstream = runtime.block_on(SimUpstream::start(options)).expect("the central system starts");
-    let site = Installation::write(directory.path(), &upstream, None, "warn");
-    site.add_account("receipt", "receipt-computer");
+    let site = runtime.block_on(Site::open("warn"));
+    site.installation.add_account("receipt", "receipt-computer");
     let mut first_answers = Vec::new();
     let mut memory = Vec::new();
     for start in 0..STARTS {
-        let mut running = site.run();
+        let mut running = site.installation.run();
         first_answers.push(running.wait_ready().as_secs_f64() * 1000.0);
         if start % 5 == 0 {
             idle_for(Duration::from_secs(2));

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use daemon::system::{OsRandom, SystemClock};
+use daemon::system::SystemClock;
 use harness::clinic::{Credentials, Visitor};
-use harness::process::{Installation, Running};
+use harness::process::{Running, Site};
 use harness::rules::unlinked;
-use harness::upstream::{Endpoint, Fault, Options, SimUpstream};
-use tempfile::TempDir;
+use harness::upstream::{Endpoint, Fault};
 use tokio::runtime::Runtime;
 
 use crate::api_speed::site::fill;
@@ -48,47 +47,20 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
 }
 
-/// An installation of the program, with what it talks to.
-pub struct Site {
-    /// The central system.
-    pub upstream: SimUpstream,
-    /// The program and its configuration.
-    pub installation: Installation,
-    directory: TempDir,
-}
-
-impl Site {
-    /// With nothing in it.
-    pub fn open(runtime: &Runtime) -> Self {
-        let directory = TempDir::new().expect("a directory");
-        let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
-        let upstream = runtime.block_on(SimUpstream::start(options)).expect("the central system starts");
-        let installation = Installation::write(directory.path(), &upstream, None, "warn");
-        Self { upstream, installation, directory }
-    }
-
-    /// Starts the program and waits until it answers.
-    pub fn run(&self) -> Running {
-        let mut running = self.installation.run();
-        running.wait_ready();
-        running
-    }
-
-    /// A receipt computer that has signed in, and what it signs in with. The program does not run yet.
-    pub fn visitor(&self, runtime: &Runtime) -> (Visitor, Credentials) {
-        let credentials = self.installation.add_account("receipt", "receipt-computer");
-        let running = self.run();
-        let mut visitor = Visitor::at(self.installation.api, Arc::new(SystemClock));
-        runtime.block_on(visitor.sign_in(&credentials));
-        // The session outlives the restart.
-        assert!(running.stop().success(), "shikakud stops in order");
-        (visitor, credentials)
-    }
+/// A receipt computer that has signed in, and what it signs in with. The program does not run yet.
+pub fn visitor(site: &Site, runtime: &Runtime) -> (Visitor, Credentials) {
+    let credentials = site.installation.add_account("receipt", "receipt-computer");
+    let running = site.run();
+    let mut visitor = Visitor::at(site.installation.api, Arc::new(SystemClock));
+    runtime.block_on(visitor.sign_in(&credentials));
+    // The session outlives the restart.
+    assert!(running.stop().success(), "shikakud stops in order");
+    (visitor, credentials)
 }
 
 /// Prints `operation.rss_idle_mib` and `operation.cpu_idle_percent` (of one processor), with the page and figures on.
 fn idle(runtime: &Runtime, over: Duration) {
-    let site = Site::open(runtime);
+    let site = runtime.block_on(Site::open("warn"));
     site.installation.configure("[metrics]\nenabled = true\n[page]\nlisten = \"127.0.0.1:0\"");
     let running = site.run();
     wait(Duration::from_secs(8));
@@ -103,8 +75,8 @@ fn idle(runtime: &Runtime, over: Duration) {
 /// Prints `operation.stops` and `operation.stop_ms_max`: from SIGTERM to the end, with a stream of events open, a long poll, polls
 /// one after another, and a question to a central system that does not answer. Returns the longest.
 fn stops(runtime: &Runtime) -> f64 {
-    let site = Site::open(runtime);
-    let (visitor, _) = site.visitor(runtime);
+    let site = runtime.block_on(Site::open("warn"));
+    let (visitor, _) = visitor(&site, runtime);
     site.upstream.break_down(Endpoint::Results, Fault::Hang);
     let mut took = Vec::with_capacity(STOPS);
     for round in 1..=STOPS {
@@ -141,7 +113,7 @@ async fn poll(visitor: Visitor) {
 
 /// Prints `operation.ready_ms_100k`: from the start of the process to its first answer that it is ready; the middle of five.
 fn ready(runtime: &Runtime) {
-    let site = Site::open(runtime);
+    let site = runtime.block_on(Site::open("warn"));
     site.installation.add_account("receipt", "receipt-computer");
     runtime.block_on(fill(site.directory.path(), RESULTS));
     let visitor = Visitor::at(site.installation.api, Arc::new(SystemClock));

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use daemon::app::ports::Clock as _;
 use daemon::system::SystemClock;
 use harness::clinic::{Credentials, Visitor};
-use harness::process::Running;
+use harness::process::{Running, Site};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
-use crate::operation::{Site, resident_mib, wait};
+use crate::operation::{resident_mib, visitor, wait};
 use crate::{figure, median};
 
 /// What memory may grow by, in MiB an hour.
@@ -112,9 +112,9 @@ fn run(runtime: &Runtime, over: Duration) -> Soak {
     // A look a minute, and never fewer than a line can be laid through.
     let count = u32::try_from((over.as_secs() / 60).max(60)).expect("less than a lifetime");
     let is_long = over > LONG;
-    let site = Site::open(runtime);
+    let site = runtime.block_on(Site::open("warn"));
     site.installation.configure("[metrics]\nenabled = true");
-    let (visitor, credentials) = site.visitor(runtime);
+    let (visitor, credentials) = visitor(&site, runtime);
     for person in ["taro", "hanako"] {
         assert!(site.upstream.add_result(person, "PHONE-1", SystemClock.now()), "{person}");
     }

@@ -12,9 +12,8 @@ use daemon::service::JsonForm;
 use daemon::store::{Room, Store, StoreConfig};
 use daemon::system::{OsRandom, SystemClock};
 use harness::clinic::{Clinic, Credentials, OpenClinic};
-use harness::process::Installation;
+use harness::process::Site;
 use harness::raw_http::exchange;
-use harness::upstream::{Options, SimUpstream};
 use jiff::SignedDuration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -93,10 +92,7 @@ async fn raced() -> u64 {
 
 /// How many codes were accepted again by the process that came after a killed one.
 async fn replayed_after_kill() -> u64 {
-    let directory = TempDir::new().expect("a directory");
-    let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
-    let upstream = SimUpstream::start(options).await.expect("the central system starts");
-    let site = Installation::write(directory.path(), &upstream, None, "warn");
+    let Site { installation: site, upstream: _upstream, directory: _directory } = Site::open("warn").await;
     let accounts: Vec<Credentials> = (0..KILLED)
         .map(|number| site.add_account(&format!("receipt-{number}"), "receipt-computer"))
         .collect();

@@ -16,7 +16,7 @@ use daemon::system::{OsRandom, SystemClock};
 use harness::clinic::{Credentials, MachineKey, TERMINAL, Visitor, client_tls};
 use harness::durability::work::entry;
 use harness::process::{Installation, Running, free_address};
-use harness::upstream::{Options, SimUpstream};
+use harness::upstream::SimUpstream;
 use jiff::{SignedDuration, Timestamp};
 use rustls::ClientConfig;
 use tempfile::TempDir;
@@ -53,10 +53,8 @@ impl Site {
     /// Starts the daemon with so many results, all of the last days.
     pub fn open(rows: i64) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let directory = TempDir::new().expect("a directory");
-        let options = Options::new(Arc::new(SystemClock), Arc::new(OsRandom));
-        let upstream = runtime.block_on(SimUpstream::start(options)).expect("the central system starts");
-        let installation = Installation::write(directory.path(), &upstream, None, "warn");
+        let installed = runtime.block_on(harness::process::Site::open("warn"));
+        let harness::process::Site { installation, upstream, directory } = installed;
         let credentials: Vec<_> = (0..ACCOUNTS)
             .map(|number| installation.add_account(&format!("receipt-{number}"), "receipt-computer"))
             .collect();
