@@ -11,7 +11,7 @@ use std::path::Path;
 use windows_permissions::constants::{SeObjectType, SecurityInformation};
 use windows_permissions::utilities::current_process_sid;
 use windows_permissions::wrappers::{GetNamedSecurityInfo, SetNamedSecurityInfo, SetSecurityInfo};
-use windows_permissions::{LocalBox, SecurityDescriptor, Sid};
+use windows_permissions::{Acl, LocalBox, SecurityDescriptor, Sid};
 
 use super::access_list::Descriptor;
 use super::{Exposure, NewPrivate, patience};
@@ -88,6 +88,17 @@ fn set_list(
     SetSecurityInfo(handle, kind, parts, None, None, wanted.dacl(), None)
 }
 
+/// Sets parts of what lies at a path: its owner, its access list.
+fn set_at(
+    path: &Path,
+    parts: SecurityInformation,
+    owner: Option<&Sid>,
+    list: Option<&Acl>,
+) -> io::Result<()> {
+    let kind = SeObjectType::SE_FILE_OBJECT;
+    SetNamedSecurityInfo(path.as_os_str(), kind, parts, owner, None, list, None)
+}
+
 /// Whether a file was not opened because it is a link; here it is opened and judged by what it is.
 pub fn is_link(_error: &io::Error) -> bool {
     false
@@ -145,15 +156,7 @@ pub fn close_directory(path: &Path) -> io::Result<()> {
     }
     let wanted = list("OICI", &allowed)?;
     let parts = SecurityInformation::Dacl | SecurityInformation::ProtectedDacl;
-    SetNamedSecurityInfo(
-        path.as_os_str(),
-        SeObjectType::SE_FILE_OBJECT,
-        parts,
-        None,
-        None,
-        wanted.dacl(),
-        None,
-    )
+    set_at(path, parts, None, wanted.dacl())
 }
 
 /// Closes again what lies below a directory that is closed itself: whoever was let in by name, as Explorer does it, is out again, and
@@ -184,15 +187,7 @@ fn close_again(path: &Path) -> io::Result<()> {
     }
     let inherited: LocalBox<SecurityDescriptor> = "D:".parse()?;
     let parts = SecurityInformation::Dacl | SecurityInformation::UnprotectedDacl;
-    SetNamedSecurityInfo(
-        path.as_os_str(),
-        SeObjectType::SE_FILE_OBJECT,
-        parts,
-        None,
-        None,
-        inherited.dacl(),
-        None,
-    )
+    set_at(path, parts, None, inherited.dacl())
 }
 
 /// What an administrator copied may belong to that person by name, whom the service does not know.
@@ -205,15 +200,7 @@ fn leave_to_administrators(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     let administrators: LocalBox<Sid> = "S-1-5-32-544".parse()?;
-    SetNamedSecurityInfo(
-        path.as_os_str(),
-        SeObjectType::SE_FILE_OBJECT,
-        SecurityInformation::Owner,
-        Some(&administrators),
-        None,
-        None,
-        None,
-    )
+    set_at(path, SecurityInformation::Owner, Some(&administrators), None)
 }
 
 fn descriptor(path: &Path) -> io::Result<OsString> {
