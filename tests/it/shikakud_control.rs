@@ -124,16 +124,16 @@ async fn every_account_and_terminal_command_works_through_the_daemon() {
     assert!(site.shown(&["terminal", "list"]).is_empty());
     assert_eq!(site.output(&["terminal", "remove", "uketsuke-1"]).status.code(), Some(1));
     site.installation.add_account("receipt", "receipt-computer");
-    let enrolment = site.shown(&["site", "enrol-code", "receipt"]);
+    let enrolment = site.shown(&["machine", "enrol-code", "receipt"]);
     assert!(enrolment.contains("登録コード: "), "{enrolment}");
-    assert!(site.shown(&["site", "list"]).is_empty());
-    assert_eq!(site.output(&["site", "revoke", "1"]).status.code(), Some(1));
-    let refused = site.output(&["site", "enrol-code", "boss"]);
+    assert!(site.shown(&["machine", "list"]).is_empty());
+    assert_eq!(site.output(&["machine", "revoke", "1"]).status.code(), Some(1));
+    let refused = site.output(&["machine", "enrol-code", "boss"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("receipt-computer"));
-    let authority = site.shown(&["site", "ca"]);
+    let authority = site.shown(&["machine", "ca"]);
     let (fingerprint, pem) = authority.split_once('\n').expect("two parts");
     assert!(fingerprint.len() == 72 && pem.starts_with("-----BEGIN CERTIFICATE-----"), "{authority}");
-    assert_eq!(site.shown(&["site", "ca"]), authority, "made once");
+    assert_eq!(site.shown(&["machine", "ca"]), authority, "made once");
     for secret in codes.lines().chain(password.lines()).chain(totp.lines()).filter(|line| line.contains('-'))
     {
         let secret = secret.split(": ").last().expect("a line");
@@ -150,7 +150,7 @@ async fn a_certificate_for_another_pc_is_written_into_files_of_the_owner_alone()
     let out = site.path("for-the-receipt-computer");
     fs::create_dir(&out).expect("a directory");
     let out = out.to_str().expect("a path");
-    let issue = |arguments: &[&str]| site.output(&[&["site", "issue", "--out", out], arguments].concat());
+    let issue = |arguments: &[&str]| site.output(&[&["machine", "issue", "--out", out], arguments].concat());
     assert_eq!(issue(&["hanako"]).status.code(), Some(1), "no receipt computer");
     assert_eq!(fs::read_dir(out).expect("a directory").count(), 0, "nothing stays");
     let done = issue(&["receipt"]);
@@ -160,10 +160,10 @@ async fn a_certificate_for_another_pc_is_written_into_files_of_the_owner_alone()
         assert_eq!(mode(&path), 0o600, "{name}");
         fs::read_to_string(path).expect("a file")
     };
-    assert!(read("site-key.pem").starts_with("-----BEGIN PRIVATE KEY-----"));
-    assert!(read("site.pem").starts_with("-----BEGIN CERTIFICATE-----"));
+    assert!(read("machine-key.pem").starts_with("-----BEGIN PRIVATE KEY-----"));
+    assert!(read("machine.pem").starts_with("-----BEGIN CERTIFICATE-----"));
     assert_eq!(read("shikaku-ca.pem").trim(), {
-        let shown = site.shown(&["site", "ca"]);
+        let shown = site.shown(&["machine", "ca"]);
         let (_, pem) = shown.split_once('\n').expect("fingerprint and certificate");
         pem.trim().to_owned()
     });
@@ -171,14 +171,14 @@ async fn a_certificate_for_another_pc_is_written_into_files_of_the_owner_alone()
     let again = issue(&["receipt"]);
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("すでにあるファイルには書きません"));
-    assert_eq!(site.shown(&["site", "list"]).lines().count(), 1, "refused before anything was issued");
-    let request = site.path("site.csr");
+    assert_eq!(site.shown(&["machine", "list"]).lines().count(), 1, "refused before anything was issued");
+    let request = site.path("machine.csr");
     fs::write(&request, harness::clinic::MachineKey::default().request()).expect("a file");
     let elsewhere = site.path("elsewhere");
     fs::create_dir(&elsewhere).expect("a directory");
     let elsewhere = elsewhere.to_str().expect("a path");
     let request = request.to_str().expect("a path");
-    site.shown(&["site", "issue", "--csr", request, "--out", elsewhere, "receipt"]);
+    site.shown(&["machine", "issue", "--csr", request, "--out", elsewhere, "receipt"]);
     assert_eq!(
         fs::read_dir(elsewhere).expect("a directory").count(),
         2,
