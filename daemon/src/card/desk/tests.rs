@@ -403,6 +403,7 @@ async fn a_reader_that_hangs_hinders_no_other_and_recovers() {
     assert!(matches!(sign(&desk, &other, RIGHT_PIN).await, Ok(Signing::Signed(_))));
     bench.go_on(READER);
     hang_at_most(&desk, 0).await;
+    assert_eq!(bench.table().power_offs, 3);
     assert_eq!(bench.card(READER, |card| card.instructions().len()), 0, "nobody was left to talk for");
     assert!(matches!(sign(&desk, &stuck, RIGHT_PIN).await, Ok(Signing::Signed(_))));
     assert!(desk.hanging().is_empty());
@@ -423,6 +424,7 @@ async fn when_all_lines_hang_work_is_refused_at_once_and_the_desk_stops_all_the_
     assert_eq!(sign(&desk, &last, RIGHT_PIN).await.unwrap_err(), CardError::ReaderUnavailable);
     bench.go_on("B");
     hang_at_most(&desk, LINES - 1).await;
+    assert_eq!(bench.table().power_offs, 1);
     assert!(matches!(sign(&desk, &last, RIGHT_PIN).await, Ok(Signing::Signed(_))));
     assert_eq!(desk.stop().await, Err(DidNotStop));
     for reader in readers {
